@@ -1,0 +1,21 @@
+// Text -> syntax tree. The one door to ANTLR: no other file knows that it exists.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "frontend/ast.h"
+#include "support/diagnostic.h"
+
+namespace tenon {
+
+struct ParseResult {
+  std::shared_ptr<ast::Module> module;   // null when there are errors
+  std::vector<Diagnostic> errors;        // every independent one, in source order
+  bool incomplete = false;  // the text ends inside a bracket or a string: the REPL asks for more
+};
+
+// Never throws on any input. Deep nesting beyond 500 levels is an error with a place.
+ParseResult parse(SourceMap& sources, FileId file);
+
+}  // namespace tenon

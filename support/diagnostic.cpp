@@ -1,0 +1,136 @@
+// Rendering of diagnostics; see diagnostic.h.
+#include "support/diagnostic.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+namespace tenon {
+namespace {
+
+struct CodeRow {
+  std::string_view id, title, story;
+};
+
+constexpr CodeRow kRows[] = {
+#define CODE(id, title, story) {#id, title, story},
+#include "support/codes.def"
+#undef CODE
+};
+
+struct Style {
+  const char *red = "", *yellow = "", *blue = "", *bold = "", *off = "";
+};
+
+uint32_t width_of(std::string_view text) {
+  uint32_t n = 0;
+  for (char c : text)
+    if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) ++n;
+  return n;
+}
+
+// The place line, the source line and the carets under it.
+void show_place(std::string& out, Loc where, const SourceMap& sources, const Style& style,
+                std::string_view caret_note, char caret) {
+  LineColumn at = sources.line_column(where.file, where.begin);
+  std::string number = std::to_string(at.line);
+  std::string pad(number.size(), ' ');
+  out += pad + style.blue + "--> " + style.off + std::string(sources.name(where.file)) + ":" +
+         number + ":" + std::to_string(at.column) + "\n";
+  std::string line(sources.line(where.file, at.line));
+  std::string lead;  // keeps tabs, so that the caret stands below its column
+  uint32_t column = 1;
+  for (size_t i = 0; i < line.size() && column < at.column; ++i) {
+    if ((static_cast<unsigned char>(line[i]) & 0xC0) == 0x80) continue;
+    lead += line[i] == '\t' ? '\t' : ' ';
+    ++column;
+  }
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < 32 && c != '\t') c = '?';
+  if (line.size() > 400) line.resize(400);
+  uint32_t rest = width_of(line) + 1 > at.column ? width_of(line) + 1 - at.column : 0;
+  uint32_t length = std::max<uint32_t>(
+      1, std::min<uint32_t>(rest, width_of(sources.text(where))));
+  out += pad + style.blue + " |\n" + number + " | " + style.off + line + "\n" + pad + style.blue +
+         " | " + style.off;
+  if (lead.size() < 400) {
+    out += lead + style.red + std::string(length, caret) + style.off;
+    if (!caret_note.empty()) out += " " + std::string(caret_note);
+  }
+  out += "\n";
+}
+
+}  // namespace
+
+std::string_view code_name(Code code) { return kRows[static_cast<int>(code)].id; }
+std::string_view code_title(Code code) { return kRows[static_cast<int>(code)].title; }
+std::string_view code_story(Code code) { return kRows[static_cast<int>(code)].story; }
+
+int exit_code(const Diagnostic& d) {
+  if (d.warning) return 0;
+  return d.fault == Fault::program ? 2 : 1;
+}
+
+std::string render(const Diagnostic& d, const SourceMap& sources, bool colour) {
+  Style style;
+  if (colour) style = {"\033[31m", "\033[33m", "\033[34m", "\033[1m", "\033[0m"};
+  std::string out = d.warning ? std::string(style.yellow) + "note" : std::string(style.red) + "error";
+  out += "[" + std::string(code_name(d.code)) + "]" + style.off + ": " + style.bold + d.message +
+         style.off + "\n";
+  if (d.where.known()) show_place(out, d.where, sources, style, "", '^');
+  for (const Note& note : d.notes) {
+    if (note.where.known()) {
+      show_place(out, note.where, sources, style, note.text, '-');
+    } else {
+      out += std::string("  = note: ") + note.text + "\n";
+    }
+  }
+  if (!d.hint.empty()) out += std::string("  = ") + style.bold + "hint" + style.off + ": " + d.hint + "\n";
+  return out;
+}
+
+void fail(Code code, Loc where, std::string message, std::string hint, std::vector<Note> notes,
+          Fault fault) {
+  throw UserError({code, where, std::move(message), std::move(notes), std::move(hint), fault});
+}
+
+void bug(std::string_view what, const char* file, int line) {
+  std::fprintf(stderr,
+               "tenon: internal error: %.*s (%s:%d)\n"
+               "This is a mistake in Tenon, not in your program. Please report it together with "
+               "the program that shows it.\n",
+               static_cast<int>(what.size()), what.data(), file, line);
+  std::fflush(stderr);
+  std::_Exit(70);
+}
+
+std::vector<std::string> near_misses(std::string_view name,
+                                     const std::vector<std::string>& candidates) {
+  auto distance = [](std::string_view a, std::string_view b) {
+    std::vector<size_t> row(b.size() + 1);
+    for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (size_t i = 1; i <= a.size(); ++i) {
+      size_t diagonal = row[0];
+      row[0] = i;
+      for (size_t j = 1; j <= b.size(); ++j) {
+        size_t up = row[j];
+        row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+        diagonal = up;
+      }
+    }
+    return row[b.size()];
+  };
+  std::vector<std::pair<size_t, std::string>> found;
+  size_t limit = std::max<size_t>(1, name.size() / 3);
+  for (const std::string& c : candidates) {
+    size_t d = distance(name, c);
+    if (d <= limit && d < c.size()) found.emplace_back(d, c);
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<std::string> out;
+  for (auto& [d, c] : found)
+    if (out.size() < 3 && std::find(out.begin(), out.end(), c) == out.end()) out.push_back(c);
+  return out;
+}
+
+}  // namespace tenon

@@ -1,0 +1,31 @@
+# One room, one static library `tenon_NAME`: every .cpp of the folder, linked PRIVATE to the rooms
+# it may see. A room that is still empty is an INTERFACE library, so that its neighbours link.
+#   tenon_room(ir LINKS support)
+#   tenon_room(interp LINKS ir runtime kernels)          links the targets tenon_ir, ...
+#   tenon_room(repl LINKS embed EXCLUDE main.cpp)        a file that is not part of the library
+function(tenon_room name)
+  cmake_parse_arguments(ROOM "" "" "LINKS;EXCLUDE;SOURCES" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  foreach(excluded ${ROOM_EXCLUDE})
+    list(FILTER sources EXCLUDE REGEX "/${excluded}$")
+  endforeach()
+  list(APPEND sources ${ROOM_SOURCES})
+  list(TRANSFORM ROOM_LINKS PREPEND tenon_)
+  if(sources)
+    add_library(tenon_${name} STATIC ${sources})
+    target_include_directories(tenon_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(tenon_${name} PRIVATE ${ROOM_LINKS})
+  else()
+    add_library(tenon_${name} INTERFACE)
+    target_link_libraries(tenon_${name} INTERFACE ${ROOM_LINKS})
+  endif()
+endfunction()
+
+# target_link_libraries for a room, which may still be empty.
+function(tenon_room_links name visibility)
+  get_target_property(type tenon_${name} TYPE)
+  if(type STREQUAL "INTERFACE_LIBRARY")
+    set(visibility INTERFACE)
+  endif()
+  target_link_libraries(tenon_${name} ${visibility} ${ARGN})
+endfunction()
