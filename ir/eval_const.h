@@ -1,0 +1,13 @@
+// Evaluates a scalar operation on rank-0 constants by the same scalar programs as every backend, so
+// that folding cannot change a bit.
+#pragma once
+
+#include <optional>
+
+#include "ir/function.h"
+
+namespace tenon::ir {
+
+std::optional<Literal> eval_const(Op op, const std::vector<Literal>& operands, DType result);
+
+}  // namespace tenon::ir

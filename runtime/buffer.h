@@ -1,0 +1,47 @@
+// Counted memory, 64-byte aligned, from a caching arena; or memory that belongs to the host program.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+
+namespace tenon {
+
+class Buffer {
+ public:
+  // Throws Trap E0805 when there is not enough memory.
+  static boost::intrusive_ptr<Buffer> allocate(size_t bytes);
+  // Memory of the host: never written to; `release` is called when the last user is gone.
+  static boost::intrusive_ptr<Buffer> borrow(void* data, size_t bytes, std::function<void()> release);
+
+  std::byte* data() { return data_; }
+  size_t size() const { return size_; }
+  bool borrowed() const { return borrowed_; }
+  // Who may write: the only user of memory that is ours. A borrowed buffer counts as shared.
+  uint32_t count() const { return borrowed_ ? 2 : count_.load(std::memory_order_acquire); }
+
+  friend void intrusive_ptr_add_ref(Buffer* b) { b->count_.fetch_add(1, std::memory_order_relaxed); }
+  friend void intrusive_ptr_release(Buffer* b) {
+    if (b->count_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(b);
+  }
+
+ private:
+  static void destroy(Buffer* b);
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+  bool borrowed_ = false;
+  std::atomic<uint32_t> count_{0};
+  std::function<void()> release_;
+};
+
+// Bytes handed out now and at the most since the last reset; and the limit, 0 for the machine's own.
+struct MemoryUse {
+  size_t now, peak;
+};
+MemoryUse memory_use();
+void reset_peak_memory();
+
+}  // namespace tenon
