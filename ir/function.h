@@ -5,9 +5,13 @@
 //   size symbols   A Function declares the symbols its body may use; a call passes a Dim for each, so
 //                  nothing has to be inferred from shapes at run time. More are bound inside by
 //                  `bind_dim`, `call` (fresh) and `host`.
-//   regions        `if` has {then, else}; `for` has {body(i, carries...)}; `while` has
-//                  {cond(carries...) -> bool, body(carries...)}; `map` has {body(i64 per index)},
-//                  `scatter` likewise. A region may use values of the regions around it.
+//   regions        if(bool)               {then() -> results, else() -> results}
+//                  for(lo, hi, carries..) {body(i, carries..) -> carries}: i = lo, lo+1 .. hi-1
+//                  while(carries..)       {cond(carries..) -> bool, body(carries..) -> carries}
+//                  map()                  {body(i64 per index) -> scalar}, `scatter` likewise
+//                  A region may use values of the regions around it: so `map` has no operands, its
+//                  body reads tensors from around it by `read(tensor, i64 per axis)`.
+//   nothing        `bind_dim`, `check`, `debug` and `tape_end` have no results.
 //   order          Nodes run in order. `check`, `debug`, `host` and whatever can trap keep it.
 #pragma once
 
