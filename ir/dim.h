@@ -8,8 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,7 +45,7 @@ class Dims {
   DimId add(DimId a, DimId b);
   DimId sub(DimId a, DimId b);
   DimId mul(DimId a, DimId b);
-  DimId floordiv(DimId a, DimId b);  // b > 0; floordiv(k*x, k) is x
+  DimId floordiv(DimId a, DimId b);  // b > 0 is the caller's promise; floordiv(k*x, k) is x
   DimId min(DimId a, DimId b);
   DimId max(DimId a, DimId b);
 
@@ -55,7 +55,9 @@ class Dims {
   bool has_existential(DimId d) const;
 
   // The difference a - b when it is a constant.
-  std::optional<int64_t> distance(DimId a, DimId b);
+  std::optional<int64_t> distance(DimId a, DimId b) const;
+  // Whether d >= 0 shows in its form, for sizes that are never negative.
+  bool known_nonnegative(DimId d) const;
 
   // Solves p == a for the one symbol of `unknown` that p is linear in; nullopt when p has none, more
   // than one or not linearly. `exact` tells whether the division by its coefficient is proved even.
@@ -69,6 +71,7 @@ class Dims {
   DimId substitute(DimId d, const DimSubst& subst);
   int64_t evaluate(DimId d, const std::function<int64_t(SymId)>& value_of) const;
   std::string text(DimId d) const;  // "2*H + 1"
+  std::string text(DimId d, const std::function<std::string(SymId)>& name) const;
 
   // For those who compile a size: the normal form itself.
   struct Atom {
@@ -87,15 +90,19 @@ class Dims {
     std::vector<Term> terms;  // sorted by atoms, coefficients not zero
     auto operator<=>(const Poly&) const = default;
   };
-  const Poly& poly(DimId d) const { return polys_[d]; }
+  const Poly& poly(DimId d) const { return polys_[d]; }  // stays where it is
 
  private:
   DimId intern(Poly p);
-  DimId atom(Atom a);
+  DimId atom(Atom::Kind kind, DimId a, DimId b);
+  DimId extreme(Atom::Kind kind, DimId a, DimId b);
+  void flatten(Atom::Kind kind, DimId d, std::vector<DimId>& out);
+  bool nonnegative(const Poly& p) const;
 
   std::vector<Symbol> symbols_;
-  std::vector<Poly> polys_;
-  std::map<Poly, DimId> index_;
+  std::deque<Poly> polys_;       // by DimId; a deque, so that a Poly& stays good
+  std::vector<uint64_t> hashes_;  // of each
+  std::vector<DimId> table_;     // open addressing: DimId + 1, or 0 for an empty slot
 };
 
 }  // namespace tenon
