@@ -1,0 +1,526 @@
+// The runtime calls of compiled code, and the border between tensors and slots.
+#include "jit/loop/runtime.h"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <cstring>
+
+#include "kernels/cpu/kernels.h"
+#include "runtime/trap.h"
+
+namespace tenon::loop {
+
+struct TapeBlock::Chunk {
+  Chunk* below;
+  int64_t capacity;
+  int64_t slots[1];
+};
+
+namespace {
+
+constexpr int64_t kFirstChunk = 512, kLargestChunk = 512 * 1024;
+
+TapeBlock::Chunk* new_chunk(TapeBlock::Chunk* below, int64_t capacity) {
+  auto* c = static_cast<TapeBlock::Chunk*>(
+      std::malloc(sizeof(TapeBlock::Chunk) + static_cast<size_t>(capacity) * sizeof(int64_t)));
+  if (!c) throw Trap(Code::E0805, "out of memory for what the derivative has to remember");
+  c->below = below;
+  c->capacity = capacity;
+  return c;
+}
+
+void free_tape(TapeBlock* t) {
+  for (auto* c = t->chunk; c;) {
+    auto* below = c->below;
+    std::free(c);
+    c = below;
+  }
+  std::free(t->spare);
+  delete t;
+}
+
+}  // namespace
+
+Context::Context(const Program& p, const Tables& t, RunContext& r)
+    : depth_limit(r.depth_limit), interrupted(&r.interrupted), literals(t.literal_data.data()),
+      program(p), tables(t), run(r) {}
+
+Context::~Context() {
+  while (live) {
+    MemoryBlock* next = live->next;
+    delete live;
+    live = next;
+  }
+  while (tapes) {
+    TapeBlock* next = tapes->next;
+    free_tape(tapes);
+    tapes = next;
+  }
+  while (free_) {
+    MemoryBlock* next = free_->next;
+    delete free_;
+    free_ = next;
+  }
+}
+
+MemoryBlock* Context::adopt(boost::intrusive_ptr<Buffer> buffer, const void* data) {
+  MemoryBlock* b = free_;
+  if (b) free_ = b->next;
+  else b = new MemoryBlock;
+  b->count = 1;
+  b->data = static_cast<std::byte*>(const_cast<void*>(data));
+  b->buffer = std::move(buffer);
+  b->previous = nullptr;
+  b->next = live;
+  if (live) live->previous = b;
+  live = b;
+  return b;
+}
+
+MemoryBlock* Context::allocate(int64_t bytes) {
+  // Predicated loads may touch the first element of an empty tensor.
+  auto buffer = Buffer::allocate(static_cast<size_t>(std::max<int64_t>(bytes, 64)));
+  void* data = buffer->data();
+  return adopt(std::move(buffer), data);
+}
+
+void Context::release(MemoryBlock* b) {
+  if (--b->count > 0) return;
+  b->buffer.reset();
+  (b->previous ? b->previous->next : live) = b->next;
+  if (b->next) b->next->previous = b->previous;
+  b->next = free_;
+  free_ = b;
+}
+
+// ---------------------------------------------------------------- errors
+
+namespace {
+
+void set_error(Context& c, Code code, Loc where, std::string message, std::string hint, Fault fault) {
+  c.error = Diagnostic{code, where, std::move(message), {}, std::move(hint), fault, false};
+}
+
+// Puts the next shown value into the next {}.
+std::string fill_holes(const std::string& text, const std::vector<std::string>& values) {
+  std::string out;
+  size_t next = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '{' && i + 1 < text.size() && text[i + 1] == '}') {
+      if (next < values.size()) out += values[next++];
+      ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+// Runs what may throw Trap; the trap gets the place of the node.
+template <class F>
+int64_t guarded(Context& c, Loc where, F&& f) {
+  try {
+    f();
+    return 0;
+  } catch (Trap& t) {
+    set_error(c, t.code, where, std::move(t.message), std::move(t.hint), t.fault);
+  } catch (UserError& e) {
+    if (!e.diagnostic.where.known()) e.diagnostic.where = where;
+    c.error = std::move(e.diagnostic);
+  }
+  return 1;
+}
+
+MemoryBlock* block(int64_t slot) { return reinterpret_cast<MemoryBlock*>(slot); }
+TapeBlock* tape(int64_t slot) { return reinterpret_cast<TapeBlock*>(slot); }
+int64_t slot(const void* p) { return reinterpret_cast<int64_t>(p); }
+
+// ---------------------------------------------------------------- memory and tapes
+
+int64_t rt_allocate(Context* c, const int64_t* args, int64_t* outs) {
+  return guarded(*c, {}, [&] { outs[0] = slot(c->allocate(args[0])); });
+}
+
+int64_t rt_release(Context* c, const int64_t* args, int64_t*) {
+  c->release(block(args[0]));
+  return 0;
+}
+
+bool sole(MemoryBlock* b) { return b->count == 1 && b->buffer && b->buffer->count() == 1; }
+
+int64_t rt_unique(Context* c, const int64_t* args, int64_t* outs) {
+  MemoryBlock* b = block(args[0]);
+  if (sole(b)) {
+    outs[0] = args[0];
+    return 0;
+  }
+  return guarded(*c, {}, [&] {
+    MemoryBlock* fresh = c->allocate(args[1]);
+    std::memcpy(fresh->data, b->data, static_cast<size_t>(args[1]));
+    c->release(b);
+    outs[0] = slot(fresh);
+  });
+}
+
+int64_t rt_reuse(Context* c, const int64_t* args, int64_t* outs) {
+  MemoryBlock* b = block(args[0]);
+  if (sole(b)) {
+    outs[0] = args[0];
+    return 0;
+  }
+  return guarded(*c, {}, [&] {
+    c->release(b);
+    outs[0] = slot(c->allocate(args[1]));
+  });
+}
+
+int64_t rt_tape_new(Context* c, const int64_t*, int64_t* outs) {
+  auto* t = new TapeBlock;
+  t->next = c->tapes;
+  if (c->tapes) c->tapes->previous = t;
+  c->tapes = t;
+  outs[0] = slot(t);
+  return 0;
+}
+
+int64_t rt_tape_grow(Context* c, const int64_t* args, int64_t*) {
+  TapeBlock* t = tape(args[0]);
+  return guarded(*c, {}, [&] {
+    TapeBlock::Chunk* fresh = t->spare;
+    t->spare = nullptr;
+    if (!fresh)
+      fresh = new_chunk(nullptr, t->chunk ? std::min(t->chunk->capacity * 2, kLargestChunk) : kFirstChunk);
+    fresh->below = t->chunk;
+    t->chunk = fresh;
+    t->top = t->begin = fresh->slots;
+    t->end = fresh->slots + fresh->capacity;
+  });
+}
+
+int64_t rt_tape_shrink(Context*, const int64_t* args, int64_t*) {
+  TapeBlock* t = tape(args[0]);
+  require(t->chunk && t->chunk->below, "pop from an empty tape");
+  std::free(t->spare);
+  t->spare = t->chunk;
+  t->chunk = t->chunk->below;
+  t->begin = t->chunk->slots;
+  t->top = t->end = t->chunk->slots + t->chunk->capacity;
+  return 0;
+}
+
+int64_t rt_tape_end(Context* c, const int64_t* args, int64_t*) {
+  TapeBlock* t = tape(args[0]);
+  require(t->top == t->begin && (!t->chunk || !t->chunk->below), "a tape ends with entries on it");
+  (t->previous ? t->previous->next : c->tapes) = t->next;
+  if (t->next) t->next->previous = t->previous;
+  free_tape(t);
+  return 0;
+}
+
+// ---------------------------------------------------------------- structural nodes
+
+// Reads views off the slots of a call.
+struct Cursor {
+  const NodeInfo& node;
+  const int64_t* at;
+  size_t which = 0;
+  int64_t strides[8][kMaxRank];  // of outputs, which are row-major
+  size_t outputs = 0;
+
+  kernels::View in() {
+    int rank = node.ranks[which];
+    kernels::View v(reinterpret_cast<void*>(at[0]), at + 1, at + 1 + rank, rank, node.dtypes[which]);
+    at += 1 + 2 * rank;
+    ++which;
+    return v;
+  }
+  kernels::View out() {
+    int rank = node.ranks[which];
+    int64_t* st = strides[outputs++];
+    int64_t n = 1;
+    for (int i = rank - 1; i >= 0; --i) {
+      st[i] = n;
+      n *= at[1 + i];
+    }
+    kernels::View v(reinterpret_cast<void*>(at[0]), at + 1, st, rank, node.dtypes[which]);
+    at += 1 + rank;
+    ++which;
+    return v;
+  }
+  std::span<const int64_t> numbers(size_t n) {
+    std::span<const int64_t> s(at, n);
+    at += n;
+    return s;
+  }
+};
+
+int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
+  const NodeInfo& node = c->tables.nodes[static_cast<size_t>(args[0])];
+  Threads& threads = c->run.threads;
+  return guarded(*c, node.where, [&] {
+    Cursor k{node, args + 1, 0, {}, 0};
+    switch (node.op) {
+      case ir::Op::reduce: {
+        auto x = k.in(), out = k.out();
+        kernels::reduce(node.reduce, x, node.axes, out, threads);
+        return;
+      }
+      case ir::Op::arg_reduce: {
+        auto x = k.in(), out = k.out();
+        kernels::arg_reduce(node.reduce, x, node.axes[0], out, threads);
+        return;
+      }
+      case ir::Op::scan: {
+        auto x = k.in(), out = k.out();
+        kernels::scan(node.reduce, x, node.axes[0], node.reverse, out, threads);
+        return;
+      }
+      case ir::Op::contract: {
+        auto a = k.in(), b = k.in(), out = k.out();
+        auto range = k.numbers(node.spec->range.size());
+        std::span<const int64_t> offset_a, offset_b;
+        if (node.offsets) {
+          offset_a = k.numbers(node.spec->a.size());
+          offset_b = k.numbers(node.spec->b.size());
+        }
+        kernels::contract(*node.spec, range, offset_a, offset_b, a, b, out, threads);
+        return;
+      }
+      case ir::Op::concat: {
+        std::vector<kernels::View> parts;
+        for (size_t i = 0; i + 1 < node.dtypes.size(); ++i) parts.push_back(k.in());
+        kernels::concat(parts, node.axes[0], k.out(), threads);
+        return;
+      }
+      case ir::Op::sort: {
+        auto x = k.in(), values = k.out(), permutation = k.out();
+        kernels::sort(x, node.axes[0], values, permutation, threads);
+        return;
+      }
+      case ir::Op::update: {
+        auto x = k.out(), v = k.in();
+        kernels::update(x, v, k.numbers(static_cast<size_t>(x.rank)), node.strides, threads);
+        return;
+      }
+      case ir::Op::slice: {
+        auto n = static_cast<size_t>(node.ranks[0]);
+        auto shape = k.numbers(n), starts = k.numbers(n), extents = k.numbers(n);
+        kernels::check_slice(shape, starts, extents, node.strides);
+        return;
+      }
+      case ir::Op::reshape: {  // a copy
+        auto x = k.in(), out = k.out();
+        kernels::copy(x, out, threads);
+        return;
+      }
+      case ir::Op::broadcast: {  // a fill with a scalar
+        auto out = k.out();
+        kernels::fill(out, k.at, threads);
+        return;
+      }
+      case ir::Op::iota: kernels::iota(node.axes[0], k.out(), threads); return;
+      default: bug("no ahead-of-time kernel for this node");
+    }
+  });
+}
+
+// ---------------------------------------------------------------- traps, checks, debug
+
+int64_t rt_trap(Context* c, const int64_t* args, int64_t*) {
+  const TrapSite& site = c->program.traps[static_cast<size_t>(args[0])];
+  std::vector<std::string> values;
+  for (size_t at = site.text.find("{}"); at != std::string::npos; at = site.text.find("{}", at + 2))
+    values.push_back(std::to_string(*++args));
+  set_error(*c, site.code, site.where, fill_holes(site.text, values), site.hint, site.fault);
+  return 1;
+}
+
+Tensor tensor_of(const kernels::View& v) {
+  Extents shape(std::span<const int64_t>(v.shape, static_cast<size_t>(v.rank)));
+  Tensor t(v.dtype, shape);
+  kernels::View out(t);
+  Threads one(1);
+  kernels::copy(v, out, one);
+  return t;
+}
+
+std::vector<Tensor> shown(Context*, const NodeInfo& node, const int64_t* args) {
+  std::vector<Tensor> list;
+  Cursor k{node, args + 1, 0, {}, 0};
+  for (size_t i = 0; i < node.dtypes.size(); ++i) list.push_back(tensor_of(k.in()));
+  return list;
+}
+
+std::string text_of(const Tensor& t) {
+  char buffer[64];
+  auto one = [&](int64_t i) -> std::string {
+    if (t.dtype == DType::boolean) return t.data<uint8_t>()[i] ? "true" : "false";
+    Tensor e = t;
+    e.shape = {};
+    e.strides = {};
+    e.offset = t.offset + i;
+    if (is_integer(t.dtype)) return std::to_string(e.as_int());
+    std::to_chars_result r = t.dtype == DType::f64
+                                 ? std::to_chars(buffer, buffer + sizeof buffer, e.as_double())
+                                 : std::to_chars(buffer, buffer + sizeof buffer,
+                                                 static_cast<float>(e.as_double()));
+    std::string s(buffer, r.ptr);
+    if (s.find_first_of(".eni") == std::string::npos) s += ".0";
+    return s;
+  };
+  if (t.rank() == 0) return one(0);
+  std::string s = "[";
+  int64_t n = std::min<int64_t>(t.count(), 8);
+  for (int64_t i = 0; i < n; ++i) s += (i ? ", " : "") + one(i);
+  return s + (t.count() > n ? ", ..]" : "]");
+}
+
+int64_t rt_check(Context* c, const int64_t* args, int64_t*) {
+  const NodeInfo& node = c->tables.nodes[static_cast<size_t>(args[0])];
+  const TrapSite& site = c->program.traps[node.trap];
+  std::vector<std::string> values;
+  for (const Tensor& t : shown(c, node, args)) values.push_back(text_of(t));
+  set_error(*c, site.code, site.where, fill_holes(site.text, values), site.hint, site.fault);
+  return 1;
+}
+
+int64_t rt_debug(Context* c, const int64_t* args, int64_t*) {
+  const NodeInfo& node = c->tables.nodes[static_cast<size_t>(args[0])];
+  return guarded(*c, node.where, [&] { c->run.host.debug(node.text, shown(c, node, args)); });
+}
+
+}  // namespace
+
+RuntimeFn runtime_function(Runtime r) {
+  static constexpr RuntimeFn table[] = {
+#define X(n) rt_##n,
+      TENON_RUNTIME_CALLS(X)
+#undef X
+  };
+  return table[static_cast<int>(r)];
+}
+
+std::string_view name(Runtime r) {
+  static constexpr std::string_view table[] = {
+#define X(n) #n,
+      TENON_RUNTIME_CALLS(X)
+#undef X
+  };
+  return table[static_cast<int>(r)];
+}
+
+// ---------------------------------------------------------------- kernels over threads
+
+int64_t launch(Context* context, uint32_t kernel, KernelFn fn, const int64_t* args, int64_t range,
+               int64_t work) {
+  // About 10 us of simple work a chunk; what fits in one is not worth another thread.
+  constexpr int64_t kGrain = 32768;
+  if (range <= 0) return 0;
+  int64_t chunk = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, work));
+  if (chunk > 64) chunk &= ~int64_t{63};
+  int64_t chunks = (range + chunk - 1) / chunk;
+  int64_t failed = -1;
+  if (chunks == 1 || context->run.threads.count() == 1) {
+    if (fn(context, args, 0, range) == 0) return 0;
+    return interpret_kernel(*context, kernel, args, 0, range);
+  }
+  std::atomic<int64_t> lowest{chunks};
+  context->run.threads.each(chunks, [&](int64_t i) {
+    if (fn(context, args, i * chunk, std::min(range, (i + 1) * chunk)) == 0) return;
+    int64_t seen = lowest.load();
+    while (i < seen && !lowest.compare_exchange_weak(seen, i)) {
+    }
+  });
+  failed = lowest.load();
+  if (failed == chunks) return 0;
+  return interpret_kernel(*context, kernel, args, failed * chunk, std::min(range, (failed + 1) * chunk));
+}
+
+// ---------------------------------------------------------------- the border
+
+namespace {
+
+int64_t scalar_slot(const Tensor& t) {
+  switch (t.dtype) {
+    case DType::f16: case DType::bf16: case DType::f32:
+      return static_cast<int64_t>(std::bit_cast<uint32_t>(static_cast<float>(t.as_double())));
+    case DType::f64: return std::bit_cast<int64_t>(*t.data<double>());
+    case DType::i64: return t.as_int();
+    default: return static_cast<int64_t>(static_cast<uint32_t>(t.as_int()));
+  }
+}
+
+uint16_t half_bits(float f) {
+  return std::bit_cast<uint16_t>(static_cast<_Float16>(f));
+}
+
+Tensor scalar_tensor(DType t, int64_t s) {
+  Tensor r(t, {});
+  auto f = std::bit_cast<float>(static_cast<uint32_t>(s));
+  switch (t) {
+    case DType::boolean: *r.data<uint8_t>() = static_cast<uint8_t>(s & 1); break;
+    case DType::i8: case DType::u8: *r.data<uint8_t>() = static_cast<uint8_t>(s); break;
+    case DType::i32: *r.data<int32_t>() = static_cast<int32_t>(s); break;
+    case DType::i64: *r.data<int64_t>() = s; break;
+    case DType::f16: *r.data<uint16_t>() = half_bits(f); break;
+    case DType::bf16: *r.data<uint16_t>() = static_cast<uint16_t>(static_cast<uint32_t>(s) >> 16); break;
+    case DType::f32: *r.data<float>() = f; break;
+    case DType::f64: *r.data<double>() = std::bit_cast<double>(s); break;
+  }
+  return r;
+}
+
+}  // namespace
+
+std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims, Context& context,
+                        std::span<const int64_t> sizes, std::vector<Tensor> args) {
+  require(sizes.size() == sig.sizes.size() && args.size() == sig.params.size(),
+          "compiled function called with other arguments");
+  std::vector<int64_t> in(sizes.begin(), sizes.end());
+  for (size_t i = 0; i < args.size(); ++i) {
+    Tensor& t = args[i];
+    if (sig.params[i].scalar()) {
+      in.push_back(scalar_slot(t));
+      continue;
+    }
+    if (!t.contiguous()) t = t.packed();
+    // A view into a larger buffer may not be written in place: its block must own the memory alone.
+    const void* data = t.raw();
+    in.push_back(slot(context.adopt(std::move(t.buffer), data)));
+  }
+  args.clear();
+  std::vector<int64_t> out(sig.results.size() + sig.bound.size() + 1);
+  int64_t status = entry(&context, in.data(), out.data());
+  if (status != 0) {
+    require(context.error.has_value(), "a run failed without an error");
+    throw UserError(std::move(*context.error));
+  }
+  auto value_of = [&](SymId s) -> int64_t {
+    for (size_t i = 0; i < sig.sizes.size(); ++i)
+      if (sig.sizes[i] == s) return sizes[i];
+    for (size_t i = 0; i < sig.bound.size(); ++i)
+      if (sig.bound[i] == s) return out[sig.results.size() + i];
+    bug("a result has a size that nobody knows");
+  };
+  std::vector<Tensor> results;
+  for (size_t i = 0; i < sig.results.size(); ++i) {
+    const ir::Type& t = sig.results[i];
+    if (t.scalar()) {
+      results.push_back(scalar_tensor(t.dtype, out[i]));
+      continue;
+    }
+    MemoryBlock* b = block(out[i]);
+    Tensor r;
+    r.dtype = t.dtype;
+    for (DimId d : t.shape) r.shape.push_back(dims.evaluate(d, value_of));
+    r.strides = row_major(r.shape);
+    r.buffer = b->buffer;
+    r.offset = (b->data - b->buffer->data()) / static_cast<int64_t>(size_of(t.dtype));
+    context.release(b);
+    results.push_back(std::move(r));
+  }
+  return results;
+}
+
+}  // namespace tenon::loop
