@@ -91,6 +91,7 @@ class Dims {
     auto operator<=>(const Poly&) const = default;
   };
   const Poly& poly(DimId d) const { return polys_[d]; }  // stays where it is
+  size_t dim_count() const { return polys_.size(); }
 
  private:
   DimId intern(Poly p);
