@@ -355,6 +355,7 @@ struct Import : Stmt {  // import nn   import "layers.model" as layers
 struct Assert : Stmt {  // assert e   assert e, "text"
   explicit Assert(Loc l) : Stmt(assert_, l) {}
   const Expr* value = nullptr;
+  const Expr* message = nullptr;  // may be missing
 };
 
 // ---------------------------------------------------------------- module

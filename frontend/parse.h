@@ -15,7 +15,12 @@ struct ParseResult {
   bool incomplete = false;  // the text ends inside a bracket or a string: the REPL asks for more
 };
 
+struct ParseOptions {
+  bool allow_tabs = false;  // `tenon fmt` replaces the tabs that all others refuse
+};
+
 // Never throws on any input. Deep nesting beyond 500 levels is an error with a place.
 ParseResult parse(SourceMap& sources, FileId file);
+ParseResult parse(SourceMap& sources, FileId file, ParseOptions options);
 
 }  // namespace tenon
