@@ -38,6 +38,16 @@ std::vector<Value> Builder::open(const std::vector<Type>& params) {
   return region().params;
 }
 
+void Builder::resume(Region r) {
+  r.results.clear();
+  open_.push_back(std::make_unique<Region>(std::move(r)));
+  regions_.push_back(open_.back().get());
+}
+
+void Builder::unwind(size_t to_depth) {
+  while (regions_.size() > to_depth) close({});
+}
+
 Region Builder::close(std::vector<Value> results) {
   require(!open_.empty(), "no region is open");
   Region r = std::move(*open_.back());

@@ -30,6 +30,8 @@ class Builder {
   //   b.open({types of the parameters});  ...  Region r = b.close({results});
   std::vector<Value> open(const std::vector<Type>& params);
   Region close(std::vector<Value> results);
+  void resume(Region r);         // opens a closed region again, to emit more into it
+  void unwind(size_t to_depth);  // drops what is open beyond a depth: an error was met inside
   size_t depth() const { return regions_.size(); }
   Region& region() { return *regions_.back(); }
 
