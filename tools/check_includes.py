@@ -34,7 +34,7 @@ ARROWS = {
     # embed is the whole API of the command line too; what lies below it comes through it, except
     # that the command shows syntax trees and messages, whose types are support's and frontend's.
     "embed": ["support", "session"],
-    "repl": ["support", "frontend", "session", "embed"],
+    "repl": ["support", "frontend", "io", "session", "embed"],
     "bench": ["support", "embed"],
     "examples": [],  # and <tenon/...>
     "tools": [],

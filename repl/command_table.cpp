@@ -1,0 +1,142 @@
+// The table of commands. To add one: a row here, a line in command.h and a file of its name.
+#include "repl/command.h"
+
+namespace tenon {
+namespace {
+
+constexpr size_t kAny = 1000000;
+
+const Option kRunOptions[] = {
+    {"--mode", "graph|eager", "compile, or run node by node; the results are the same bits"},
+    {"--device", "cpu|gpu|cudasim", "where to run; cpu unless told"},
+    {"--threads", "N", "how many threads; all cores unless told; the results do not depend on it"},
+    {"--cpu", "NAME", "compile for this CPU instead of the machine's own"},
+    {"--seed", "N", "the seed of every draw; 0 unless told"},
+    {"--stats", "", "at the end, tell what was run and compiled, in time and memory"},
+    {"--profile", "", "at the end, tell where the time went"},
+};
+
+const Command kCommands[] = {
+    {"run",
+     "FILE [-- ARGUMENTS]",
+     "run a program",
+     "Runs the program from its first statement to its last, compiled unless told otherwise.\n"
+     "`tenon FILE` is the same. What stands after -- is the program's own.",
+     1,
+     1,
+     true,
+     true,
+     {},
+     command_run},
+    {"-e",
+     "EXPRESSION",
+     "evaluate an expression and print its value",
+     "Evaluates statements given on the command line, node by node unless told otherwise, and\n"
+     "prints the value of the last one if it is an expression: tenon -e 'sum([1, 2, 3])'.",
+     1,
+     1,
+     true,
+     false,
+     {},
+     command_eval},
+    {"repl",
+     "",
+     "evaluate what you type, line by line",
+     "Keeps everything you define, prints values with their types, and survives every error.\n"
+     "Ctrl-C drops a line or stops a run; Ctrl-D leaves. `tenon` alone is the same.",
+     0,
+     0,
+     true,
+     false,
+     {},
+     command_repl},
+    {"check",
+     "FILE...",
+     "find every error that needs no data",
+     "Parses and checks the files with nothing executed: names, types, sizes, derivatives,\n"
+     "effects. No data file is opened. Exit code 2 if there is an error.",
+     1,
+     kAny,
+     false,
+     false,
+     {},
+     command_check},
+    {"test",
+     "FILE...",
+     "run the tests of a program",
+     "Runs the `test` blocks of each file, after its top level has run once.",
+     1,
+     kAny,
+     true,
+     false,
+     {{"--filter", "TEXT", "only the tests whose title contains TEXT"}},
+     command_test},
+    {"bench",
+     "FILE...",
+     "measure the benchmarks of a program",
+     "Measures the `bench` blocks of each file: median and best time, operations and bytes\n"
+     "counted from the IR, and the share of the machine's peak.",
+     1,
+     kAny,
+     true,
+     false,
+     {{"--json", "", "print one JSON document"}},
+     command_bench},
+    {"fmt",
+     "FILE...",
+     "bring programs into the standard form",
+     "Rewrites each file in place; one with a syntax error is left as it is.",
+     1,
+     kAny,
+     false,
+     false,
+     {{"--check", "", "change nothing; exit code 2 if a file is not in the standard form"}},
+     command_fmt},
+    {"explain",
+     "FILE [FUNCTION] | CODE",
+     "show how a function is compiled, or what a code means",
+     "With a file, prints one stage of a function on its way to machine code, or of the file's\n"
+     "own statements where no function is named. With the code of a message, as in\n"
+     "`tenon explain E0301`, prints the long story behind it.",
+     1,
+     2,
+     false,
+     false,
+     {{"--emit", "STAGE", "ast, types, train, ir (the default), ir-opt, plan, loop, llvm or asm"}},
+     command_explain},
+    {"doctor",
+     "",
+     "tell what was found on this machine",
+     "",
+     0,
+     0,
+     false,
+     false,
+     {},
+     command_doctor},
+    {"help",
+     "[COMMAND]",
+     "tell about the commands, or one of them",
+     "",
+     0,
+     1,
+     false,
+     false,
+     {},
+     command_help},
+    {"version", "", "tell the version", "", 0, 0, false, false, {}, command_version},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+std::span<const Option> run_options() { return kRunOptions; }
+
+const Command* find_command(std::string_view name) {
+  for (const Command& command : kCommands)
+    if (command.name == name) return &command;
+  return nullptr;
+}
+
+}  // namespace tenon

@@ -1,0 +1,141 @@
+// `tenon doctor`: what was found on this machine, in the order in which one looks for a cause.
+#include <cpuid.h>
+#include <cstdio>
+#include <cstring>
+#include <dlfcn.h>
+#include <fstream>
+#include <sched.h>
+#include <unistd.h>
+
+#include "repl/command.h"
+
+namespace tenon {
+namespace {
+
+void row(const char* what, const std::string& found) {
+  std::printf("%-12s %s\n", what, found.c_str());
+}
+
+std::string cpu_name() {
+  unsigned words[12] = {};
+  unsigned highest = __get_cpuid_max(0x80000000, nullptr);
+  if (highest < 0x80000004) return "unknown";
+  for (unsigned i = 0; i < 3; ++i)
+    __get_cpuid(0x80000002 + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2],
+                &words[4 * i + 3]);
+  std::string name(reinterpret_cast<const char*>(words), sizeof words);
+  name.resize(std::strlen(name.c_str()));
+  size_t first = name.find_first_not_of(' ');
+  return first == std::string::npos ? "unknown"
+                                    : name.substr(first, name.find_last_not_of(' ') + 1);
+}
+
+std::string cpu_features() {
+  std::string out;
+  auto add = [&](bool has, const char* name) {
+    if (has) out += (out.empty() ? "" : " ") + std::string(name);
+  };
+  __builtin_cpu_init();
+  add(__builtin_cpu_supports("sse4.2"), "sse4.2");
+  add(__builtin_cpu_supports("avx"), "avx");
+  add(__builtin_cpu_supports("avx2"), "avx2");
+  add(__builtin_cpu_supports("fma"), "fma");
+  add(__builtin_cpu_supports("avx512f"), "avx512f");
+  add(__builtin_cpu_supports("avx512bw"), "avx512bw");
+  add(__builtin_cpu_supports("avx512dq"), "avx512dq");
+  add(__builtin_cpu_supports("avx512vl"), "avx512vl");
+  add(__builtin_cpu_supports("avx512vnni"), "avx512vnni");
+  add(__builtin_cpu_supports("avx512bf16"), "avx512bf16");
+  return out;
+}
+
+std::string kernels() {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512cd"))
+    return "512-bit (x86-64-v4)";
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "256-bit (x86-64-v3)";
+  return "the portable ones: this CPU has no AVX2";
+}
+
+std::string cores() {
+  cpu_set_t set;
+  int allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  std::string out =
+      std::to_string(allowed) + " usable of " + std::to_string(sysconf(_SC_NPROCESSORS_CONF));
+  std::ifstream quota("/sys/fs/cgroup/cpu.max");
+  double used = 0, period = 0;
+  char text[64];
+  if (quota >> used >> period && period > 0) {
+    std::snprintf(text, sizeof text, ", %.3g cores of time granted by the container",
+                  used / period);
+    out += text;
+  }
+  return out;
+}
+
+std::string memory() {
+  char text[96];
+  double gib = 1024.0 * 1024 * 1024;
+  double all =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  double now =
+      static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  std::snprintf(text, sizeof text, "%.1f GiB, %.1f GiB free", all / gib, now / gib);
+  std::string out = text;
+  std::ifstream limit("/sys/fs/cgroup/memory.max");
+  double most = 0;
+  if (limit >> most && most < all) {
+    std::snprintf(text, sizeof text, ", %.1f GiB granted by the container", most / gib);
+    out += text;
+  }
+  return out;
+}
+
+// CUDA is never linked: its driver is asked for as at run time, and answers or not.
+void cuda() {
+  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!driver) {
+    row("GPU", "no CUDA driver (libcuda.so.1)");
+  } else {
+    auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
+    auto version = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDriverGetVersion"));
+    auto count = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
+    auto name = reinterpret_cast<int (*)(char*, int, int)>(dlsym(driver, "cuDeviceGetName"));
+    int v = 0, n = 0;
+    if (!init || !version || !count || !name || init(0) != 0 || count(&n) != 0) {
+      row("GPU", "a CUDA driver, but no device that it can use");
+    } else {
+      version(&v);
+      row("CUDA driver", std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10));
+      for (int i = 0; i < n; ++i) {
+        char text[128] = {};
+        name(text, sizeof text - 1, i);
+        row("GPU", text);
+      }
+    }
+  }
+  for (const char* file : {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so"}) {
+    if (!dlopen(file, RTLD_NOW | RTLD_LOCAL)) continue;
+    row("NVRTC", file);
+    return;
+  }
+  row("NVRTC", "not found (libnvrtc.so)");
+}
+
+}  // namespace
+
+int command_doctor(const Invocation&) {
+  row("Tenon", TENON_VERSION);
+  row("CPU", cpu_name());
+  row("features", cpu_features());
+  row("kernels", kernels());
+  row("cores", cores());
+  row("memory", memory());
+  std::string compiler = compiler_version();
+  row("compiler", compiler.empty() ? "none in this build" : "LLVM " + compiler);
+  cuda();
+  return 0;
+}
+
+}  // namespace tenon

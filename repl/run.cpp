@@ -1,0 +1,49 @@
+// `tenon run FILE` and `tenon -e TEXT`: with Ctrl-C asking the run to stop.
+#include "repl/run.h"
+
+#include <atomic>
+#include <signal.h>
+#include <unistd.h>
+
+#include "repl/command.h"
+
+namespace tenon {
+namespace {
+
+std::atomic<Engine*> stopping{nullptr};
+std::atomic<int> asked{0};
+
+// The first Ctrl-C asks; whoever presses it a third time wants to leave whatever it costs.
+void on_interrupt(int) {
+  if (Engine* engine = stopping.load()) engine->interrupt();
+  if (++asked >= 3) ::_exit(130);
+}
+
+}  // namespace
+
+InterruptGuard::InterruptGuard(Engine& engine) {
+  asked = 0;
+  stopping = &engine;
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;  // no SA_RESTART: a read that waits must come back
+  sigaction(SIGINT, &action, &before_);
+}
+
+InterruptGuard::~InterruptGuard() {
+  sigaction(SIGINT, &before_, nullptr);
+  stopping = nullptr;
+}
+
+int command_run(const Invocation& invocation) {
+  auto engine = make_engine(run_settings(invocation, Mode::graph));
+  InterruptGuard guard(*engine);
+  return report(engine->run(invocation.operands[0]), engine->sources());
+}
+
+int command_eval(const Invocation& invocation) {
+  auto engine = make_engine(run_settings(invocation, Mode::eager));
+  InterruptGuard guard(*engine);
+  return report(engine->evaluate(invocation.operands[0]).diagnostics, engine->sources());
+}
+
+}  // namespace tenon
