@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""The command line as a user meets it: exit codes and messages.   command_test.py TENON"""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import tempfile
+import time
+
+TENON = os.path.abspath(sys.argv[1])
+failures = []
+
+# arguments, exit code, text on stdout, text on stderr
+CASES = [
+    (["help"], 0, "usage: tenon COMMAND", ""),
+    (["--help"], 0, "usage: tenon COMMAND", ""),
+    (["help", "run"], 0, "--mode graph|eager", ""),
+    (["run", "--help"], 0, "usage: tenon run", ""),
+    (["version"], 0, "tenon ", ""),
+    (["doctor"], 0, "cores", ""),
+    (["explain", "E0301"], 0, "E0301: sizes differ", ""),
+    (["explain", "e301"], 0, "E0301: sizes differ", ""),
+    (["explain", "E9999"], 2, "", "no message has the code E9999"),
+    (["explain", "x.model", "--emit", "irr"], 2, "", "did you mean ir?"),
+    (["rum", "x"], 2, "", "did you mean `tenon run`?"),
+    (["help", "chek"], 2, "", "did you mean `tenon help check`?"),
+    (["run"], 2, "", "`tenon run` lacks its FILE"),
+    (["run", "a.model", "b"], 2, "", "stand after --"),
+    (["run", "--mod", "eager", "a.model"], 2, "", "did you mean --mode?"),
+    (["run", "--mode", "eagr", "a.model"], 2, "", "did you mean eager?"),
+    (["run", "--mode=eagr", "a.model"], 2, "", "--mode is graph or eager"),
+    (["run", "a.model", "--mode"], 2, "", "lacks its value"),
+    (["run", "--stats=1", "a.model"], 2, "", "takes no value"),
+    (["run", "--threads", "0", "a.model"], 2, "", "--threads is a whole number from 1"),
+    (["run", "--threads", "1", "--threads", "2", "a.model"], 2, "", "given twice"),
+    (["run", "--seed", "-1", "a.model"], 2, "", "--seed is a whole number"),
+    (["check", "--mode", "eager", "a.model"], 2, "", "option of `tenon run`"),
+    (["-e"], 2, "", "`tenon -e` lacks its EXPRESSION"),
+    (["check", "none.model"], 2, "", "cannot read 'none.model'"),
+    (["run", "none.model"], 2, "", "cannot read 'none.model'"),
+    (["none.model"], 2, "", "cannot read 'none.model'"),
+    (["check", "/"], 2, "", "it is a folder"),
+    (["-e", "1 +"], 2, "", "error[E0101]"),
+]
+
+
+def expect(name, ok, detail):
+    if not ok:
+        failures.append(f"{name}: {detail}")
+
+
+def run(arguments, stdin=""):
+    return subprocess.run([TENON] + arguments, capture_output=True, text=True, input=stdin,
+                          timeout=60, errors="replace")
+
+
+for arguments, code, out, err in CASES:
+    done = run(arguments)
+    name = "tenon " + " ".join(arguments)
+    expect(name, done.returncode == code, f"exit code {done.returncode}, expected {code}\n{done.stderr}")
+    expect(name, out in done.stdout, f"stdout lacks '{out}':\n{done.stdout}")
+    expect(name, err in done.stderr, f"stderr lacks '{err}':\n{done.stderr}")
+    if code != 0:
+        expect(name, "error[E" in done.stderr, f"no message:\n{done.stderr}")
+
+# A pipe into the REPL: no prompts, errors are survived, an entry may go on over lines.
+done = run(["repl"], "let x = (\n1\n)\nlet = 2\n:help\n")
+expect("repl on a pipe", "> " not in done.stdout.replace("        then", ""), done.stdout)
+expect("repl on a pipe", "error[E0101]" in done.stderr, done.stderr)
+expect("repl on a pipe", ":quit" in done.stdout, done.stdout)
+
+# On a terminal: editing, Ctrl-C drops an entry, history is kept, Ctrl-D leaves with 0.
+with tempfile.TemporaryDirectory() as home:
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm", HOME=home)
+        os.environ.pop("XDG_STATE_HOME", None)
+        os.execv(TENON, [TENON])
+    seen = b""
+
+    def drain(until, limit=10.0):
+        global seen
+        end = time.time() + limit
+        while until not in seen and time.time() < end:
+            if select.select([fd], [], [], 0.1)[0]:
+                try:
+                    data = os.read(fd, 4096)
+                except OSError:
+                    return
+                if not data:
+                    return
+                seen += data
+        expect("repl on a terminal", until in seen, f"no {until!r} in {seen!r}")
+        seen = seen[seen.find(until) + len(until):]
+
+    drain(b"> ")
+    os.write(fd, b"let a = (\n")
+    drain(b"... ")
+    os.write(fd, b"\x03")
+    drain(b"^C")
+    drain(b"> ")
+    os.write(fd, b"let = 3\n")
+    drain(b"E0101")
+    drain(b"> ")
+    os.write(fd, b"\x1b[A")  # the line before, from the history
+    drain(b"let = 3")
+    os.write(fd, b"\x03")
+    drain(b"> ")
+    os.write(fd, b"\x04")
+    for _ in range(100):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            break
+        time.sleep(0.05)
+    expect("repl on a terminal", ended and os.waitstatus_to_exitcode(status) == 0,
+           f"Ctrl-D: {ended} {status}")
+    if not ended:
+        os.kill(pid, 9)
+    history = os.path.join(home, ".local/state/tenon/history")
+    expect("repl on a terminal", os.path.exists(history), "no history was written")
+
+print("\n\n".join(failures) if failures else f"command line: {len(CASES) + 2} cases")
+sys.exit(1 if failures else 0)

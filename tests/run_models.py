@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Runs .model programs that carry their expectation beside them. One call per folder, by ctest:
+
+    run_models.py errors   TENON FOLDER     NAME.model with NAME.expected
+    run_models.py lang     TENON FOLDER     expectations as comments in the program
+    run_models.py examples TENON FOLDER     as lang, each in an empty folder, files compared too
+
+errors: `tenon check NAME.model` must end with code 2 and exactly the message in NAME.expected.
+  TENON_UPDATE=1 writes what came out into NAME.expected: read the diff before you commit it.
+
+lang: the program runs in every mode and with every number of threads. Its output must be, line by
+line, what its comments say, and the same bytes every time:
+    print(x)            # -> 3.0
+                        # -> the next line of output, where one statement prints several
+    f(0)                # error E0801: zero        (the run ends here, code and text on stderr)
+  A file with `test "..."` blocks goes through `tenon test` as well. In graph mode every span is
+  compiled before its first run (TENON_TIERING=off), and --stats must say that code was compiled,
+  unless a line says `# compiles nothing`.
+
+examples: `# expect held-out accuracy >= 0.97` compares the number in the line of output that begins
+  with that name; `# seeds 1 2 3` repeats the run for these seeds too.
+"""
+
+import difflib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+LEGS = [("eager", 1), ("eager", 2), ("eager", 3), ("eager", 8),
+        ("graph", 1), ("graph", 2), ("graph", 3), ("graph", 8)]
+TIMEOUT = 300  # seconds; a program that takes longer hangs
+
+SAYS = re.compile(r"#\s*->\s?(.*)$")
+ERROR = re.compile(r"#\s*error (E\d{4})(?::\s*(.*))?$")
+EXPECT = re.compile(r"^#\s*expect (.+?)\s*(>=|<=)\s*([-+.\deE]+)\s*$", re.M)
+SEEDS = re.compile(r"^#\s*seeds((?: \d+)+)\s*$", re.M)
+COMPILED = re.compile(r"^stats: .*\bcompiled (\d+)", re.M)
+
+
+class Failure(Exception):
+    pass
+
+
+def run(arguments, folder, env=None):
+    try:
+        done = subprocess.run(arguments, cwd=folder, capture_output=True, timeout=TIMEOUT,
+                              stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{' '.join(map(str, arguments))}: still running after {TIMEOUT} s")
+    if done.returncode < 0 or done.returncode == 70:
+        raise Failure(f"{' '.join(map(str, arguments))}: crashed ({done.returncode})\n"
+                      + done.stderr.decode(errors="replace"))
+    return done
+
+
+def difference(expected, found, name):
+    return "\n".join(difflib.unified_diff(expected.splitlines(), found.splitlines(),
+                                          f"{name} (expected)", f"{name} (found)", lineterm=""))
+
+
+def check_errors(tenon, model):
+    done = run([tenon, "check", model.name], model.parent)
+    found = done.stderr.decode(errors="replace")
+    expected_file = model.with_suffix(".expected")
+    if os.environ.get("TENON_UPDATE"):
+        expected_file.write_text(found)
+    if done.returncode != 2:
+        raise Failure(f"exit code {done.returncode}, expected 2\n{found}")
+    if not expected_file.exists():
+        raise Failure(f"{expected_file.name} is missing (TENON_UPDATE=1 writes it)\n{found}")
+    if found != expected_file.read_text():
+        raise Failure(difference(expected_file.read_text(), found, model.name))
+
+
+def expectations(text):
+    lines, error = [], None
+    for number, line in enumerate(text.splitlines(), 1):
+        if says := SAYS.search(line):
+            lines.append(says.group(1).rstrip())
+        elif (is_error := ERROR.search(line)) and error is None:
+            error = (is_error.group(1), is_error.group(2), number)
+    return lines, error
+
+
+def run_leg(tenon, model, mode, threads, folder, seed=None):
+    arguments = [tenon, "run", "--mode", mode, "--threads", str(threads), "--stats"]
+    if seed is not None:
+        arguments += ["--seed", str(seed)]
+    done = run(arguments + [str(model)], folder, {"TENON_TIERING": "off"})
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+
+def check_output(model, text, code, stdout, stderr):
+    lines, error = expectations(text)
+    wanted_code = 0
+    if error:
+        wanted_code = 1
+        if f"error[{error[0]}]" not in stderr or (error[1] and error[1] not in stderr):
+            raise Failure(f"expected {error[0]}: {error[1] or ''} on stderr, found\n{stderr}")
+        if f"{model.name}:{error[2]}:" not in stderr:
+            raise Failure(f"expected the error at {model.name}:{error[2]}, found\n{stderr}")
+    if code != wanted_code:
+        raise Failure(f"exit code {code}, expected {wanted_code}\n{stderr}")
+    found = [line.rstrip() for line in stdout.decode(errors="replace").splitlines()]
+    if lines and found != lines:
+        raise Failure(difference("\n".join(lines), "\n".join(found), model.name))
+    if not lines and not error and model.parent.name != "examples" and found:
+        raise Failure("output that no `# ->` expects:\n" + "\n".join(found))
+
+
+def check_numbers(text, stdout):
+    found = stdout.decode(errors="replace")
+    for name, relation, bound in EXPECT.findall(text):
+        numbers = re.findall(rf"^{re.escape(name)}[:=]?\s*([-+.\deE]+)", found, re.M)
+        if not numbers:
+            raise Failure(f"no line of output begins with '{name}'\n{found}")
+        value = float(numbers[-1])
+        if not (value >= float(bound) if relation == ">=" else value <= float(bound)):
+            raise Failure(f"{name} is {value}, expected {relation} {bound}")
+
+
+def written(folder):
+    return {str(p.relative_to(folder)): p.read_bytes()
+            for p in sorted(Path(folder).rglob("*")) if p.is_file()}
+
+
+def check_program(tenon, model, own_folder):
+    text = model.read_text()
+    first = None
+    for mode, threads in LEGS:
+        leg = f"--mode {mode} --threads {threads}"
+        try:
+            with tempfile.TemporaryDirectory() as fresh:
+                folder = fresh if own_folder else model.parent
+                name = model if own_folder else model.name
+                code, stdout, stderr = run_leg(tenon, name, mode, threads, folder)
+                files = written(fresh)
+            check_output(model, text, code, stdout, stderr)
+            check_numbers(text, stdout)
+            if mode == "graph" and "# compiles nothing" not in text:
+                compiled = COMPILED.search(stderr)
+                if not compiled or int(compiled.group(1)) == 0:
+                    raise Failure(f"--stats does not say that code was compiled\n{stderr}")
+            if first is None:
+                first = (stdout, files)
+            elif stdout != first[0]:
+                raise Failure("not the output of the first leg\n" + difference(
+                    first[0].decode(errors="replace"), stdout.decode(errors="replace"), leg))
+            elif files != first[1]:
+                other = [n for n in {**files, **first[1]} if files.get(n) != first[1].get(n)]
+                raise Failure(f"wrote other bytes than the first leg: {', '.join(other)}")
+        except Failure as failure:
+            raise Failure(f"with {leg}: {failure}")
+    if seeds := SEEDS.search(text):
+        for seed in seeds.group(1).split():
+            with tempfile.TemporaryDirectory() as fresh:
+                code, stdout, stderr = run_leg(tenon, model, "graph", 2, fresh, seed)
+                if code != 0:
+                    raise Failure(f"with --seed {seed}: exit code {code}\n{stderr}")
+                check_numbers(text, stdout)
+    if re.search(r'^\s*test\s+"', text, re.M):
+        for mode in ("eager", "graph"):
+            done = run([tenon, "test", "--mode", mode, str(model)], model.parent)
+            if done.returncode != 0:
+                raise Failure(f"tenon test --mode {mode}: exit code {done.returncode}\n"
+                              + (done.stdout + done.stderr).decode(errors="replace"))
+
+
+def main():
+    kind, tenon, folder = sys.argv[1], str(Path(sys.argv[2]).resolve()), Path(sys.argv[3]).resolve()
+    models = sorted(folder.glob("*.model"))
+    failed = 0
+    for model in models:
+        try:
+            if kind == "errors":
+                check_errors(tenon, model)
+            else:
+                check_program(tenon, model, own_folder=kind == "examples")
+        except Failure as failure:
+            failed += 1
+            print(f"FAILED {model}\n{failure}\n")
+    print(f"{len(models)} programs, {failed} failed")
+    return 1 if failed or not models else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
