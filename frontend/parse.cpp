@@ -110,8 +110,8 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
     size_t rule = p->getContext()->getRuleIndex();
     if (rule != P::RuleStmt && rule != P::RuleSetting) std::rethrow_exception(e);
     size_t first = p->getContext()->getStart()->getTokenIndex() + offset_;
-    skip_statement(p, enclosing_[first]);
     reported_ = false;
+    if (!enter_block(p, first)) skip_statement(p, enclosing_[first]);
   }
 
   // Called before every loop and option: here a statement is seen to be followed by a newline or
@@ -164,6 +164,32 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
     faults_.push_back(std::move(fault));
   }
 
+  // The error stands in the head of a model, a function or a loop: go on with its block.
+  bool enter_block(antlr4::Parser* p, size_t first) {
+    Tk head = tokens_[first].kind;
+    if (head != Tk::MODEL && head != Tk::FN && head != Tk::EXPORT && head != Tk::FOR &&
+        head != Tk::WHILE && head != Tk::IF && head != Tk::TEST && head != Tk::BENCH)
+      return false;
+    size_t at = p->getCurrentToken()->getTokenIndex() + offset_;
+    size_t brace = at;
+    auto inside = [&] {
+      Tk k = tokens_[brace].kind;
+      return k != Tk::END && !((k == Tk::NL || k == Tk::RBRACE) &&
+                               enclosing_[brace] == enclosing_[first]);
+    };
+    auto opens = [&] {
+      if (tokens_[brace].kind != Tk::LBRACE || enclosing_[brace] != enclosing_[first]) return false;
+      bool record = is_name(tokens_[brace + 1].kind) && tokens_[brace + 2].kind == Tk::COLON;
+      return !record;
+    };
+    while (inside() && !opens()) ++brace;
+    if (!inside()) return false;
+    while (at < brace) p->consume(), ++at;
+    static_cast<TenonParser*>(p)->block();
+    skip_statement(p, enclosing_[first]);
+    return true;
+  }
+
   void skip_statement(antlr4::Parser* p, int block) {
     antlr4::TokenStream* input = p->getTokenStream();
     while (input->LA(1) != antlr4::Token::EOF) {
@@ -213,11 +239,13 @@ void settle(const SourceMap& sources, FileId file, std::vector<Diagnostic>& erro
     return a.where.begin < b.where.begin;
   });
   std::vector<Diagnostic> kept;
-  uint32_t last_line = 0;
+  std::string_view text = sources.text(file);
+  uint32_t last = 0;
   for (Diagnostic& d : errors) {
-    uint32_t line = sources.line_column(file, d.where.begin).line;
-    if (line != last_line && kept.size() < kMost) kept.push_back(std::move(d));
-    last_line = line;
+    std::string_view between = text.substr(last, d.where.begin - last);
+    bool same_line = !kept.empty() && between.find('\n') == between.npos;
+    if (!same_line && kept.size() < kMost) kept.push_back(std::move(d));
+    last = std::min(d.where.begin, static_cast<uint32_t>(text.size()));
   }
   errors = std::move(kept);
 }

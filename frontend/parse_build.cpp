@@ -231,7 +231,6 @@ const Block* Builder::block(P::BlockContext* c) {
   auto* b = p_.module.make_plain<Block>();
   b->loc = loc(c);
   for (auto* s : c->stmt()) b->stmts.push_back(stmt(s));
-  grow(b->loc);
   return b;
 }
 

@@ -304,7 +304,7 @@ class Mender {
     if (kind() == Tk::INT && touching() && kind(1) == Tk::DOT) {
       bool word = touching(1) && is_name(kind(2));
       error(2, "a number has digits after its point",
-            "write `" + std::string(text()) + ".0`");
+            "write `" + std::string(text()) + ".0`", Code::E0103);
       return replace(Tk::FLOAT, word ? 3 : 2);
     }
     if (touching() && (is_name(kind(1)) || is_reserved(kind(1)))) {
@@ -334,7 +334,8 @@ class Mender {
             "write `t[" + std::string(text(1)) + "]`");
       return drop(2);
     }
-    error(2, "a number has digits before its point", "write `0." + std::string(text(1)) + "`");
+    error(2, "a number has digits before its point", "write `0." + std::string(text(1)) + "`",
+          Code::E0103);
     return replace(Tk::FLOAT, 2);
   }
 

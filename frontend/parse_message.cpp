@@ -294,7 +294,7 @@ class Writer {
       if (hint.empty() && prev == Tk::INT && is_name(tok))
         hint = "a product is written `" + std::string(text(-1)) + " * " + std::string(text()) + "`";
       if (hint.empty() && is_name(prev) && (tok == Tk::STRING || is_name(tok)) &&
-          fault_.at == fault_.first + 1)
+          fault_.at == fault_.first + 1 && (kind(1) == Tk::NL || kind(1) == Tk::END))
         hint = "a call is written `" + std::string(text(-1)) + "(" + std::string(text()) + ")`";
       if (hint.empty()) hint = "an operator or a comma is missing, or a new line";
       return say("expected the end of the statement, found " + found(), hint);
@@ -308,6 +308,12 @@ class Writer {
       if (Tk kind = static_cast<Tk>(k); kind != Tk::OF && kind != Tk::AS && kind != Tk::ON)
         words.emplace_back(spelling(kind));
     std::vector<std::string> near = near_misses(word, words);
+    auto sorted = [](std::string letters) {
+      std::sort(letters.begin(), letters.end());
+      return letters;
+    };
+    for (const std::string& w : words)  // letters in a wrong order: modle
+      if (near.empty() && sorted(w) == sorted(std::string(word))) near.push_back(w);
     return near.empty() ? "" : "did you mean `" + near[0] + "`?";
   }
   std::string keyword_form(Tk k) const {

@@ -384,6 +384,22 @@ bool check_text(const SourceMap& sources, FileId file, std::vector<Diagnostic>& 
     if (!good) return refuse(i, "this byte is not UTF-8 text", "save the file as UTF-8");
     i += length;
   }
+  // Holes within holes make the lexer slow, so their depth is bounded before it runs.
+  constexpr int kMaxBraces = 100;
+  bool quoted = false;
+  int depth = 0;
+  for (size_t i = 0; i < s.size(); ++i) {
+    if (s[i] == '\n') quoted = false, depth = 0;
+    if (s[i] == '"') quoted = true;
+    if (quoted && s[i] == '{' && ++depth > kMaxBraces) {
+      uint32_t byte = static_cast<uint32_t>(i);
+      errors.push_back({Code::E0104, {file, byte, byte + 1},
+                        "nested too deep: more than 100 open braces behind a quote in one line", {},
+                        "give inner parts names with `let`"});
+      return false;
+    }
+    if (s[i] == '}' && depth > 0) --depth;
+  }
   return true;
 }
 
