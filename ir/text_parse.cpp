@@ -24,7 +24,7 @@ namespace {
 
 struct Malformed {
   std::string what;
-  uint32_t line = 0;  // 0: where the parser stands
+  uint32_t line;
 };
 
 constexpr int kDeepest = 600;       // regions or brackets in one another
@@ -131,16 +131,20 @@ class Parser {
       stop("@" + std::to_string(highest_fn_) + " is called but not there");
     return std::move(module_);
   }
-  uint32_t line() const { return token_.line; }
 
  private:
-  [[noreturn]] static void stop(std::string what) { throw Malformed{std::move(what), 0}; }
+  [[noreturn]] void stop(std::string what) const { throw Malformed{std::move(what), line_}; }
   [[noreturn]] void expected(std::string_view what) const {
-    stop("expected " + std::string(what) + ", found '" + std::string(token_.text.substr(0, 40)) + "'");
+    throw Malformed{"expected " + std::string(what) + ", found '" +
+                        std::string(token_.text.substr(0, 40)) + "'",
+                    token_.line};
   }
 
   // ---- tokens
-  void advance() { token_ = lexer_.next(); }
+  void advance() {
+    line_ = token_.line;
+    token_ = lexer_.next();
+  }
   bool is(std::string_view text) const {
     return token_.text == text && (token_.kind == Token::mark || token_.kind == Token::word);
   }
@@ -705,7 +709,8 @@ class Parser {
   }
 
   Lexer lexer_;
-  Token token_;
+  Token token_;       // the next one
+  uint32_t line_ = 1;  // of the one before it
   std::unique_ptr<Module> module_;
   Function* fn_ = nullptr;
   std::unordered_map<std::string, SymId> symbols_;
@@ -718,13 +723,10 @@ class Parser {
 }  // namespace
 
 std::unique_ptr<Module> parse_text(std::string_view text, std::string& error) {
-  std::unique_ptr<Parser> parser;
   try {
-    parser = std::make_unique<Parser>(text);
-    return parser->run();
+    return Parser(text).run();
   } catch (const Malformed& m) {
-    const uint32_t line = m.line != 0 ? m.line : parser ? parser->line() : 1;
-    error = "line " + std::to_string(line) + ": " + m.what;
+    error = "line " + std::to_string(m.line) + ": " + m.what;
     return nullptr;
   }
 }
