@@ -1,0 +1,229 @@
+// dce: drops nodes, and loop-carried values, whose results nobody needs.
+//
+// In the prefix it decides what the program means, so both modes drop the same: dead nodes go even
+// where they might have trapped or run for ever; only `check`, `debug` and `host`, and calls and
+// regions that hold one, are kept for what they do. After the prefix nothing that may trap is dropped
+// any more. A tape is used to its end: where one piece of it is needed, all of it is.
+
+#include <algorithm>
+
+#include "ir/passes/rewrite.h"
+
+namespace tenon::ir {
+namespace {
+
+class Marker {
+ public:
+  Marker(Module& module, Function& fn, bool keep_traps)
+      : module_(module), fn_(fn), facts_(module), keep_traps_(keep_traps),
+        live_(fn.types.size(), 0), where_(fn.types.size()) {}
+
+  void run() {
+    index(fn_.body, nullptr, 0);
+    for (Value v : fn_.body.results) need(v);
+    for (Value v : fn_.body.params)
+      if (fn_.types[v].tape) need(v);
+    for (size_t i = 0; i < owners_.size(); ++i)
+      if (root(*owners_[i].node)) activate(i);
+    settle();
+    sweep(fn_.body);
+  }
+
+ private:
+  static constexpr uint32_t kNone = ~0u;
+  struct Owner {  // a node and the node around it
+    Node* node;
+    uint32_t parent = kNone;
+    bool active = false;
+  };
+  struct Place {  // where a value is defined: as a result, or as a parameter of a region
+    uint32_t owner = kNone;
+    uint32_t position = 0;
+    bool param = false;
+  };
+  struct Use {  // of a tape: by a node, or as a result of a region of `owner`
+    uint32_t owner;
+    uint32_t position;
+    bool yield;
+  };
+
+  void index(Region& r, Node* owner, uint32_t at) {
+    for (size_t i = 0; i < r.params.size(); ++i)
+      if (owner) where_[r.params[i]] = {at, uint32_t(i), true};
+    for (Node& n : r.nodes) {
+      const uint32_t id = uint32_t(owners_.size());
+      owners_.push_back({&n, owner ? at : kNone, false});
+      for (size_t i = 0; i < n.results.size(); ++i) where_[n.results[i]] = {id, uint32_t(i), false};
+      for (size_t i = 0; i < n.operands.size(); ++i)
+        if (fn_.types[n.operands[i]].tape) tape_uses_[n.operands[i]].push_back({id, uint32_t(i), false});
+      std::vector<SymId> symbols;
+      bound_symbols(n, symbols);
+      for (SymId s : symbols) binders_[s].push_back(id);
+      for (Region& inner : n.regions) index(inner, &n, id);
+    }
+    if (owner)
+      for (size_t i = 0; i < r.results.size(); ++i)
+        if (fn_.types[r.results[i]].tape) tape_uses_[r.results[i]].push_back({at, uint32_t(i), true});
+  }
+
+  bool root(const Node& n) {
+    if (!n.regions.empty()) {  // what is inside counts for itself, but for loops without an end
+      return keep_traps_ && (n.op == Op::while_ || n.op == Op::map || n.op == Op::scatter) &&
+             facts_.trap(fn_, n);
+    }
+    if (facts_.effect(n)) return true;
+    return keep_traps_ && n.op != Op::read && facts_.trap(fn_, n);
+  }
+
+  void need(Value v) {
+    if (live_[v]) return;
+    live_[v] = 1;
+    pending_.push_back(v);
+  }
+
+  void size(DimId d) {
+    for (SymId s : module_.dims.symbols(d))
+      if (const auto at = binders_.find(s); at != binders_.end())
+        for (uint32_t id : at->second) activate(id);
+  }
+
+  static size_t bounds(const Node& n) { return n.op == Op::for_ ? 2 : 0; }
+  static bool loop(const Node& n) { return n.op == Op::for_ || n.op == Op::while_; }
+
+  // A carried value: as it comes in, inside, and as it goes out.
+  void carry(const Node& n, size_t k) {
+    need(n.results[k]);
+    need(n.operands[k + bounds(n)]);
+    for (const Region& r : n.regions) need(r.params[k + (n.op == Op::for_ ? 1 : 0)]);
+    need(n.regions.back().results[k]);
+  }
+
+  void activate(uint32_t id) {
+    Owner& o = owners_[id];
+    if (o.active) return;
+    o.active = true;
+    if (o.parent != kNone) activate(o.parent);
+    const Node& n = *o.node;
+    each_dim(n.attr, [this](DimId d) { size(d); });
+    if (n.op == Op::while_) {
+      need(n.regions[0].results[0]);
+    } else if (n.op == Op::if_ || n.op == Op::for_) {
+      for (size_t i = 0; i < (n.op == Op::if_ ? 1 : bounds(n)); ++i) need(n.operands[i]);
+    } else {
+      for (Value v : n.operands) need(v);
+      for (const Region& r : n.regions)
+        for (Value v : r.results) need(v);
+      for (Value v : n.results)
+        if (fn_.types[v].tape) need(v);
+    }
+  }
+
+  void settle() {
+    while (!pending_.empty()) {
+      const Value v = pending_.back();
+      pending_.pop_back();
+      for (DimId d : fn_.types[v].shape) size(d);
+      if (fn_.types[v].tape)
+        for (const Use& u : tape_uses_[v]) {
+          activate(u.owner);
+          if (u.yield) give(*owners_[u.owner].node, u.position);
+          else if (!owners_[u.owner].node->regions.empty())
+            take(*owners_[u.owner].node, u.position);
+        }
+      const Place& p = where_[v];
+      if (p.owner == kNone) continue;
+      activate(p.owner);
+      const Node& n = *owners_[p.owner].node;
+      if (!p.param && n.op == Op::if_) {
+        for (const Region& r : n.regions) need(r.results[p.position]);
+      } else if (loop(n)) {
+        const size_t skip = p.param && n.op == Op::for_ ? 1 : 0;
+        if (p.position >= skip) carry(n, p.position - skip);
+      }
+    }
+  }
+  // A tape goes out of a region as its result k, or into a loop as operand k.
+  void give(const Node& n, size_t k) {
+    if (n.op == Op::if_) need(n.results[k]);
+    else if (loop(n)) carry(n, k);
+  }
+  void take(const Node& n, size_t k) {
+    if (loop(n) && k >= bounds(n)) carry(n, k - bounds(n));
+  }
+
+  // ---- what is left
+  template <class F>
+  static void keep(std::vector<Value>& values, F wanted) {
+    size_t to = 0;
+    for (size_t i = 0; i < values.size(); ++i)
+      if (wanted(i)) values[to++] = values[i];
+    values.resize(to);
+  }
+
+  void prune(Node& n) {
+    std::vector<char> wanted(n.results.size());
+    for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = live_[n.results[i]];
+    auto at = [&](size_t skip) {
+      return [&wanted, skip](size_t i) { return i < skip || wanted[i - skip]; };
+    };
+    if (n.op == Op::if_) {
+      for (Region& r : n.regions) keep(r.results, at(0));
+    } else {
+      keep(n.operands, at(bounds(n)));
+      for (Region& r : n.regions) keep(r.params, at(n.op == Op::for_ ? 1 : 0));
+      keep(n.regions.back().results, at(0));
+    }
+    keep(n.results, at(0));
+  }
+
+  void sweep(Region& r) {
+    std::vector<Node> nodes;
+    nodes.reserve(r.nodes.size());
+    for (Node& n : r.nodes) {
+      const uint32_t id = swept_++;  // the same order as in index()
+      if (!owners_[id].active) {
+        swept_ += uint32_t(inner_count(n));
+        continue;
+      }
+      for (Region& inner : n.regions) sweep(inner);
+      if (loop(n) || n.op == Op::if_) prune(n);
+      nodes.push_back(std::move(n));
+    }
+    r.nodes = std::move(nodes);
+  }
+  static size_t inner_count(const Node& n) {
+    size_t count = 0;
+    for (const Region& r : n.regions) count += node_count(r);
+    return count;
+  }
+
+  Module& module_;
+  Function& fn_;
+  Facts facts_;
+  bool keep_traps_;
+  std::vector<char> live_;
+  std::vector<Place> where_;
+  std::vector<Owner> owners_;
+  std::vector<Value> pending_;
+  std::unordered_map<Value, std::vector<Use>> tape_uses_;
+  std::unordered_map<SymId, std::vector<uint32_t>> binders_;
+  uint32_t swept_ = 0;
+};
+
+std::unique_ptr<Function> run(Module& module, const Function& fn, bool keep_traps) {
+  auto out = std::make_unique<Function>(fn);
+  Marker(module, *out, keep_traps).run();
+  compact(*out);
+  return out;
+}
+
+}  // namespace
+
+std::unique_ptr<Function> drop_dead(Module& module, const Function& fn) {
+  return run(module, fn, false);
+}
+std::unique_ptr<Function> drop_dead_exact(Module& module, const Function& fn) {
+  return run(module, fn, true);
+}
+
+}  // namespace tenon::ir

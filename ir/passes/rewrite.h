@@ -1,0 +1,80 @@
+// What the passes share: facts of nodes and functions, and the small change of rewriting. A pass copies
+// its function and works on the copy, which nobody else sees.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <unordered_map>
+
+#include "ir/function.h"
+
+namespace tenon::ir {
+
+// ---- facts
+size_t node_count(const Region& region);  // with the regions inside
+
+// Every node, outer before inner, in order.
+void each_node(const Region& region, const std::function<void(const Node&)>& visit);
+
+// Answers about functions with all they call, kept as long as the object lives.
+class Facts {
+ public:
+  explicit Facts(const Module& module) : module_(module) {}
+
+  // Does what must not be lost, or doubled: check, debug, host.
+  bool effect(const Node& node);
+  // May end the run, or never end, for some operands (docs/semantics.md). In doubt, yes.
+  bool trap(const Function& fn, const Node& node);
+
+ private:
+  struct Reached {
+    bool effect = false, trap = false, recursive = false;
+  };
+  const Reached& reached(FnId fn);
+  bool trap_here(const Function& fn, const Node& node);
+  const std::unordered_map<Value, int64_t>& constants(const Function& fn);
+
+  const Module& module_;
+  std::unordered_map<FnId, Reached> memo_;
+  std::unordered_map<const Function*, std::unordered_map<Value, int64_t>> constants_;
+};
+
+// The symbols that a node binds, and those that its results and attribute mention.
+void bound_symbols(const Node& node, std::vector<SymId>& out);
+void each_dim(const Attr& attr, const std::function<void(DimId)>& visit);
+
+// ---- rewriting
+// The attribute with sizes replaced; symbols that it binds are looked up in `subst` as well.
+Attr substitute(Module& module, const Attr& attr, const DimSubst& subst);
+Type substitute(Dims& dims, const Type& type, const DimSubst& subst);
+
+// A value that stands for another from here on. Chains are followed.
+class Renames {
+ public:
+  void set(Value from, Value to) { to_[from] = to; }
+  bool empty() const { return to_.empty(); }
+  Value operator()(Value v) const {
+    for (auto at = to_.find(v); at != to_.end(); at = to_.find(v)) v = at->second;
+    return v;
+  }
+  void apply(std::vector<Value>& values) const {
+    if (to_.empty()) return;
+    for (Value& v : values) v = (*this)(v);
+  }
+
+ private:
+  std::unordered_map<Value, Value> to_;
+};
+
+// Numbers values afresh in order of definition and forgets types of values that are gone.
+void compact(Function& fn);
+
+// ---- the passes, each in its file
+std::unique_ptr<Function> canonicalise(Module& module, const Function& fn);
+std::unique_ptr<Function> drop_dead(Module& module, const Function& fn);        // prefix
+std::unique_ptr<Function> drop_dead_exact(Module& module, const Function& fn);  // keeps what may trap
+std::unique_ptr<Function> inline_calls(Module& module, const Function& fn);
+std::unique_ptr<Function> simplify(Module& module, const Function& fn);
+std::unique_ptr<Function> share_common(Module& module, const Function& fn);
+
+}  // namespace tenon::ir
