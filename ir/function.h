@@ -242,6 +242,7 @@ struct Function {
 struct Module {
   Dims dims;
   std::vector<std::unique_ptr<Function>> functions;  // never moved: references stay good
+  std::shared_ptr<void> derivatives;                 // the memo of ir/passes/differentiate.h
 
   FnId add(std::unique_ptr<Function> f) {
     functions.push_back(std::move(f));

@@ -1,0 +1,479 @@
+// Differentiation: the memo of a module, the pass, and the functions written for reverse and forward
+// mode (differentiate.h).
+
+#include "ir/passes/differentiate.h"
+
+#include <algorithm>
+
+#include "ir/passes.h"
+#include "ir/passes/differentiate_forward.h"
+#include "ir/passes/differentiate_reverse.h"
+#include "ir/verify.h"
+
+namespace tenon::ir {
+namespace {
+
+template <class Visit>
+void each_node(const Region& region, Visit visit) {
+  for (const Node& n : region.nodes) {
+    visit(n);
+    for (const Region& r : n.regions) each_node(r, visit);
+  }
+}
+
+// The first effect that running `fn` can come to.
+const Node* find_effect(const Module& module, FnId fn, std::set<FnId>& seen) {
+  if (!module.fn(fn).effect || !seen.insert(fn).second) return nullptr;
+  const Node* found = nullptr;
+  each_node(module.fn(fn).body, [&](const Node& n) {
+    if (found) return;
+    if (n.op == Op::host) found = &n;
+    if (n.op == Op::call) found = find_effect(module, n.get<CallAttr>().fn, seen);
+  });
+  return found;
+}
+
+void refuse_effects(const Module& module, FnId fn, Loc where) {
+  std::set<FnId> seen;
+  const Node* effect = find_effect(module, fn, seen);
+  if (!effect) return;
+  fail(Code::E0701, effect->loc.known() ? effect->loc : where,
+       "`" + effect->get<HostAttr>().name + "` is an effect, inside what is differentiated",
+       "debug(x) prints from there; or give the value back and print it outside");
+}
+
+std::string shown(const Leaf& leaf, const char* what, size_t index) {
+  return leaf.path.empty() ? what + std::string(" ") + std::to_string(index + 1)
+                           : "`" + leaf.path + "`";
+}
+
+Loc place_of(const Function& fn, Value v) {
+  Loc loc = fn.loc;
+  for (const Node& n : fn.body.nodes)
+    if (std::find(n.results.begin(), n.results.end(), v) != n.results.end() && n.loc.known())
+      loc = n.loc;
+  return loc;
+}
+
+bool binds_sizes(const Function& fn) {
+  for (const Node& n : fn.body.nodes) {
+    if (n.op == Op::bind_dim) return true;
+    if (n.op == Op::call && !n.get<CallAttr>().fresh.empty()) return true;
+  }
+  return false;
+}
+
+std::unique_ptr<Function> started(const Function& like, std::string name) {
+  auto fn = std::make_unique<Function>();
+  fn->name = std::move(name);
+  fn->loc = like.loc;
+  fn->sizes = like.sizes;
+  return fn;
+}
+
+// Types of results before the body is written, for calls of itself.
+void declare_results(Function& fn, const std::vector<Type>& types) {
+  for (const Type& t : types) fn.body.results.push_back(fn.new_value(t));
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- the memo
+
+Derivatives::Derivatives(Module& module) : module_(module), flow_(*this) {
+  for (const auto& f : module.functions)
+    each_node(f->body, [&](const Node& n) {
+      if (n.op == Op::push || n.op == Op::pop)
+        next_slot_ = std::max(next_slot_, n.get<SlotAttr>().slot + 1);
+    });
+}
+
+Derivatives& Derivatives::of(Module& module) {
+  if (!module.derivatives) module.derivatives = std::make_shared<Derivatives>(module);
+  return *static_cast<Derivatives*>(module.derivatives.get());
+}
+
+int Derivatives::derived_slot(int slot) {
+  const auto [it, first] = derived_slots_.try_emplace(slot, next_slot_);
+  next_slot_ += first;
+  return it->second;
+}
+
+std::string Derivatives::unique_name(const std::string& base) {
+  for (; named_ < module_.functions.size(); ++named_)
+    names_.insert(module_.functions[named_]->name);
+  std::string name = base;
+  for (int i = 2; !names_.insert(name).second; ++i) name = base + std::to_string(i);
+  return name;
+}
+
+FnId Derivatives::callee(const Node& node) {
+  if (node.op == Op::call) return node.get<CallAttr>().fn;
+  const auto& a = node.get<DeriveAttr>();
+  return make({a.mode, a.fn, a.wrt, a.seeds}, node.loc);
+}
+
+const std::vector<DimId>& Derivatives::sizes(const Node& node) const {
+  return node.op == Op::call ? node.get<CallAttr>().dims : node.get<DeriveAttr>().dims;
+}
+
+bool Derivatives::recursive(FnId fn) {
+  if (auto it = recursive_.find(fn); it != recursive_.end()) return it->second;
+  std::set<FnId> seen;
+  std::vector<FnId> todo{fn};
+  while (!todo.empty()) {
+    const FnId at = todo.back();
+    todo.pop_back();
+    each_node(module_.fn(at).body, [&](const Node& n) {
+      if (n.op != Op::call && n.op != Op::derive) return;
+      const FnId to = n.op == Op::call ? n.get<CallAttr>().fn : n.get<DeriveAttr>().fn;
+      if (seen.insert(to).second) todo.push_back(to);
+    });
+  }
+  return recursive_[fn] = seen.count(fn) > 0;
+}
+
+FnId Derivatives::vjp(FnId fn, std::vector<int> wrt, std::vector<int> seeds, Loc where) {
+  return make({DeriveAttr::vjp, fn, std::move(wrt), std::move(seeds)}, where);
+}
+FnId Derivatives::jvp(FnId fn, std::vector<int> wrt, std::vector<int> seeds, Loc where) {
+  return make({DeriveAttr::jvp, fn, std::move(wrt), std::move(seeds)}, where);
+}
+
+FnId Derivatives::make(Order order, Loc where) {
+  if (auto it = made_.find(order); it != made_.end()) return it->second;
+  const Function& fn = module_.fn(order.fn);
+  if (!where.known()) where = fn.loc;
+  if (in_progress_.count(order))
+    fail(Code::E0501, where,
+         "the derivative of `" + fn.name + "` needs itself: inside its own recursion it has no order",
+         "differentiate from outside, once the recursion is done");
+  refuse_effects(module_, order.fn, where);
+  in_progress_.insert(order);
+  struct Leave {
+    std::set<Order>& set;
+    const Order& order;
+    ~Leave() { set.erase(order); }
+  } leave{in_progress_, order};
+
+  const std::vector<BitSet>& depends = flow_.depends(order.fn);
+  for (int seed : order.seeds) {
+    bool any = false;
+    for (int i : order.wrt) any |= depends[seed].has(i);
+    if (any) continue;
+    const Loc at = place_of(fn, fn.body.results[seed]);
+    std::string of;
+    for (int i : order.wrt) of += (of.empty() ? "" : ", ") + shown(fn.params[i], "parameter", i);
+    fail(Code::E0501, at.known() ? at : where,
+         "the result of `" + fn.name + "` does not depend on " + of +
+             ", so it has no derivative with respect to it",
+         "integers, bools and stop_gradient(...) carry no derivative");
+  }
+  const FnId id = order.mode == DeriveAttr::vjp ? write_vjp(order) : write_jvp(order);
+  return made_[order] = id;
+}
+
+FnId Derivatives::write_vjp(const Order& order) {
+  const Function& source = module_.fn(order.fn);
+  auto owned = started(source, unique_name(source.name + "'vjp"));
+  Function& fn = *owned;
+  Builder b(module_, fn);
+  std::vector<Value> params, cts;
+  for (size_t i = 0; i < source.body.params.size(); ++i)
+    params.push_back(b.param(source.type(source.body.params[i]), source.params[i]));
+  for (int k : order.seeds) cts.push_back(b.param(source.type(source.body.results[k])));
+  Reverse reverse(*this, order.fn, order.wrt, order.seeds, b, b, Frame::direct);
+  reverse.bind_params(params);
+  fn.body.results = reverse.forward();
+  const std::vector<Value> out = reverse.backward(cts);
+  if (reverse.root().tape != kNoValue) b.emit(Op::tape_end, {reverse.residuals().back_tape(reverse.root())});
+  fn.body.results.insert(fn.body.results.end(), out.begin(), out.end());
+  fn.results = source.results;
+  for (int i : order.wrt) fn.results.push_back(source.params[i]);
+  verify_after("differentiate", module_, fn);
+  return module_.add(std::move(owned));
+}
+
+FnId Derivatives::write_jvp(const Order& order) {
+  return tangent({order.fn, order.wrt, order.seeds}).fn;
+}
+
+// ---------------------------------------------------------------- pairs
+
+const Pair& Derivatives::pair(const PairKey& key) {
+  auto [it, first] = pairs_.try_emplace(key);
+  if (!first) return *it->second;  // perhaps not written yet: a call of itself
+  it->second = std::make_unique<Pair>();
+  Pair& pair = *it->second;
+  pair.key = key;
+  const Function& source = module_.fn(key.fn);
+  refuse_effects(module_, key.fn, source.loc);
+  const bool recurses = recursive(key.fn);
+  const bool taped = recurses || binds_sizes(source);
+  pair.tape = taped;
+
+  const FnId fwd_id = pair.fwd = module_.add(started(source, unique_name(source.name + "'fwd")));
+  const FnId bwd_id = pair.bwd = module_.add(started(source, unique_name(source.name + "'bwd")));
+  Function &fwd = module_.fn(fwd_id), &bwd = module_.fn(bwd_id);
+  fwd.recursive = bwd.recursive = recurses;
+  for (Value v : source.body.results)
+    for (DimId d : source.type(v).shape)
+      for (SymId s : module_.dims.symbols(d))
+        if (std::find(bwd.sizes.begin(), bwd.sizes.end(), s) == bwd.sizes.end()) {
+          bwd.sizes.push_back(s);
+          pair.result_sizes.push_back(s);
+        }
+
+  Builder f(module_, fwd), b(module_, bwd);
+  std::vector<Value> params, cts;
+  std::vector<Type> given, asked;  // the results of both
+  for (size_t i = 0; i < source.body.params.size(); ++i)
+    params.push_back(f.param(source.type(source.body.params[i]), source.params[i]));
+  for (Value v : source.body.results) given.push_back(source.type(v));
+  for (int k : key.results) cts.push_back(b.param(source.type(source.body.results[k])));
+  for (int i : key.params) asked.push_back(source.type(source.body.params[i]));
+  Reverse reverse(*this, key.fn, key.params, key.results, f, b,
+                  taped ? Frame::taped : Frame::results);
+  Frame& root = reverse.root();
+  Residuals& residuals = reverse.residuals();
+  Value bwd_tape = kNoValue;
+  if (taped) {
+    root.tape = root.tape_in = f.param(tape_type());
+    bwd_tape = b.param(tape_type());
+    given.push_back(tape_type());
+    asked.push_back(tape_type());
+    declare_results(fwd, given);
+    declare_results(bwd, asked);
+  }
+  for (SymId s : pair.result_sizes) residuals.declare(s);
+  reverse.bind_params(params);
+  const std::vector<Value> results = reverse.forward();
+  std::vector<Value> out = reverse.backward(cts);
+
+  fwd.body.results = results;
+  if (taped) {
+    residuals.push_saved(root);
+    std::vector<Node> pops;
+    const Value start = residuals.pop_saved(root, pops, source.loc);
+    prepend(bwd.body, std::move(pops));
+    out.push_back(root.back_tape);
+    bwd.body.results = out;
+    rename_uses(bwd.body, {{start, bwd_tape}});
+    fwd.body.results.push_back(root.tape);
+  } else {
+    std::vector<Value> stand_ins;
+    for (const auto& [forward, stand_in] : root.saved) {
+      stand_ins.push_back(stand_in);
+      const auto p = std::find(params.begin(), params.end(), forward);
+      const auto r = std::find(results.begin(), results.end(), forward);
+      if (p != params.end()) {
+        pair.residuals.push_back({Pair::Residual::param, size_t(p - params.begin())});
+      } else if (r != results.end()) {
+        pair.residuals.push_back({Pair::Residual::result, size_t(r - results.begin())});
+      } else {
+        pair.residuals.push_back({Pair::Residual::extra, pair.extras++});
+        fwd.body.results.push_back(forward);
+      }
+    }
+    bwd.body.params.insert(bwd.body.params.begin(), stand_ins.begin(), stand_ins.end());
+    pair.tape = root.tape != kNoValue;
+    if (pair.tape) {
+      fwd.body.params.push_back(root.tape_in);
+      fwd.params.emplace_back();
+      fwd.body.results.push_back(root.tape);
+      bwd.body.params.push_back(root.popped);
+      out.push_back(root.back_tape);
+    }
+    bwd.body.results = out;
+  }
+  bwd.params.assign(bwd.body.params.size(), {});
+  fwd.results = source.results;
+  fwd.results.resize(fwd.body.results.size());
+  bwd.results.clear();
+  for (int i : key.params) bwd.results.push_back(source.params[i]);
+  bwd.results.resize(bwd.body.results.size());
+  verify_after("differentiate", module_, fwd);
+  verify_after("differentiate", module_, bwd);
+  return pair;
+}
+
+// ---------------------------------------------------------------- forward mode
+
+const Tangent& Derivatives::tangent(const PairKey& key) {
+  auto [it, first] = tangents_.try_emplace(key);
+  if (!first) return *it->second;
+  it->second = std::make_unique<Tangent>();
+  Tangent& tangent = *it->second;
+  tangent.key = key;
+  const Function& source = module_.fn(key.fn);
+  refuse_effects(module_, key.fn, source.loc);
+  tangent.fn = module_.add(started(source, unique_name(source.name + "'jvp")));
+  Function& fn = module_.fn(tangent.fn);
+  fn.recursive = recursive(key.fn);
+  Builder b(module_, fn);
+  std::vector<Value> params, tangents;
+  for (size_t i = 0; i < source.body.params.size(); ++i)
+    params.push_back(b.param(source.type(source.body.params[i]), source.params[i]));
+  for (int i : key.params) tangents.push_back(b.param(source.type(source.body.params[i])));
+  std::vector<Type> given;
+  for (Value v : source.body.results) given.push_back(source.type(v));
+  for (int k : key.results) given.push_back(source.type(source.body.results[k]));
+  declare_results(fn, given);
+  Forward forward(*this, key, b);
+  fn.body.results = forward.run(params, tangents);
+  fn.results = source.results;
+  for (int k : key.results) fn.results.push_back(source.results[k]);
+  verify_after("differentiate", module_, fn);
+  return tangent;
+}
+
+// ---------------------------------------------------------------- copying and renaming
+
+std::vector<Value> Copier::values(const std::vector<Value>& source) const {
+  std::vector<Value> out;
+  for (Value v : source) out.push_back(map[v]);
+  return out;
+}
+
+std::vector<Type> Copier::types(const std::vector<Value>& source) const {
+  std::vector<Type> out;
+  for (Value v : source) out.push_back(source_.type(v));
+  return out;
+}
+
+const Node& Copier::emit(const Node& node) {
+  std::vector<Value> operands = values(node.operands);
+  std::vector<Region> regions;
+  for (const Region& r : node.regions) regions.push_back(region(r));
+  Op op = node.op;
+  Attr attr = node.attr;
+  if (op == Op::derive) {
+    attr = CallAttr{memo_.callee(node), memo_.sizes(node), {}};
+    op = Op::call;
+  }
+  b_.at(node.loc);
+  const Node& made = b_.emit(op, std::move(operands), std::move(attr), std::move(regions));
+  for (size_t i = 0; i < node.results.size(); ++i) map[node.results[i]] = made.results[i];
+  return made;
+}
+
+Region Copier::region(const Region& region, const std::vector<Type>& more) {
+  std::vector<Type> params = types(region.params);
+  params.insert(params.end(), more.begin(), more.end());
+  const std::vector<Value> opened = b_.open(params);
+  for (size_t i = 0; i < region.params.size(); ++i) map[region.params[i]] = opened[i];
+  for (const Node& n : region.nodes) emit(n);
+  return b_.close(values(region.results));
+}
+
+Attr with_dims(const Attr& attr, const std::function<DimId(DimId)>& dim) {
+  auto all = [&](std::vector<DimId>& dims) {
+    for (DimId& d : dims) d = dim(d);
+  };
+  struct {
+    decltype(all)& each;
+    const std::function<DimId(DimId)>& dim;
+    void operator()(std::monostate&) {}
+    void operator()(ConstantAttr&) {}
+    void operator()(IotaAttr& a) { each(a.shape); }
+    void operator()(DimAttr& a) { a.dim = dim(a.dim); }
+    void operator()(ShapeAttr& a) { each(a.shape); }
+    void operator()(BroadcastAttr& a) { each(a.shape); }
+    void operator()(AxesAttr&) {}
+    void operator()(SliceAttr& a) { each(a.shape); }
+    void operator()(AxisAttr&) {}
+    void operator()(ReduceAttr&) {}
+    void operator()(ArgReduceAttr&) {}
+    void operator()(ScanAttr&) {}
+    void operator()(ContractAttr& a) {
+      auto spec = std::make_shared<ContractSpec>(*a.spec);
+      each(spec->range);
+      for (Affine& x : spec->a) x.offset = dim(x.offset);
+      for (Affine& x : spec->b) x.offset = dim(x.offset);
+      a.spec = spec;
+    }
+    void operator()(MapAttr& a) {
+      each(a.out);
+      each(a.red);
+    }
+    void operator()(ScatterAttr& a) { each(a.dims); }
+    void operator()(ConvertAttr&) {}
+    void operator()(CallAttr& a) { each(a.dims); }
+    void operator()(DeriveAttr& a) { each(a.dims); }
+    void operator()(SlotAttr& a) { each(a.type.shape); }
+    void operator()(BindAttr&) {}
+    void operator()(CheckAttr&) {}
+    void operator()(TextAttr&) {}
+    void operator()(HostAttr&) {}
+  } replace{all, dim};
+  Attr out = attr;
+  std::visit(replace, out);
+  return out;
+}
+
+void rename_uses(Region& region, const std::map<Value, Value>& to) {
+  auto rename = [&](Value& v) {
+    if (auto it = to.find(v); it != to.end()) v = it->second;
+  };
+  for (Node& n : region.nodes) {
+    for (Value& v : n.operands) rename(v);
+    for (Region& r : n.regions) rename_uses(r, to);
+  }
+  for (Value& v : region.results) rename(v);
+}
+
+std::vector<Value> captures(const Region& region) {
+  std::vector<Value> out;
+  std::set<Value> own, seen;
+  auto walk = [&](auto& self, const Region& r) -> void {
+    own.insert(r.params.begin(), r.params.end());
+    auto use = [&](Value v) {
+      if (!own.count(v) && seen.insert(v).second) out.push_back(v);
+    };
+    for (const Node& n : r.nodes) {
+      for (Value v : n.operands) use(v);
+      for (const Region& inner : n.regions) self(self, inner);
+      own.insert(n.results.begin(), n.results.end());
+    }
+    for (Value v : r.results) use(v);
+  };
+  walk(walk, region);
+  return out;
+}
+
+void prepend(Region& region, std::vector<Node> nodes) {
+  for (Node& n : region.nodes) nodes.push_back(std::move(n));
+  region.nodes = std::move(nodes);
+}
+
+// ---------------------------------------------------------------- the pass
+
+std::unique_ptr<Function> differentiate(Module& module, const Function& fn) {
+  Derivatives& memo = Derivatives::of(module);
+  auto out = started(fn, fn.name);
+  out->params = fn.params;
+  out->results = fn.results;
+  out->effect = fn.effect;
+  out->recursive = fn.recursive;
+  out->vjp_rule = fn.vjp_rule;
+  Builder b(module, *out);
+  Copier copy(memo, fn, b);
+  out->body.params.reserve(fn.body.params.size());
+  for (Value v : fn.body.params) {
+    copy.map[v] = out->new_value(fn.type(v));
+    out->body.params.push_back(copy.map[v]);
+  }
+  for (const Node& n : fn.body.nodes) copy.emit(n);
+  out->body.results = copy.values(fn.body.results);
+  return out;
+}
+
+FnId make_vjp(Module& module, FnId fn, const std::vector<int>& wrt, const std::vector<int>& seeds) {
+  return Derivatives::of(module).vjp(fn, wrt, seeds);
+}
+
+FnId make_jvp(Module& module, FnId fn, const std::vector<int>& wrt, const std::vector<int>& seeds) {
+  return Derivatives::of(module).jvp(fn, wrt, seeds);
+}
+
+}  // namespace tenon::ir
