@@ -8,6 +8,7 @@
 
 namespace tenon::ir {
 
+// Nothing where the operation ends the run (x // 0), or does not take these operands.
 std::optional<Literal> eval_const(Op op, const std::vector<Literal>& operands, DType result);
 
 }  // namespace tenon::ir
