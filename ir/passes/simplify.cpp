@@ -1,0 +1,342 @@
+// simplify (exact): the closed list of rewrites that change no bit of any result (law 1). What is not
+// on it is not allowed, however tempting: x + 0.0, x * 0.0, x - x, 1 / c, any other order of sums.
+//
+//   numbers   x * 1, x / 1, x - (+0.0) and -(-x) are x; for integers x + 0, too
+//             x / 2^k is x * 2^-k where 2^-k is a number of the dtype
+//             an operation on constants is the constant its scalar program gives
+//   truth     select of a constant or of two equal values; not(not x); x and true, x or false
+//   views     two transposes, reshapes or broadcasts in a row are one; one that changes nothing is
+//             none; a transpose before a contraction is a change of its index expressions; an
+//             operation on repeated scalars is the repeated scalar; a slice or update of everything
+//   control   `if` on a constant is its branch; a `for` over nothing is none; check(true) is nothing
+//   marks     stop_gradient is its operand (after differentiation it has no meaning)
+
+#include <algorithm>
+#include <cmath>
+
+#include "ir/eval_const.h"
+#include "ir/literal.h"
+#include "ir/passes/rewrite.h"
+
+namespace tenon::ir {
+namespace {
+
+class Simplifier {
+ public:
+  Simplifier(Module& module, Function& fn) : dims_(module.dims), fn_(fn) {}
+
+  void region(Region& r) {
+    std::vector<Node> nodes;
+    nodes.reserve(r.nodes.size());
+    block(r.nodes, nodes);
+    r.nodes = std::move(nodes);
+    renames_.apply(r.results);
+  }
+
+ private:
+  using Out = std::vector<Node>;
+
+  void block(std::vector<Node>& from, Out& out) {
+    for (Node& n : from) {
+      renames_.apply(n.operands);
+      if (branch(n, out)) continue;
+      for (Region& inner : n.regions) region(inner);
+      put(std::move(n), out);
+    }
+  }
+
+  // Puts a node, or what it is equal to.
+  void put(Node n, Out& out) {
+    if (n.op == Op::check) {
+      const auto c = scalar_of(n.operands[0]);
+      if (c && constant(*c) && integer_at(*constant(*c), 0) == 1) return;
+    }
+    if (n.op == Op::for_) {
+      const Literal *lo = constant(n.operands[0]), *hi = constant(n.operands[1]);
+      if (lo && hi && integer_at(*lo, 0) >= integer_at(*hi, 0)) {
+        for (size_t i = 0; i < n.results.size(); ++i) renames_.set(n.results[i], n.operands[i + 2]);
+        return;
+      }
+    }
+    if (n.results.size() == 1 && n.regions.empty()) {
+      if (const auto v = same_as(n)) {
+        renames_.set(n.results[0], *v);
+        return;
+      }
+      if (becomes(n, out)) {
+        put(std::move(n), out);  // perhaps more
+        return;
+      }
+      remember(n);
+    }
+    out.push_back(std::move(n));
+  }
+
+  // An `if` whose condition is known.
+  bool branch(Node& n, Out& out) {
+    if (n.op != Op::if_) return false;
+    const Literal* c = constant(n.operands[0]);
+    if (!c) return false;
+    Region taken = std::move(n.regions[integer_at(*c, 0) ? 0 : 1]);
+    block(taken.nodes, out);
+    renames_.apply(taken.results);
+    for (size_t i = 0; i < n.results.size(); ++i) renames_.set(n.results[i], taken.results[i]);
+    return true;
+  }
+
+  // ---- what is known of values
+  struct Def {
+    Op op;
+    std::vector<Value> operands;
+    Attr attr;
+  };
+  void remember(const Node& n) {
+    switch (n.op) {
+      case Op::constant:
+      case Op::broadcast:
+      case Op::transpose:
+      case Op::reshape:
+      case Op::neg:
+      case Op::not_: defs_[n.results[0]] = {n.op, n.operands, n.attr}; break;
+      default: break;  // nobody asks
+    }
+  }
+  const Def* def(Value v, Op op) const {
+    const auto at = defs_.find(v);
+    return at != defs_.end() && at->second.op == op ? &at->second : nullptr;
+  }
+  const Literal* constant(Value v) const {  // a rank-0 constant
+    const Def* d = def(v, Op::constant);
+    if (!d) return nullptr;
+    const Literal* l = std::get<ConstantAttr>(d->attr).literal.get();
+    return l->shape.empty() ? l : nullptr;
+  }
+  // The scalar that a tensor repeats.
+  std::optional<Value> scalar_of(Value v) const {
+    if (fn_.types[v].scalar()) return v;
+    const Def* d = def(v, Op::broadcast);
+    if (d && fn_.types[d->operands[0]].scalar()) return d->operands[0];
+    return {};
+  }
+  const Literal* splat(Value v) const {
+    const auto s = scalar_of(v);
+    return s ? constant(*s) : nullptr;
+  }
+  bool is_number(Value v, double number) const {
+    const Literal* l = splat(v);
+    if (!l || l->dtype == DType::boolean) return false;
+    const double x = number_at(*l, 0);
+    return x == number && std::signbit(x) == std::signbit(number);
+  }
+  bool is_bool(Value v, bool b) const {
+    const Literal* l = splat(v);
+    return l && l->dtype == DType::boolean && (integer_at(*l, 0) != 0) == b;
+  }
+
+  // ---- equal to a value that is there already
+  std::optional<Value> same_as(const Node& n) const {
+    const Value result = n.results[0];
+    const auto operand = [&](size_t i) { return n.operands[i]; };
+    const bool whole = is_scalar(n.op) && !is_float(fn_.types[result].dtype);
+    switch (n.op) {
+      case Op::mul:
+        if (is_number(operand(1), 1)) return operand(0);
+        if (is_number(operand(0), 1)) return operand(1);
+        return {};
+      case Op::div: return is_number(operand(1), 1) ? std::optional(operand(0)) : std::nullopt;
+      case Op::sub: return is_number(operand(1), 0) ? std::optional(operand(0)) : std::nullopt;
+      case Op::add:
+        if (whole && is_number(operand(1), 0)) return operand(0);
+        if (whole && is_number(operand(0), 0)) return operand(1);
+        return {};
+      case Op::neg:
+      case Op::not_:
+        if (const Def* d = def(operand(0), n.op)) return d->operands[0];
+        return {};
+      case Op::and_:
+      case Op::or_:
+        if (is_bool(operand(1), n.op == Op::and_)) return operand(0);
+        if (is_bool(operand(0), n.op == Op::and_)) return operand(1);
+        return {};
+      case Op::select:
+        if (operand(1) == operand(2) || is_bool(operand(0), true)) return operand(1);
+        if (is_bool(operand(0), false)) return operand(2);
+        return {};
+      case Op::convert:
+      case Op::broadcast:
+      case Op::reshape: {
+        // Without a change of type; a broadcast of equal shape moves no axis.
+        return fn_.types[operand(0)] == fn_.types[result] ? std::optional(operand(0)) : std::nullopt;
+      }
+      case Op::transpose: {
+        const auto& axes = n.get<AxesAttr>().axes;
+        return std::is_sorted(axes.begin(), axes.end()) ? std::optional(operand(0)) : std::nullopt;
+      }
+      case Op::stop_gradient: return operand(0);
+      case Op::concat: return n.operands.size() == 1 ? std::optional(operand(0)) : std::nullopt;
+      case Op::slice: return everything(n, 1) ? std::optional(operand(0)) : std::nullopt;
+      case Op::update: return everything(n, 2) ? std::optional(operand(1)) : std::nullopt;
+      default: return {};  // not on the list
+    }
+  }
+  bool everything(const Node& n, size_t first_start) const {
+    const auto& a = n.get<SliceAttr>();
+    if (a.shape != fn_.types[n.operands[0]].shape) return false;
+    for (size_t i = 0; i < a.shape.size(); ++i)
+      if (a.strides[i] != 1 || !is_number(n.operands[first_start + i], 0)) return false;
+    return true;
+  }
+
+  // ---- equal to another node: n is changed; nodes before it go to `out`
+  bool becomes(Node& n, Out& out) {
+    if (is_scalar(n.op)) return fold(n) || by_power_of_two(n, out) || repeated(n, out);
+    switch (n.op) {
+      case Op::size: {
+        const auto v = dims_.value(n.get<DimAttr>().dim);
+        if (!v) return false;
+        to_constant(n, integer_literal(DType::i64, *v));
+        return true;
+      }
+      case Op::transpose: return transpose(n);
+      case Op::reshape: return reshape(n);
+      case Op::broadcast: return broadcast(n);
+      case Op::contract: return contract(n);
+      default: return false;  // not on the list
+    }
+  }
+
+  static void to_constant(Node& n, Literal l) {
+    n.op = Op::constant;
+    n.operands.clear();
+    n.attr = ConstantAttr{std::make_shared<const Literal>(std::move(l))};
+  }
+
+  bool fold(Node& n) {
+    std::vector<Literal> operands;
+    for (Value v : n.operands) {
+      const Literal* l = constant(v);
+      if (!l) return false;
+      operands.push_back(*l);
+    }
+    auto folded = eval_const(n.op, operands, fn_.types[n.results[0]].dtype);
+    if (!folded) return false;
+    to_constant(n, std::move(*folded));
+    return true;
+  }
+
+  Value emit(Op op, std::vector<Value> operands, Attr attr, Type type, Loc loc, Out& out) {
+    const Value v = fn_.new_value(std::move(type));
+    put({op, std::move(operands), {v}, std::move(attr), {}, loc}, out);
+    return renames_(v);
+  }
+
+  bool by_power_of_two(Node& n, Out& out) {
+    const Type type = fn_.types[n.results[0]];
+    if (n.op != Op::div || !is_float(type.dtype)) return false;
+    const Literal* l = splat(n.operands[1]);
+    if (!l) return false;
+    int exponent = 0;
+    const double divisor = number_at(*l, 0);
+    if (!std::isfinite(divisor) || std::fabs(std::frexp(divisor, &exponent)) != 0.5) return false;
+    Literal inverse = number_literal(type.dtype, 1 / divisor);
+    if (number_at(inverse, 0) != 1 / divisor) return false;
+    Value by = emit(Op::constant, {}, ConstantAttr{std::make_shared<const Literal>(std::move(inverse))},
+                    scalar_type(type.dtype), n.loc, out);
+    if (!type.scalar()) by = emit(Op::broadcast, {by}, BroadcastAttr{type.shape, {}}, type, n.loc, out);
+    n.op = Op::mul;
+    n.operands[1] = by;
+    return true;
+  }
+
+  // Not where it may trap: over no elements it would not have.
+  bool repeated(Node& n, Out& out) {
+    const Type type = fn_.types[n.results[0]];
+    if (type.scalar()) return false;
+    if ((n.op == Op::div || n.op == Op::rem) && !is_float(type.dtype)) return false;
+    std::vector<Value> scalars;
+    for (Value v : n.operands) {
+      const auto s = scalar_of(v);
+      if (!s) return false;
+      scalars.push_back(*s);
+    }
+    const Value one = emit(n.op, std::move(scalars), n.attr, scalar_type(type.dtype), n.loc, out);
+    n.op = Op::broadcast;
+    n.operands = {one};
+    n.attr = BroadcastAttr{type.shape, {}};
+    return true;
+  }
+
+  bool to_repeated(Node& n) {  // a view of a repeated scalar
+    const Type& x = fn_.types[n.operands[0]];
+    const auto s = scalar_of(n.operands[0]);
+    if (!s || x.scalar()) return false;
+    n.op = Op::broadcast;
+    n.operands = {*s};
+    n.attr = BroadcastAttr{fn_.types[n.results[0]].shape, {}};
+    return true;
+  }
+
+  bool transpose(Node& n) {
+    if (to_repeated(n)) return true;
+    const Def* d = def(n.operands[0], Op::transpose);
+    if (!d) return false;
+    AxesAttr a = n.get<AxesAttr>();
+    for (int& axis : a.axes) axis = std::get<AxesAttr>(d->attr).axes[axis];
+    n.operands = d->operands;
+    n.attr = std::move(a);
+    return true;
+  }
+
+  bool reshape(Node& n) {
+    if (to_repeated(n)) return true;
+    const Def* d = def(n.operands[0], Op::reshape);
+    if (!d) return false;
+    n.operands = d->operands;
+    return true;
+  }
+
+  bool broadcast(Node& n) {
+    const Def* d = def(n.operands[0], Op::broadcast);
+    if (!d) return false;
+    BroadcastAttr a = n.get<BroadcastAttr>();
+    std::vector<int> axes = std::get<BroadcastAttr>(d->attr).axes;
+    for (int& axis : axes) axis = a.axes[axis];
+    a.axes = std::move(axes);
+    n.operands = d->operands;
+    n.attr = std::move(a);
+    return true;
+  }
+
+  bool contract(Node& n) {
+    bool changed = false;
+    for (size_t side = 0; side < 2; ++side) {
+      const Def* d = def(n.operands[side], Op::transpose);
+      if (!d) continue;
+      const auto& axes = std::get<AxesAttr>(d->attr).axes;
+      auto spec = std::make_shared<ContractSpec>(*n.get<ContractAttr>().spec);
+      std::vector<Affine>& reads = side == 0 ? spec->a : spec->b;
+      const std::vector<Affine> before = reads;
+      for (size_t i = 0; i < axes.size(); ++i) reads[axes[i]] = before[i];
+      n.operands[side] = d->operands[0];
+      n.attr = ContractAttr{std::move(spec)};
+      changed = true;
+    }
+    return changed;
+  }
+
+  Dims& dims_;
+  Function& fn_;
+  Renames renames_;
+  std::unordered_map<Value, Def> defs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Function> simplify(Module& module, const Function& fn) {
+  auto out = std::make_unique<Function>(fn);
+  Simplifier(module, *out).region(out->body);
+  compact(*out);
+  return out;
+}
+
+}  // namespace tenon::ir
