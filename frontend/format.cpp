@@ -168,7 +168,8 @@ class Formatter {
 
   struct Open {
     size_t indent;  // levels of the line it stands on
-    bool statements;
+    bool statements;  // a block
+    bool round;       // ( or [
   };
 
   void begin_line(size_t i) {
@@ -183,7 +184,7 @@ class Formatter {
       if (!open_.empty()) levels = open_.back().indent + 1;
       bool in_statements = open_.empty() || open_.back().statements;
       bool goes_on = in_statements && next < items_.size() && !items_[next].begins &&
-                     !is_close(items_[next].token.kind);
+                     !is_close(items_[next].token.kind) && items_[next].token.kind != Tk::ELSE;
       if (goes_on) ++levels;
     }
     Line line;
@@ -211,7 +212,6 @@ class Formatter {
       return;
     }
     if (!fresh_ && blank_between(items_[i - 1], item, i)) line.code += ' ';
-    // A line that begins with a minus: the blank behind it says whether it goes on (rule 5).
     if (item.setting && line.equals == std::string::npos) line.equals = line.code.size();
     line.code += word;
     fresh_ = false;
@@ -233,7 +233,7 @@ class Formatter {
 
   void track(size_t i) {
     Tk k = items_[i].token.kind;
-    if (is_open(k)) open_.push_back({levels_, items_[i].block});
+    if (is_open(k)) open_.push_back({levels_, items_[i].block, k != Tk::LBRACE});
     if (is_close(k) && !open_.empty()) open_.pop_back();
   }
 
@@ -244,7 +244,11 @@ class Formatter {
     if (x == Tk::LBRACE && y == Tk::RBRACE) return false;
     if (x == Tk::LBRACE) return a.block;
     if (y == Tk::RBRACE) return b.block;
-    if (x == Tk::MINUS && a.prefix) return false;
+    if (x == Tk::MINUS && a.prefix) {
+      // At the beginning of a line a blank behind it says that the line above goes on (rule 5).
+      bool round = !open_.empty() && open_.back().round;
+      return a.own_line && !a.begins && !round;
+    }
     if (x == Tk::COMMA || x == Tk::COLON) return true;
     if (y == Tk::RANGE) return !(ends_value(a) || is_open(x));
     if (x == Tk::RANGE) return false;

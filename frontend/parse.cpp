@@ -275,7 +275,11 @@ void parse_part(Parsing& parsing, const FilteredTokens& filtered, size_t from, s
     // an error with no statement around it: it is among the faults
   }
   for (const SyntaxFault& fault : faults) {
-    if (filtered.is_mended(filtered.tokens[fault.at].begin)) continue;
+    // an error where a line ends belongs to what stands before it
+    size_t before = fault.at > 0 ? fault.at - 1 : 0;
+    if (filtered.is_mended(filtered.tokens[fault.at].begin) ||
+        filtered.is_mended(filtered.tokens[before].begin))
+      continue;
     parsing.errors.push_back(
         syntax_message(parsing.sources, parsing.file, filtered.tokens, fault));
   }

@@ -87,7 +87,7 @@ class Builder {
     return p_.module.make<T>(l);
   }
   void grow(Loc l) {
-    if (++height_ > kMaxNesting) throw TooDeep{l};
+    if (++height_ > kMaxNesting) throw TooDeep{{l.file, l.begin, l.begin + 1}};
   }
 
   // -- statements

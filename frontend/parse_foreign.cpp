@@ -133,7 +133,7 @@ class Mender {
       ++i_;
     }
     uint32_t to = i_ < raw_.size() ? raw_[i_].begin : end_;
-    out_.mended.emplace_back(line == text_.npos ? 0 : line + 1, to);
+    out_.mended.emplace_back(line == text_.npos ? 0 : line + 1, to + 1);
     return true;
   }
 
@@ -147,7 +147,7 @@ class Mender {
         uint32_t stop = j;
         while (stop < to && text_[stop] == '\t') ++stop;
         out_.errors.push_back({Code::E0106, {file_, j, stop}, "a tab stands here", {},
-                               "blanks only: `tenon fmt` replaces all tabs of a file"});
+                               "lines are indented with blanks; `tenon fmt` replaces all tabs of a file"});
         return;
       }
       if (i < raw_.size()) at = raw_[i].end;

@@ -210,6 +210,16 @@ class Writer {
       return say("expected `=` or a block in a function value, found " + found(),
                  "a function value is `fn(x) = x * x` or `fn(x) { ... }`; "
                  "`->` stands before the type of the result");
+    if (tok == Tk::COMMA && rule() == "bind" && is_name(prev))
+      return say("expected `=`, found `,`", "a tuple stands in parentheses: `let (a, b) = ...`");
+    if ((tok == Tk::LPAREN || tok == Tk::LT) && is_name(prev) && kind(-2) == Tk::COLON)
+      return say(found() + " cannot stand in a type",
+                 "a type is written " + example_of("type"));
+    if (rule() == "record" && fault_.first > 0 && tokens_[fault_.first - 1].kind == Tk::LBRACE &&
+        (fault_.first == 1 || tokens_[fault_.first - 2].kind == Tk::NL))
+      return say("this `{` at the beginning of a statement begins a record: " + found() +
+                     " cannot stand in one",
+                 "a block needs a head: `if c {`, `for i in 0..n {`, `fn f(x) {`, `test \"t\" {`");
     if (fault_.after_statement) return after_statement(tok, prev);
     return false;
   }
@@ -253,6 +263,9 @@ class Writer {
   }
 
   bool after_statement(Tk tok, Tk prev) {
+    if (first_kind() == Tk::IMPORT)
+      return say("expected the end of the statement, found " + found(),
+                 "an import is written: " + example_of("importS"));
     if (tok == Tk::COMMA)
       return say("expected the end of the statement, found `,`",
                  "a tuple stands in parentheses: `(a, b)`, also on the left: `let (a, b) = ...`");
@@ -387,7 +400,16 @@ class Writer {
   void general() {
     std::string wanted = expected_words();
     std::string hint;
+    Tk tok = kind();
+    bool after_operator = fault_.at > 0 && is_joining(kind(-1));
+    if (after_operator && (wanted.empty() || wants_value())) {
+      wanted = "a value";
+      hint = "the operator `" + std::string(text(-1)) + "` needs a value on its right";
+    } else if (wanted.empty() && (kind(-1) == Tk::ASSIGN || kind(-1) == Tk::TILDE)) {
+      wanted = "a value";
+    }
     for (std::string_view r : fault_.rules) {
+      if (!hint.empty()) break;
       if (r == "block" || r == "call" || r == "paren" || r == "record" || r == "suffix") break;
       std::string form = example_of(r);
       if (r == "index" && !is_reducer(kind(-2)) && kind(-1) != Tk::LBRACKET) continue;
@@ -397,13 +419,10 @@ class Writer {
         break;
       }
     }
-    Tk tok = kind();
     if (hint.empty() && (rule() == "call" || rule() == "paren" || rule() == "bracket" ||
                          rule() == "suffix" || rule() == "record") &&
         is_value_start(tok) && is_value_end(kind(-1)))
       hint = "a comma or an operator is missing before it, or a bracket is not closed";
-    if (hint.empty() && wants_value() && is_joining(kind(-1)))
-      hint = "the operator `" + std::string(text(-1)) + "` needs a value on its right";
     if (hint.empty() && rule() == "stmt" && kind(-1) == Tk::NL && is_joining(tok))
       hint = "delete it";
     if (wanted.empty()) {

@@ -126,7 +126,10 @@ class Filter {
     return !stack_.empty() && (stack_.back().kind == Tk::LPAREN || stack_.back().kind == Tk::LBRACKET);
   }
   Tk last() const { return out_.tokens.empty() ? Tk::NL : out_.tokens.back().kind; }
-  void emit(Token t) { out_.tokens.push_back(t); }
+  void emit(Token t) {
+    out_.tokens.push_back(t);
+    if ((t.kind == Tk::LBRACE || t.kind == Tk::ASSIGN) && stack_.size() == head_depth_) head_ = false;
+  }
   void put(Tk kind, uint32_t at) { emit({kind, at, at, true}); }
   Loc at(uint32_t begin, uint32_t length = 1) const { return {file_, begin, begin + length}; }
   void error(Loc where, std::string message, std::string hint, std::vector<Note> notes = {},
@@ -199,7 +202,20 @@ class Filter {
       put(Tk::RBRACE, newline_at);
       stack_.pop_back();
     }
-    if (!inside_round() && ends_statement(t)) put_newline(newline_at);
+    if (last() == Tk::NL || last() == Tk::LBRACE) note_head(t);
+    if (inside_round() || !ends_statement(t)) return;
+    if (t.kind == Tk::LBRACE && head_ && stack_.size() == head_depth_) {
+      error(at(t.begin), "this `{` stands on a line of its own",
+            "a block begins on the line of its head: `if c {`");
+      return;
+    }
+    put_newline(newline_at);
+    note_head(t);
+  }
+  // Is this the head of a block whose brace is still to come?
+  void note_head(const Token& t) {
+    head_ = has_block(t.kind) && (t.kind < Tk::MODEL || begins_statement(t.kind, next_kind()));
+    head_depth_ = stack_.size();
   }
   void put_newline(uint32_t byte) { emit({Tk::NL, byte, byte + 1, false}); }
 
@@ -342,6 +358,8 @@ class Filter {
   std::vector<Open> stack_;
   int missing_ = 0;
   uint32_t line_ = 0, indent_ = 0;
+  bool head_ = false;
+  size_t head_depth_ = 0;
   Tk line_first_ = Tk::END;
   bool python_reported_ = false;
   std::string doc_;
