@@ -6,10 +6,10 @@
 
 namespace tenon::interp {
 
-void out_of_range(int64_t index, int axis, int64_t size, int rank) {
-  std::string text = "index " + std::to_string(index) + " is out of range";
-  if (rank > 1) text += " for axis " + std::to_string(axis);
-  throw Trap(Code::E0802, text + " of size " + std::to_string(size));
+void out_of_range(int64_t index, int axis, int64_t size) {
+  // In the words of kernels/cpu: a read says the same wherever it stands.
+  throw Trap(Code::E0802, "index " + std::to_string(index) + " is outside axis " + std::to_string(axis) +
+                              " of size " + std::to_string(size));
 }
 
 std::vector<Tensor> shown(Run& r, const std::vector<Use>& uses) {

@@ -12,7 +12,7 @@ inline kernels::View view(Run& r, const Use& u) {
   return r.peek(u.slot);
 }
 
-[[noreturn]] void out_of_range(int64_t index, int axis, int64_t size, int rank);
+[[noreturn]] void out_of_range(int64_t index, int axis, int64_t size);
 
 // What `check` and `debug` show: a scalar becomes a tensor of rank 0.
 std::vector<Tensor> shown(Run& r, const std::vector<Use>& uses);

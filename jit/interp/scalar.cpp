@@ -35,7 +35,7 @@ inline void store(Slot& s, V v) {
 }
 
 [[noreturn]] void zero_division() {
-  throw Trap(Code::E0801, "an integer is divided by zero");
+  throw Trap(Code::E0801, "division of an integer by zero");
 }
 
 template <Op op, DType t>

@@ -155,7 +155,7 @@ TENON_HANDLER(run_read) {
   for (int axis = 0; axis < x.rank(); ++axis) {
     const int64_t i = r.s[read.at[axis]].i;
     if (i < 0 || i >= x.shape[axis]) [[unlikely]]
-      out_of_range(i, axis, x.shape[axis], x.rank());
+      out_of_range(i, axis, x.shape[axis]);
     at += i * x.strides[axis];
   }
   const auto bytes = static_cast<int64_t>(size_of(x.dtype));
@@ -258,8 +258,8 @@ void inside(const std::vector<ir::Affine>& axes, const int64_t* range, const Ext
       if (most < 0) low += most;
       else high += most;
     }
-    if (low < 0) out_of_range(low, static_cast<int>(k), x.shape[k], x.rank);
-    if (high >= x.shape[k]) out_of_range(high, static_cast<int>(k), x.shape[k], x.rank);
+    if (low < 0) out_of_range(low, static_cast<int>(k), x.shape[k]);
+    if (high >= x.shape[k]) out_of_range(high, static_cast<int>(k), x.shape[k]);
   }
 }
 
