@@ -34,6 +34,7 @@ class Builder {
   void unwind(size_t to_depth);  // drops what is open beyond a depth: an error was met inside
   size_t depth() const { return regions_.size(); }
   Region& region() { return *regions_.back(); }
+  const Region& region_at(size_t depth) const { return *regions_[depth]; }
 
   // ---- short forms
   Value scalar(Op op, std::initializer_list<Value> operands) { return one(op, operands); }

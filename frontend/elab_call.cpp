@@ -1,0 +1,221 @@
+// Calls: what is called, which argument is which, and calls that are put in place of themselves.
+#include "frontend/elab.h"
+
+namespace tenon::elab {
+
+Val Elab::call_expr(const ast::Call& c, const ScopePtr& s) {
+  Val callee = expr(*c.callee, s);
+  if (is_poison(callee)) throw Reported{};
+  Args args;
+  args.loc = c.loc;
+  bool named = false;
+  for (auto& a : c.args) {
+    if (a.id) named = true;
+    else if (named) error(Code::E0402, a.value->loc, "an argument by position stands behind one by name");
+    Val v = expr(*a.value, s);
+    if (is_poison(v)) throw Reported{};
+    if (v->kind == Value::unit) error(Code::E0402, a.value->loc, "this argument has no value");
+    args.list.push_back({a.id ? a.id->text : "", v, a.id ? tenon::join(a.id->loc, a.value->loc) : a.value->loc});
+  }
+  cx->b.at(c.loc);
+  return call(callee, args);
+}
+
+Val Elab::call(const Val& callee, const Args& args) {
+  if (is_poison(callee)) throw Reported{};
+  switch (callee->kind) {
+    case Value::function: {
+      const auto& f = *as<FunctionVal>(callee);
+      switch (f.what) {
+        case FunctionVal::builtin: return f.primitive->call(*this, args);
+        case FunctionVal::wrapped: return call_wrapped(f, args);
+        case FunctionVal::lambda: return call_inline(callee_of(f), args);
+        case FunctionVal::named: {
+          Callee c = callee_of(f);
+          if (facts[c.decl].inline_always) return call_inline(c, args);
+          return call_instance(c, args);
+        }
+      }
+      bug("call: no such function");
+    }
+    case Value::model: {
+      const auto& m = *as<ModelVal>(callee);
+      auto* d = method(*m.decl, "forward");
+      if (!d)
+        error(Code::E0601, args.loc, "model " + m.decl->id.text + " has no `forward` and cannot be called",
+              "call one of its functions by name");
+      return call(bound_method(*d, callee), args);
+    }
+    case Value::model_class: return construct(*as<ModelClassVal>(callee), args);
+    case Value::dtype: {
+      if (args.list.size() != 1 || !args.list[0].name.empty())
+        error(Code::E0402, args.loc, "a conversion takes one argument");
+      return cast(args.list[0].value, as<DTypeVal>(callee)->value, args.list[0].loc);
+    }
+    default:
+      error(Code::E0401, args.loc, "this is " + type_text(callee) + " and cannot be called",
+            is_numberlike(callee) ? "for an element write x[i], for a product a * (b)" : "");
+  }
+}
+
+Elab::Callee Elab::callee_of(const FunctionVal& f) {
+  if (f.what == FunctionVal::lambda)
+    return {f.fn, "fn", &f.fn->sig, &f.fn->body, f.scope, nullptr, f.id, f.fn->loc, cx->training};
+  Callee c{f.decl, f.decl->id.text, &f.decl->sig, &f.decl->body, f.scope, f.self, f.id, f.decl->loc, cx->training};
+  if (auto* m = as<ModelVal>(f.self)) {
+    c.training = m->training;
+    c.name = m->decl->id.text + "." + c.name;
+  }
+  return c;
+}
+
+Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
+  const auto& params = c.sig->params;
+  Bound b;
+  b.values.resize(params.size());
+  b.locs.assign(params.size(), args.loc);
+  std::vector<Note> where{{c.loc, "`" + c.name + "` is defined here"}};
+  size_t at = 0;
+  std::vector<Val> rest;
+  auto describe = [&] {
+    std::string s;
+    for (auto& p : params) s += (s.empty() ? "" : ", ") + p.id.text + (p.rest ? "..." : "");
+    return "`" + c.name + "` takes (" + s + ")";
+  };
+  for (auto& a : args.list) {
+    if (a.name.empty()) {
+      while (at < params.size() && !params[at].rest && b.values[at]) ++at;
+      if (at >= params.size())
+        error(Code::E0402, a.loc, "too many arguments: " + describe(), "", where);
+      if (params[at].rest) {
+        if (auto* t = as<TupleVal>(a.value)) rest.insert(rest.end(), t->elements.begin(), t->elements.end());
+        else rest.push_back(a.value);
+        continue;
+      }
+      b.values[at] = a.value;
+      b.locs[at++] = a.loc;
+    } else {
+      size_t i = 0;
+      while (i < params.size() && params[i].id.text != a.name) ++i;
+      if (i == params.size()) {
+        std::vector<std::string> names;
+        for (auto& p : params) names.push_back(p.id.text);
+        std::string hint;
+        for (auto& n : near_misses(a.name, names)) hint += (hint.empty() ? "did you mean `" : "`, `") + n;
+        error(Code::E0402, a.loc, "`" + c.name + "` has no parameter `" + a.name + "`",
+              hint.empty() ? describe() : hint + "`?", where);
+      }
+      if (b.values[i]) error(Code::E0402, a.loc, "`" + a.name + "` is given twice", describe(), where);
+      b.values[i] = a.value;
+      b.locs[i] = a.loc;
+    }
+  }
+  // Defaults, which may use the parameters before them.
+  auto scope = std::make_shared<Scope>(c.scope);
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (params[i].rest) b.values[i] = std::make_shared<TupleVal>(rest);
+    if (!b.values[i]) {
+      if (!params[i].default_value)
+        error(Code::E0402, args.loc, "`" + params[i].id.text + "` is missing: " + describe(), "", where);
+      Loc at_call = cx->b.at();
+      b.values[i] = expr(*params[i].default_value, scope);
+      cx->b.at(at_call);
+    }
+    if (is_poison(b.values[i])) throw Reported{};
+    scope->define(params[i].id.text, b.values[i], false, params[i].id.loc);
+  }
+  // Types: first what binds names, then all of them.
+  TypeCx& t = b.types;
+  t.scope = c.scope;
+  for (auto& k : c.sig->constraints) t.bounds[k.variable.text] = k.bound.text;
+  for (size_t i = 0; i < params.size(); ++i)
+    if (params[i].type && host_type(*params[i].type) == "dtype")
+      if (auto* d = as<DTypeVal>(b.values[i])) t.dtypes[params[i].id.text] = d->value;
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (!params[i].type || params[i].rest) continue;
+    const ast::TypeExpr& e = *params[i].type;
+    if (host_type(e) == "int") {
+      b.values[i] = match(e, b.values[i], t, b.locs[i], "`" + params[i].id.text + "` of " + c.name);
+      const auto& iv = *as<IntVal>(b.values[i]);
+      if (iv.dim) t.sizes[params[i].id.text] = *iv.dim;
+      else if (names_size(*c.sig, params[i].id.text)) {
+        DimId d = int_dim(iv);
+        t.sizes[params[i].id.text] = d;
+        b.values[i] = std::make_shared<IntVal>(d);
+      }
+    }
+  }
+  for (int round = 0; round < 2; ++round)  // dtypes and plain sizes of what is a tensor already
+    for (size_t i = 0; i < params.size(); ++i) {
+      if (!params[i].type || params[i].rest || !is_dtype_name(*params[i].type, t)) continue;
+      auto* x = as<TensorVal>(b.values[i]);
+      if (!x) continue;
+      const std::string& dn = params[i].type->path[0].text;
+      if (t.bounds.count(dn) && !t.dtypes.count(dn)) continue;  // bound by match below, in order
+      bind_dims(*params[i].type, x->type, t);
+    }
+  for (int weak_round = 0; weak_round < 2; ++weak_round)
+    for (size_t i = 0; i < params.size(); ++i) {
+      if (!params[i].type) {
+        if (weak_round == 0) b.values[i] = named_value(b.values[i]);
+        continue;
+      }
+      if (is_weak(b.values[i]) != (weak_round == 1)) continue;
+      if (params[i].rest) continue;
+      b.values[i] = match(*params[i].type, b.values[i], t, b.locs[i], "`" + params[i].id.text + "` of " + c.name);
+    }
+  for (size_t i = 0; i < params.size(); ++i)
+    if (params[i].rest)
+      for (auto& v : as<TupleVal>(b.values[i])->elements)
+        if (host_type(*params[i].type) == "int" && v->kind != Value::integer)
+          error(Code::E0401, args.loc, "`" + params[i].id.text + "` of " + c.name + " takes ints, but this is " + type_text(v));
+  return b;
+}
+
+// Whether a dimension of the signature names this parameter.
+bool Elab::names_size(const ast::FnSig& sig, const std::string& id) {
+  std::function<bool(const ast::DimExpr*)> in_dim = [&](const ast::DimExpr* d) {
+    return d && ((d->kind == ast::DimExpr::variable && d->id == id) || in_dim(d->a) || in_dim(d->b));
+  };
+  std::function<bool(const ast::TypeExpr*)> in_type = [&](const ast::TypeExpr* t) {
+    if (!t) return false;
+    for (auto* d : t->dims) if (in_dim(d)) return true;
+    for (auto* x : t->elements) if (in_type(x)) return true;
+    for (auto& f : t->fields) if (in_type(f.type)) return true;
+    return in_type(t->result);
+  };
+  for (auto& p : sig.params) if (in_type(p.type)) return true;
+  return in_type(sig.result);
+}
+
+// Puts the body in place of the call: lambdas, and functions that give functions back.
+Val Elab::call_inline(const Callee& c, const Args& args) {
+  if (++call_depth > 200)
+    error(Code::E0402, args.loc, "`" + c.name + "` is put in place of its own call without end",
+          "write the types of its parameters and of its result");
+  struct Leave {
+    Elab& e;
+    bool training;
+    ~Leave() {
+      --e.call_depth;
+      e.calls.pop_back();
+      e.cx->training = training;
+    }
+  } leave{*this, cx->training};
+  calls.push_back(args.loc);
+  Bound b = bind_args(c, args);
+  auto scope = std::make_shared<Scope>(c.self ? model_scope(c.self, c.scope) : c.scope);
+  for (auto& [n, d] : b.types.sizes) scope->define(n, std::make_shared<IntVal>(d), false, b.types.size_where[n]);
+  for (auto& [n, d] : b.types.dtypes) scope->define(n, std::make_shared<DTypeVal>(d), false, c.loc);
+  for (size_t i = 0; i < b.values.size(); ++i)
+    scope->define(c.sig->params[i].id.text, b.values[i], false, c.sig->params[i].id.loc);
+  cx->training = c.training;
+  size_t errors = messages.size();
+  Val v = body_value(*c.body, scope);
+  if (messages.size() > errors) throw Reported{};
+  if (is_poison(v)) throw Reported{};
+  if (c.sig->result) v = match(*c.sig->result, v, b.types, c.body->expr ? c.body->expr->loc : c.loc, "the result of " + c.name);
+  return v;
+}
+
+}  // namespace tenon::elab

@@ -1,0 +1,262 @@
+// The common type of values that meet: the arms of an `if`, the turns of a loop.
+#include <cstring>
+
+#include "frontend/elab.h"
+
+namespace tenon::elab {
+namespace {
+
+bool same_literal(const std::shared_ptr<const ir::Literal>& a, const std::shared_ptr<const ir::Literal>& b) {
+  return a && b && *a == *b;
+}
+
+Val type_of_weak(Dims& dims, const WeakVal& w) {
+  ir::Type t{w.real ? DType::f32 : DType::i64, {}, false};
+  for (int64_t n : w.shape) t.shape.push_back(dims.constant(n));
+  return std::make_shared<TensorVal>(Leaf{}, t);
+}
+
+}  // namespace
+
+Val Elab::dynamic(const Val& v) {
+  if (!v) return v;
+  switch (v->kind) {
+    case Value::integer: return std::make_shared<IntVal>(Leaf{});
+    case Value::real: return std::make_shared<FloatVal>(Leaf{});
+    case Value::weak: return type_of_weak(dims, *as<WeakVal>(v));
+    case Value::tensor: return std::make_shared<TensorVal>(Leaf{}, as<TensorVal>(v)->type);
+    case Value::tuple: {
+      std::vector<Val> e;
+      for (auto& x : as<TupleVal>(v)->elements) e.push_back(dynamic(x));
+      return std::make_shared<TupleVal>(std::move(e));
+    }
+    case Value::list: {
+      std::vector<Val> e;
+      for (auto& x : as<ListVal>(v)->elements) e.push_back(dynamic(x));
+      return std::make_shared<ListVal>(std::move(e));
+    }
+    case Value::record: {
+      auto f = as<RecordVal>(v)->fields;
+      for (auto& [n, x] : f) x = dynamic(x);
+      return std::make_shared<RecordVal>(std::move(f));
+    }
+    case Value::model: {
+      auto m = std::make_shared<ModelVal>(*as<ModelVal>(v));
+      for (auto& f : m->fields)
+        if (f.role != ModelField::argument) f.value = dynamic(f.value);
+      return m;
+    }
+    case Value::unit: case Value::poison: case Value::never: case Value::string: case Value::range:
+    case Value::sequence: case Value::function: case Value::model_class: case Value::dtype:
+    case Value::module: return v;
+  }
+  bug("dynamic: no such kind");
+}
+
+Val Elab::join(const Val& a, const Val& b, std::string& why) {
+  if (a == b) return a;
+  if (!a || !b) {
+    why = "one has a part that the other lacks";
+    return nullptr;
+  }
+  if (a->kind == Value::never) return b;
+  if (b->kind == Value::never) return a;
+  if (is_poison(a) || is_poison(b)) throw Reported{};
+  auto differ = [&](const std::string& w) -> Val {
+    if (why.empty()) why = w;
+    return nullptr;
+  };
+  auto all = [&](const std::vector<Val>& x, const std::vector<Val>& y, std::vector<Val>& out) {
+    if (x.size() != y.size()) {
+      differ("they have different numbers of parts");
+      return false;
+    }
+    for (size_t i = 0; i < x.size(); ++i) {
+      Val j = join(x[i], y[i], why);
+      if (!j && (x[i] || y[i])) return false;
+      out.push_back(j);
+    }
+    return true;
+  };
+  auto *ia = as<IntVal>(a), *ib = as<IntVal>(b);
+  if (ia && ib) {
+    if (ia->dim && ib->dim && *ia->dim == *ib->dim) return a;
+    return std::make_shared<IntVal>(Leaf{});
+  }
+  bool ha = a->kind == Value::integer || a->kind == Value::real;
+  bool hb = b->kind == Value::integer || b->kind == Value::real;
+  if (ha && hb) {
+    auto *fa = as<FloatVal>(a), *fb = as<FloatVal>(b);
+    if (fa && fb && fa->known && fb->known && std::memcmp(&*fa->known, &*fb->known, sizeof(double)) == 0) return a;
+    return std::make_shared<FloatVal>(Leaf{});
+  }
+  if (is_numberlike(a) && is_numberlike(b)) {
+    Val x = a->kind == Value::weak ? type_of_weak(dims, *as<WeakVal>(a)) : a;
+    Val y = b->kind == Value::weak ? type_of_weak(dims, *as<WeakVal>(b)) : b;
+    auto *ta = as<TensorVal>(x), *tb = as<TensorVal>(y);
+    if (!ta || !tb) {  // a tensor and a host number
+      const TensorVal& t = ta ? *ta : *tb;
+      const Val& n = ta ? y : x;
+      if (!t.type.scalar()) return differ("one is a tensor of shape " + shape_text(t.type.shape) + ", the other a number");
+      if (t.type.dtype == DType::boolean || (n->kind == Value::real && !is_float(t.type.dtype)))
+        return differ("one is " + std::string(tenon::name(t.type.dtype)) + ", the other " + type_text(n));
+      return std::make_shared<TensorVal>(Leaf{}, t.type);
+    }
+    ir::Type type = ta->type;
+    if (ta->type.dtype != tb->type.dtype) {
+      if (a->kind == Value::weak && (is_float(tb->type.dtype) || !as<WeakVal>(a)->real)) type.dtype = tb->type.dtype;
+      else if (b->kind == Value::weak && (is_float(ta->type.dtype) || !as<WeakVal>(b)->real)) type.dtype = ta->type.dtype;
+      else return differ("one is " + type_text(x) + ", the other " + type_text(y));
+    }
+    if (ta->type.shape != tb->type.shape)
+      return differ("one has shape " + shape_text(ta->type.shape) + ", the other " + shape_text(tb->type.shape));
+    if (same_literal(ta->known, tb->known)) return a;
+    return std::make_shared<TensorVal>(Leaf{}, type);
+  }
+  if (a->kind != b->kind) return differ("one is " + type_text(a) + ", the other " + type_text(b));
+  switch (a->kind) {
+    case Value::unit: return a;
+    case Value::tuple: {
+      std::vector<Val> out;
+      if (!all(as<TupleVal>(a)->elements, as<TupleVal>(b)->elements, out)) return nullptr;
+      return std::make_shared<TupleVal>(std::move(out));
+    }
+    case Value::list: {
+      std::vector<Val> out;
+      if (!all(as<ListVal>(a)->elements, as<ListVal>(b)->elements, out)) return nullptr;
+      return std::make_shared<ListVal>(std::move(out));
+    }
+    case Value::record: {
+      auto f = as<RecordVal>(a)->fields;
+      if (f.size() != as<RecordVal>(b)->fields.size()) return differ("they have different fields");
+      for (auto& [n, x] : f) {
+        Val y = as<RecordVal>(b)->find(n);
+        if (!y) return differ("one has no field `" + n + "`");
+        x = join(x, y, why);
+        if (!x) return nullptr;
+      }
+      return std::make_shared<RecordVal>(std::move(f));
+    }
+    case Value::model: {
+      auto &x = *as<ModelVal>(a), &y = *as<ModelVal>(b);
+      if (x.decl != y.decl) return differ("they are different models");
+      auto m = std::make_shared<ModelVal>(x);
+      for (size_t i = 0; i < m->fields.size(); ++i) {
+        Val p = x.fields[i].value, q = y.fields[i].value;
+        if (!p && !q) continue;
+        m->fields[i].value = join(p, q, why);
+        if (!m->fields[i].value) return nullptr;
+      }
+      m->training = x.training || y.training;
+      return m;
+    }
+    case Value::string: {
+      auto x = as<StringVal>(a)->known(), y = as<StringVal>(b)->known();
+      if (x && y && *x == *y) return a;
+      return differ("a string cannot be chosen while the program runs");
+    }
+    case Value::function: {
+      auto &x = *as<FunctionVal>(a), &y = *as<FunctionVal>(b);
+      if (x.what == y.what && x.decl == y.decl && x.fn == y.fn && x.primitive == y.primitive && x.id == y.id &&
+          !x.self && !y.self && !x.inner && !y.inner)
+        return a;
+      return differ("a function cannot be chosen while the program runs: put the `if` inside of it");
+    }
+    case Value::dtype:
+      if (as<DTypeVal>(a)->value == as<DTypeVal>(b)->value) return a;
+      return differ("a dtype cannot be chosen while the program runs");
+    case Value::range: {
+      auto &x = *as<RangeVal>(a), &y = *as<RangeVal>(b);
+      Val lo = join(x.lo, y.lo, why), hi = join(x.hi, y.hi, why);
+      if (!lo || !hi) return nullptr;
+      return std::make_shared<RangeVal>(lo, hi);
+    }
+    case Value::model_class:
+      if (as<ModelClassVal>(a)->decl == as<ModelClassVal>(b)->decl) return a;
+      return differ("a model cannot be chosen while the program runs");
+    case Value::poison: case Value::never: case Value::tensor: case Value::integer: case Value::real:
+    case Value::weak: case Value::sequence: case Value::module: break;
+  }
+  return differ("this cannot be chosen while the program runs");
+}
+
+bool Elab::same_kind(const Val& a, const Val& b, std::string& why) {
+  if (a->kind == Value::never || b->kind == Value::never || is_poison(a)) return true;
+  bool na = a->kind == Value::integer || a->kind == Value::real;
+  if (na && is_numberlike(b)) {
+    auto* t = as<TensorVal>(b);
+    if (!t) return true;
+    if (t->type.scalar() && t->type.dtype != DType::boolean) return true;
+    why = "the first is a number";
+    return false;
+  }
+  if (auto* t = as<TensorVal>(a)) {
+    if (t->type.scalar() && (b->kind == Value::integer || (b->kind == Value::real && is_float(t->type.dtype)))) return true;
+    auto* u = as<TensorVal>(b);
+    return u && u->type.dtype == t->type.dtype && u->type.rank() == t->type.rank();
+  }
+  if (a->kind != b->kind) return false;
+  if (a->kind == Value::model) return as<ModelVal>(a)->decl == as<ModelVal>(b)->decl;
+  return true;
+}
+
+// v in the shape of `target`, whose leaves carry types only; emits what has to be converted.
+Val Elab::coerce(const Val& v, const Val& target) {
+  if (!target) return target;
+  if (v && v->kind == Value::never) {
+    return rebuild(target, [&](const Leaf&, const ir::Type& t) { return leaf(cx->b.zeros(t)); });
+  }
+  switch (target->kind) {
+    case Value::integer:
+      if (as<IntVal>(target)->dim) return target;
+      return int_from(int_value(*as<IntVal>(v)));
+    case Value::real:
+      if (as<FloatVal>(target)->known) return target;
+      return std::make_shared<FloatVal>(leaf(to_dtype(v, DType::f64, cx->b.at())));
+    case Value::tensor: {
+      const auto& t = *as<TensorVal>(target);
+      ir::Value x = to_dtype(v, t.type.dtype, cx->b.at());
+      return std::make_shared<TensorVal>(leaf(x), t.type, t.known);
+    }
+    case Value::tuple: {
+      std::vector<Val> e;
+      auto& from = as<TupleVal>(v)->elements;
+      auto& to = as<TupleVal>(target)->elements;
+      for (size_t i = 0; i < to.size(); ++i) e.push_back(coerce(from[i], to[i]));
+      return std::make_shared<TupleVal>(std::move(e));
+    }
+    case Value::list: {
+      std::vector<Val> e;
+      auto& from = as<ListVal>(v)->elements;
+      auto& to = as<ListVal>(target)->elements;
+      for (size_t i = 0; i < to.size(); ++i) e.push_back(coerce(from[i], to[i]));
+      return std::make_shared<ListVal>(std::move(e));
+    }
+    case Value::record: {
+      auto f = as<RecordVal>(target)->fields;
+      for (auto& [n, x] : f) x = coerce(as<RecordVal>(v)->find(n), x);
+      return std::make_shared<RecordVal>(std::move(f));
+    }
+    case Value::model: {
+      auto m = std::make_shared<ModelVal>(*as<ModelVal>(target));
+      for (size_t i = 0; i < m->fields.size(); ++i)
+        m->fields[i].value = coerce(as<ModelVal>(v)->fields[i].value, m->fields[i].value);
+      return m;
+    }
+    case Value::range:
+      return std::make_shared<RangeVal>(coerce(as<RangeVal>(v)->lo, as<RangeVal>(target)->lo),
+                                        coerce(as<RangeVal>(v)->hi, as<RangeVal>(target)->hi));
+    case Value::unit: case Value::poison: case Value::never: case Value::weak: case Value::string:
+    case Value::sequence: case Value::function: case Value::model_class: case Value::dtype:
+    case Value::module: return target;
+  }
+  bug("coerce: no such kind");
+}
+
+void Elab::leaf_values(const Val& v, std::vector<ir::Value>& out) {
+  std::vector<FlatLeaf> flat;
+  flatten(v, flat);
+  for (auto& f : flat) out.push_back(use(f.leaf, f.type));
+}
+
+}  // namespace tenon::elab

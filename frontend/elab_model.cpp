@@ -1,0 +1,210 @@
+// Models: making one, its fields and functions, and draws of random numbers.
+#include "frontend/elab.h"
+
+namespace tenon::elab {
+
+const ast::FnDecl* Elab::method(const ast::ModelDecl& d, std::string_view name) {
+  for (auto* m : d.members)
+    if (m->kind == ast::Stmt::fn && ast::as<ast::FnDecl>(*m).id.text == name) return &ast::as<ast::FnDecl>(*m);
+  return nullptr;
+}
+
+Val Elab::bound_method(const ast::FnDecl& d, const Val& self) {
+  auto f = std::make_shared<FunctionVal>(FunctionVal::named);
+  f->decl = &d;
+  f->scope = as<ModelVal>(self)->scope;
+  f->self = self;
+  return f;
+}
+
+// What a model's functions see: its fields, its other functions, `self` and `training`.
+ScopePtr Elab::model_scope(const Val& self, const ScopePtr& outer) {
+  const auto& m = *as<ModelVal>(self);
+  auto s = std::make_shared<Scope>(outer);
+  for (auto* st : m.decl->members)
+    if (st->kind == ast::Stmt::fn) {
+      const auto& d = ast::as<ast::FnDecl>(*st);
+      s->define(d.id.text, bound_method(d, self), false, d.id.loc);
+    }
+  for (auto& f : m.fields)
+    if (f.value) s->define(f.name, f.value, false, m.decl->loc);
+  s->define("self", self, false, m.decl->loc);
+  s->define("training", boolean(m.training), false, m.decl->loc);
+  return s;
+}
+
+Val Elab::construct(const ModelClassVal& c, const Args& args) {
+  const ast::ModelDecl& d = *c.decl;
+  ast::FnSig& sig = model_sigs[&d];
+  if (sig.params.size() != d.params.size()) sig.params = d.params;
+  ast::FnBody none;
+  Callee callee{&d, d.id.text, &sig, &none, c.scope, nullptr, 0, d.id.loc, cx->training};
+  if (++call_depth > 200) error(Code::E0601, args.loc, "making a `" + d.id.text + "` makes another without end");
+  calls.push_back(args.loc);
+  struct Leave {
+    Elab& e;
+    ~Leave() {
+      --e.call_depth;
+      e.calls.pop_back();
+    }
+  } leave{*this};
+  Bound b = bind_args(callee, args);
+  auto m = std::make_shared<ModelVal>();
+  m->decl = &d;
+  m->scope = c.scope;
+  auto scope = std::make_shared<Scope>(c.scope);
+  for (auto& [n, size] : b.types.sizes) scope->define(n, std::make_shared<IntVal>(size), false, b.types.size_where[n]);
+  for (size_t i = 0; i < b.values.size(); ++i) {
+    scope->define(d.params[i].id.text, b.values[i], false, d.params[i].id.loc);
+    m->fields.push_back({ModelField::argument, d.params[i].id.text, b.values[i]});
+  }
+  auto add = [&](ModelField::Role role, const ast::Name& id, Val v) {
+    for (auto& f : m->fields)
+      if (f.name == id.text && f.role != ModelField::argument)
+        error(Code::E0202, id.loc, "model " + d.id.text + " has `" + id.text + "` twice");
+    std::erase_if(m->fields, [&](const ModelField& f) { return f.name == id.text; });
+    if (v) scope->define(id.text, v, false, id.loc);
+    m->fields.push_back({role, id.text, std::move(v)});
+  };
+  for (auto* st : d.members) {
+    cx->b.at(st->loc);
+    switch (st->kind) {
+      case ast::Stmt::param: {
+        const auto& p = ast::as<ast::ParamDecl>(*st);
+        auto role = p.state ? ModelField::state : ModelField::param;
+        if (p.condition) {
+          Val cond = condition(*p.condition, scope, "the `if` of a param");
+          if (!static_bool(cond, p.condition->loc, "the `if` of a param")) {
+            add(role, p.id, nullptr);
+            break;
+          }
+        }
+        if (!p.value)
+          error(Code::E0601, p.loc, "`" + p.id.text + "` has no start value",
+                "`~ normal(0, 0.02)` draws one, `= zeros(n)` sets one");
+        Val v;
+        if (p.draw) {
+          v = draw_value(*p.value, p.type, scope, p.loc);
+        } else {
+          TypeCx t;
+          t.scope = scope;
+          t.bind = false;
+          v = match(*p.type, expr(*p.value, scope), t, p.value->loc, "the start of `" + p.id.text + "`");
+        }
+        auto* t = as<TensorVal>(v);
+        if (!t) error(Code::E0601, p.loc, "a param is a tensor, but this is " + type_text(v));
+        if (!p.state && !is_float(t->type.dtype))
+          error(Code::E0601, p.loc, "a param is learned, so it is a float tensor; this is " + type_text(v), "use state for what is carried along");
+        add(role, p.id, v);
+        break;
+      }
+      case ast::Stmt::bind: {
+        const auto& x = ast::as<ast::Bind>(*st);
+        if (x.pattern.kind != ast::Pattern::name || x.mutable_)
+          error(Code::E0601, st->loc, "a part of a model is named by `let name = ..`");
+        Val v;
+        if (x.draw) v = draw_value(*x.value, x.type, scope, st->loc);
+        else {
+          v = expr(*x.value, scope);
+          if (x.type) v = declared(*x.type, v, scope, x.value->loc);
+        }
+        if (is_poison(v)) throw Reported{};
+        add(ModelField::part, x.pattern.id, named_value(v));
+        break;
+      }
+      case ast::Stmt::fn: break;
+      case ast::Stmt::index_bind:
+        add(ModelField::part, ast::as<ast::IndexBind>(*st).id, index_bind(ast::as<ast::IndexBind>(*st), scope));
+        break;
+      case ast::Stmt::assert_: assert_stmt(ast::as<ast::Assert>(*st), scope); break;
+      case ast::Stmt::assign: case ast::Stmt::expr: case ast::Stmt::for_: case ast::Stmt::while_:
+      case ast::Stmt::jump: case ast::Stmt::model: case ast::Stmt::update: case ast::Stmt::train:
+      case ast::Stmt::test: case ast::Stmt::bench: case ast::Stmt::derivative:
+      case ast::Stmt::type_def: case ast::Stmt::import:
+        error(Code::E0601, st->loc, "this does not belong into a model",
+              "a model has param, state, let, assert and fn");
+    }
+  }
+  return m;
+}
+
+Val Elab::with_field(const ModelVal& m, std::string_view name, Val v) {
+  auto r = std::make_shared<ModelVal>(m);
+  for (auto& f : r->fields)
+    if (f.name == name) f.value = std::move(v);
+  return r;
+}
+
+Val Elab::with_training(const Val& v, bool on) {
+  if (!v) return v;
+  auto all = [&](std::vector<Val> xs) {
+    for (auto& x : xs) x = with_training(x, on);
+    return xs;
+  };
+  switch (v->kind) {
+    case Value::model: {
+      auto r = std::make_shared<ModelVal>(*as<ModelVal>(v));
+      r->training = on;
+      for (auto& f : r->fields) f.value = with_training(f.value, on);
+      return r;
+    }
+    case Value::tuple: return std::make_shared<TupleVal>(all(as<TupleVal>(v)->elements));
+    case Value::list: return std::make_shared<ListVal>(all(as<ListVal>(v)->elements));
+    case Value::record: {
+      auto f = as<RecordVal>(v)->fields;
+      for (auto& [n, x] : f) x = with_training(x, on);
+      return std::make_shared<RecordVal>(std::move(f));
+    }
+    case Value::function: {
+      const auto& f = *as<FunctionVal>(v);
+      if (!f.self) return v;
+      auto r = std::make_shared<FunctionVal>(f);
+      r->self = with_training(f.self, on);
+      return r;
+    }
+    default: return v;
+  }
+}
+
+// ---------------------------------------------------------------- draws
+
+Val Elab::random_bits(const std::vector<DimId>& shape, Loc loc) {
+  cx->b.at(loc);
+  ir::Value key = next_key();
+  DimId n = dims.constant(1);
+  for (DimId d : shape) n = dims.mul(n, d);
+  if (shape.empty()) return tensor(cx->b.scalar(ir::Op::rng, {key, cx->b.integer(0)}));
+  ir::Value at = cx->b.one(ir::Op::iota, {}, ir::IotaAttr{DType::i64, {n}, 0});
+  ir::Value bits = cx->b.scalar(ir::Op::rng, {cx->b.fill(key, {n}), at});
+  return tensor(reshape_as(bits, shape));
+}
+
+// A distribution is a function of 64 random bits per element and of the dtype (stdlib/random.model).
+Val Elab::draw(const Val& distribution, const ir::Type& t, Loc loc) {
+  if (distribution->kind != Value::function)
+    error(Code::E0401, loc, "a distribution is needed here, but this is " + type_text(distribution),
+          "normal(0, 1), uniform(-1, 1), kaiming_uniform(n) ..");
+  if (!is_float(t.dtype)) error(Code::E0401, loc, "only floats are drawn, but this is " + type_text(t));
+  Val bits = random_bits(t.shape, loc);
+  Val v = call(distribution, Args{{{"", bits, loc}, {"", std::make_shared<DTypeVal>(t.dtype), loc}}, loc});
+  auto* x = as<TensorVal>(v);
+  if (!x || x->type.dtype != t.dtype || x->type.rank() != t.rank())
+    error(Code::E0401, loc, "this distribution gives " + type_text(v) + ", not " + type_text(t));
+  return v;
+}
+
+Val Elab::draw_value(const ast::Expr& distribution, const ast::TypeExpr* type, const ScopePtr& s, Loc loc) {
+  Val d = expr(distribution, s);
+  if (is_poison(d)) throw Reported{};
+  ir::Type t = ir::scalar_type(DType::f32);
+  if (type) {
+    TypeCx tc;
+    tc.scope = s;
+    tc.bind = false;
+    if (!is_dtype_name(*type, tc)) error(Code::E0401, type->loc, "what is drawn is a tensor");
+    t = tensor_type(*type, tc);
+  }
+  return draw(d, t, loc);
+}
+
+}  // namespace tenon::elab
