@@ -66,13 +66,14 @@ def check_errors(tenon, model):
     found = done.stderr.decode(errors="replace")
     expected_file = model.with_suffix(".expected")
     if os.environ.get("TENON_UPDATE"):
-        expected_file.write_text(found)
+        expected_file.write_bytes(done.stderr)
     if done.returncode != 2:
         raise Failure(f"exit code {done.returncode}, expected 2\n{found}")
     if not expected_file.exists():
         raise Failure(f"{expected_file.name} is missing (TENON_UPDATE=1 writes it)\n{found}")
-    if found != expected_file.read_text():
-        raise Failure(difference(expected_file.read_text(), found, model.name))
+    expected = expected_file.read_bytes()
+    if done.stderr != expected:
+        raise Failure(difference(expected.decode(errors="replace"), found, model.name))
 
 
 def expectations(text):
@@ -128,7 +129,7 @@ def written(folder):
 
 
 def check_program(tenon, model, own_folder):
-    text = model.read_text()
+    text = model.read_text(errors="replace")
     first = None
     for mode, threads in LEGS:
         leg = f"--mode {mode} --threads {threads}"
