@@ -42,6 +42,7 @@ class PointProgram {
 
   DType type(int slot) const { return slots_[slot].dtype; }
   int inputs() const { return inputs_; }
+  DType result_type(int i) const { return slots_[results_[i]].dtype; }
   int results() const { return static_cast<int>(results_.size()); }
   bool reads_by_index() const { return reads_by_index_; }
 

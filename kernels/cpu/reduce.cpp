@@ -1,6 +1,8 @@
 // reduce: sum_run over the trailing block of reduced axes, then sum_col over the others, in the order
 // of docs/semantics.md, cut over threads in ways that no bit depends on.
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -139,10 +141,12 @@ void column_axes(ReduceKind kind, const View& x, std::span<const int> axes, void
   for (int i = 0; i < s.red; ++i) n *= s.red_shape[i];
   // Of the trailing ones, merge from the back as long as they are contiguous.
   int i = x.rank - 1;
-  s.cols = x.shape[i];
-  s.col_stride = x.strides[i];
-  for (--i; i >= first_trailing && (x.strides[i] == s.cols * s.col_stride || x.shape[i] == 1); --i)
+  for (; i >= first_trailing; --i) {
+    if (x.shape[i] == 1) continue;
+    if (s.cols == 1) s.col_stride = x.strides[i];
+    else if (x.strides[i] != s.cols * s.col_stride) break;
     s.cols *= x.shape[i];
+  }
   for (int j = first_trailing; j <= i; ++j) {
     s.kept_shape[s.kept] = x.shape[j];
     s.kept_strides[s.kept++] = x.strides[j];
