@@ -111,11 +111,12 @@ int main() {
     return %3
   })",
       {i64(1000)});
-  row("update of one element", 4 * 1000, R"(fn @0 f[N](%0: f32[N], %1: i64) {
+  row("x[i] = 2 * x[i]", 5 * 1000, R"(fn @0 f[N](%0: f32[N], %1: i64) {
     %2: i64 = constant 0
     %3: f32[N] = for(%2, %1, %0) {
       (%4: i64, %5: f32[N])
-      %6: f32 = read(%5, %4)
+      %10: f32[1] = slice(%5, %4) strides=[1]
+      %6: f32 = reshape(%10)
       %7: f32 = add(%6, %6)
       %8: f32[1] = reshape(%7)
       %9: f32[N] = update(%5, %8, %4) strides=[1]

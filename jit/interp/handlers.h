@@ -105,6 +105,7 @@ TENON_HANDLER(run_reshape_of_scalar);
 TENON_HANDLER(run_transpose);
 TENON_HANDLER(run_slice);
 TENON_HANDLER(run_update);
+TENON_HANDLER(run_update_element);
 TENON_HANDLER(run_read);
 struct Reading {
   Use x;

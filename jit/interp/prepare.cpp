@@ -32,6 +32,7 @@ Preparer::Preparer(ir::Module& module, const ir::Function& fn)
   splat_.assign(fn.types.size(), ir::kNoValue);
   needed_whole_.assign(fn.types.size(), 0);
   def_.assign(fn.types.size(), nullptr);
+  element_.assign(fn.types.size(), 0);
 }
 
 namespace {
@@ -64,6 +65,7 @@ std::unique_ptr<Prepared> Preparer::run() {
     }
   };
   count(fn_.body);
+  find_elements();
   region(fn_.body, fn_.body.params, [&](Dying& dying) {
     auto* results = own(uses(fn_.body.results, dying));
     emit(run_return).data = results;
@@ -71,11 +73,33 @@ std::unique_ptr<Prepared> Preparer::run() {
   return std::move(code_);
 }
 
+void Preparer::find_elements() {
+  auto lone = [&](Value v) {
+    if (use_count_[v] != 1 || !def_[v] || type(v).tape || type(v).shape.empty()) return false;
+    for (DimId d : type(v).shape)
+      if (module_.dims.value(d) != int64_t{1}) return false;
+    return true;
+  };
+  std::function<void(const Region&)> visit = [&](const Region& r) {
+    for (const Node& n : r.nodes) {
+      if (n.op == Op::reshape && rank0(n.results[0]) && lone(n.operands[0]) &&
+          def_[n.operands[0]]->op == Op::slice)
+        element_[n.operands[0]] = 1;
+      if (n.op == Op::update && lone(n.operands[1]) && def_[n.operands[1]]->op == Op::reshape &&
+          rank0(def_[n.operands[1]]->operands[0]))
+        element_[n.operands[1]] = 1;
+      for (const Region& inner : n.regions) visit(inner);
+    }
+  };
+  visit(fn_.body);
+}
+
 // ---------------------------------------------------------------- slots
 
 SlotKind Preparer::kind(Value v) const {
   const ir::Type& t = type(v);
-  return t.tape ? SlotKind::tape : t.shape.empty() ? SlotKind::scalar : SlotKind::tensor;
+  if (t.tape) return SlotKind::tape;
+  return t.shape.empty() || element_[v] ? SlotKind::scalar : SlotKind::tensor;
 }
 
 uint32_t Preparer::new_slot(SlotKind kind) {

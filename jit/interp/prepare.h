@@ -111,6 +111,10 @@ class Preparer {
   std::vector<ir::Value> splat_;      // a broadcast of a scalar -> the scalar
   std::vector<char> needed_whole_;    // a value that others than point nodes read
   std::vector<const ir::Node*> def_;  // of each value; null: a parameter
+  // One element between a tensor and a scalar (x[i], x[i] = v): a tensor of ones as type, whose only
+  // maker and reader are slice and reshape, or reshape and update, lies as a scalar in its slot.
+  std::vector<char> element_;
+  void find_elements();
   std::set<uint32_t> pinned_;         // slots that are never free
 };
 

@@ -211,7 +211,7 @@ void Preparer::tensor_node(const Node& n, Dying& dying) {
     case Op::reshape: {
       Shaped s;
       s.shape = shape_ref(n.get<ir::ShapeAttr>().shape);
-      if (rank0(x()) && rank0(result())) return identity();
+      if (kind(x()) == SlotKind::scalar && kind(result()) == SlotKind::scalar) return identity();
       s.x = use(0);
       s.dtype = s.x.dtype;
       put(rank0(x()) ? run_reshape_of_scalar
@@ -232,6 +232,14 @@ void Preparer::tensor_node(const Node& n, Dying& dying) {
       const auto& a = n.get<ir::SliceAttr>();
       if (rank0(x())) return identity();
       Shaped s;
+      if (element_[result()]) {
+        Reading read;
+        for (size_t i = 1; i < n.operands.size(); ++i) read.at.push_back(slot(n.operands[i]));
+        read.x = borrow(x());
+        auto* data = own(std::move(read));
+        emit(run_read, define(result())).data = data;
+        return;
+      }
       s.shape = shape_ref(a.shape);
       s.strides = a.strides;
       for (size_t i = 1; i < n.operands.size(); ++i) s.starts.push_back(slot(n.operands[i]));
@@ -249,7 +257,7 @@ void Preparer::tensor_node(const Node& n, Dying& dying) {
       for (size_t i = 2; i < n.operands.size(); ++i) s.starts.push_back(slot(n.operands[i]));
       s.x = use(0);
       s.v = use(1);
-      put(run_update, std::move(s));
+      put(s.v.kind == SlotKind::scalar ? run_update_element : run_update, std::move(s));
       return;
     }
     case Op::concat: {

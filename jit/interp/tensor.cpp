@@ -148,16 +148,35 @@ TENON_HANDLER(run_update) {
   return in + 1;
 }
 
-TENON_HANDLER(run_read) {
-  const auto& read = *static_cast<const Reading*>(in->data);
-  const Tensor& x = r.peek(read.x.slot);
+namespace {
+int64_t place_of(Run& r, const Tensor& x, const std::vector<uint32_t>& index) {
   int64_t at = 0;
   for (int axis = 0; axis < x.rank(); ++axis) {
-    const int64_t i = r.s[read.at[axis]].i;
+    const int64_t i = r.s[index[axis]].i;
     if (i < 0 || i >= x.shape[axis]) [[unlikely]]
       out_of_range(i, axis, x.shape[axis]);
     at += i * x.strides[axis];
   }
+  return at;
+}
+}  // namespace
+
+TENON_HANDLER(run_update_element) {
+  const Shaped& s = shaped(in);
+  place_of(r, r.peek(s.x.slot), s.starts);
+  Tensor x = to_change(r, s.x);
+  const auto bytes = static_cast<int64_t>(size_of(x.dtype));
+  const int64_t at = place_of(r, x, s.starts);  // a copy has strides of its own
+  std::memcpy(static_cast<std::byte*>(x.raw()) + at * bytes, &r.s[s.v.slot], static_cast<size_t>(bytes));
+  r.put(in->out, std::move(x));
+  return in + 1;
+}
+
+// read, and a slice of one element.
+TENON_HANDLER(run_read) {
+  const auto& read = *static_cast<const Reading*>(in->data);
+  const Tensor& x = r.peek(read.x.slot);
+  const int64_t at = place_of(r, x, read.at);
   const auto bytes = static_cast<int64_t>(size_of(x.dtype));
   r.s[in->out] = scalar_slot(static_cast<const std::byte*>(x.raw()) + at * bytes, x.dtype);
   done_with(r, read.x);

@@ -354,13 +354,18 @@ TEST(Contract, AWindowThatLeavesIsAnError) {
   EXPECT_EQ(p.error({tensor({5}, randoms<double>(5)), tensor({3}, randoms<double>(3))}, {5, 4}).code, Code::E0802);
 }
 
-TEST(Read, OneElement) {
+TEST(Structure, OneElementOfAView) {
   Program p(R"(fn @0 f[N, M](%0: f32[N, M], %1: i64, %2: i64) {
     %3: f32[M, N] = transpose(%0) axes=[1, 0]
-    %4: f32 = read(%3, %1, %2)
-    return %4
+    %4: f32[1, 1] = slice(%3, %1, %2) strides=[1, 1]
+    %5: f32 = reshape(%4)
+    %6: f32[1, 1] = reshape(%5)
+    %7: f32[M, N] = update(%3, %6, %2, %2) strides=[1, 1]
+    return %5, %7
   })");
   EXPECT_EQ(p.number<float>({tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar<int64_t>(2), scalar<int64_t>(1)}, {2, 3}), 6);
+  const auto out = p.run({tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar<int64_t>(2), scalar<int64_t>(0)}, {2, 3});
+  EXPECT_EQ(elements<float>(out[1]), (std::vector<float>{3, 4, 2, 5, 3, 6}));
   const Diagnostic d = p.error({tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar<int64_t>(3), scalar<int64_t>(1)}, {2, 3});
   EXPECT_EQ(d.code, Code::E0802);
   EXPECT_NE(d.message.find("3"), std::string::npos);
