@@ -20,7 +20,7 @@ struct ParseOptions {
 };
 
 // Never throws on any input. Deep nesting beyond 500 levels is an error with a place; the worst text
-// needs about 3 MB of stack.
+// known fits into 4 MB of stack, not into 2.
 ParseResult parse(SourceMap& sources, FileId file);
 ParseResult parse(SourceMap& sources, FileId file, ParseOptions options);
 
