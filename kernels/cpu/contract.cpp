@@ -1,0 +1,234 @@
+// contract: any product of two operands summed over indices. An operand read at affine positions is a
+// strided array with one stride per *index* (a convolution's p + r gives p and r the same one), so
+// every contraction with a free index is a batched matrix product whose rows, columns and depth are
+// groups of indices; matmul.cpp does that. Without a free index it is a dot, in the order of sum_run.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "ir/scalar/program.h"
+#include "kernels/cpu/kernels.h"
+#include "kernels/cpu/matmul.h"
+#include "kernels/cpu/reduce_table.h"
+#include "kernels/cpu/walk.h"
+#include "support/diagnostic.h"
+
+namespace tenon::kernels {
+namespace {
+
+int64_t bytes_of(DType t) { return static_cast<int64_t>(size_of(t)); }
+
+// The spec with its numbers in.
+struct Problem {
+  int n = 0;
+  int64_t range[kMostIndices];
+  int64_t a[kMostIndices] = {}, b[kMostIndices] = {}, out[kMostIndices] = {};  // strides per index
+  bool in_a[kMostIndices] = {}, in_b[kMostIndices] = {}, in_out[kMostIndices] = {};
+  const char *a_data, *b_data;
+
+  bool batch(int i) const { return in_out[i] && in_a[i] && in_b[i]; }
+  bool free(int i) const { return in_out[i] && !batch(i); }
+};
+
+Problem problem_of(const ir::ContractSpec& spec, std::span<const int64_t> range,
+                   std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
+                   const View& b, const View& out) {
+  Problem p;
+  p.n = static_cast<int>(range.size());
+  require(p.n <= kMostIndices, "a contraction has too many indices");
+  std::copy(range.begin(), range.end(), p.range);
+  int64_t at_a = 0, at_b = 0;
+  auto read = [&](const std::vector<ir::Affine>& axes, const View& x, std::span<const int64_t> offset,
+                  int64_t* strides, bool* present, int64_t& at) {
+    for (size_t i = 0; i < axes.size(); ++i) {
+      if (!offset.empty()) at += offset[i] * x.strides[i];
+      for (const auto& term : axes[i].terms) {
+        strides[term.index] += term.coefficient * x.strides[i];
+        present[term.index] = true;
+      }
+    }
+  };
+  read(spec.a, a, offset_a, p.a, p.in_a, at_a);
+  read(spec.b, b, offset_b, p.b, p.in_b, at_b);
+  for (size_t i = 0; i < spec.out.size(); ++i) {
+    p.out[spec.out[i]] = out.strides[i];
+    p.in_out[spec.out[i]] = true;
+  }
+  p.a_data = static_cast<const char*>(a.data) + at_a * bytes_of(a.dtype);
+  p.b_data = static_cast<const char*>(b.data) + at_b * bytes_of(b.dtype);
+  return p;
+}
+
+// ---------------------------------------------------------------- no free index: dots
+
+void dots(const Problem& p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
+  const DType sum = sum_type(t);
+  Group batch, depth;
+  for (uint8_t i : spec.out) batch.add(p.range[i], p.a[i], p.b[i]);
+  for (int i = 0; i < p.n; ++i)
+    if (!p.in_out[i]) depth.add(p.range[i], p.a[i], p.b[i]);
+  const int64_t cells = batch.count(), n = depth.count();
+  Tensor wide;
+  char* to = static_cast<char*>(out.data);
+  if (sum != t) {
+    wide = Tensor(sum, {cells});
+    to = static_cast<char*>(wide.raw());
+  }
+  const auto dot = reduce_table().dot[static_cast<int>(t)];
+  const int64_t chunks = std::max<int64_t>(1, (n + kRunChunk - 1) / kRunChunk);
+  std::unique_ptr<char[]> partial(new char[static_cast<size_t>(cells * chunks * bytes_of(sum))]);
+  const bool plain = depth.n <= 1 && (depth.n == 0 || (depth.s[0][0] == 1 && depth.s[1][0] == 1));
+  const int64_t each = std::max<int64_t>(1, (int64_t{1} << 14) / std::max<int64_t>(1, n));
+  threads.each((cells * chunks + each - 1) / each, [&](int64_t piece) {
+    std::unique_ptr<char[]> packed;
+    for (int64_t i = piece * each; i < std::min(cells * chunks, (piece + 1) * each); ++i) {
+      const int64_t cell = i / chunks, k0 = i % chunks * kRunChunk, k1 = std::min(n, k0 + kRunChunk);
+      const char* a = p.a_data + Walk(batch.range, batch.s[0], batch.n, cell).offset() * bytes_of(t);
+      const char* b = p.b_data + Walk(batch.range, batch.s[1], batch.n, cell).offset() * bytes_of(t);
+      if (plain) {
+        a += k0 * bytes_of(t);
+        b += k0 * bytes_of(t);
+      } else {
+        if (!packed) packed.reset(new char[static_cast<size_t>(2 * kRunChunk * bytes_of(t))]);
+        char* second = packed.get() + kRunChunk * bytes_of(t);
+        pack(View(const_cast<char*>(a), depth.range, depth.s[0], depth.n, t), k0, k1, packed.get());
+        pack(View(const_cast<char*>(b), depth.range, depth.s[1], depth.n, t), k0, k1, second);
+        a = packed.get();
+        b = second;
+      }
+      dot(a, b, k1 - k0, partial.get() + i * bytes_of(sum));
+    }
+  });
+  for (int64_t cell = 0; cell < cells; ++cell) {
+    const char* from = partial.get() + cell * chunks * bytes_of(sum);
+    if (chunks == 1) std::memcpy(to + cell * bytes_of(sum), from, size_of(sum));
+    else run_contiguous(ir::ReduceKind::sum, sum, from, chunks, to + cell * bytes_of(sum));
+  }
+  narrow(sum, to, out);
+}
+
+// ---------------------------------------------------------------- integers: any order is exact
+
+void integers(const Problem& p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
+  Group cells, depth;
+  for (uint8_t i : spec.out) cells.add(p.range[i], p.a[i], p.b[i]);
+  for (int i = 0; i < p.n; ++i)
+    if (!p.in_out[i]) depth.add(p.range[i], p.a[i], p.b[i]);
+  const int64_t n = cells.count(), k = depth.count();
+  const int64_t inner = depth.n > 0 ? depth.range[depth.n - 1] : 1;
+  const int64_t as = depth.n > 0 ? depth.s[0][depth.n - 1] : 0, bs = depth.n > 0 ? depth.s[1][depth.n - 1] : 0;
+  const int64_t each = std::max<int64_t>(1, (int64_t{1} << 14) / std::max<int64_t>(1, k));
+  scalar::visit_dtype(t, [&]<DType kT>() {
+    if constexpr (is_integer(kT)) {
+      using S = scalar::Storage<kT>;
+      threads.each((n + each - 1) / each, [&](int64_t piece) {
+        for (int64_t i = piece * each; i < std::min(n, (piece + 1) * each); ++i) {
+          const S* a = reinterpret_cast<const S*>(p.a_data) + Walk(cells.range, cells.s[0], cells.n, i).offset();
+          const S* b = reinterpret_cast<const S*>(p.b_data) + Walk(cells.range, cells.s[1], cells.n, i).offset();
+          Walk wa(depth.range, depth.s[0], depth.n, 0), wb(depth.range, depth.s[1], depth.n, 0);
+          uint64_t sum = 0;
+          for (int64_t done = 0; done < k; done += inner, wa.skip(inner), wb.skip(inner)) {
+            const S *x = a + wa.offset(), *y = b + wb.offset();
+            for (int64_t j = 0; j < inner; ++j)
+              sum += static_cast<uint64_t>(x[j * as]) * static_cast<uint64_t>(y[j * bs]);
+          }
+          static_cast<S*>(out.data)[i] = static_cast<S>(sum);
+        }
+      });
+    }
+  });
+}
+
+// ---------------------------------------------------------------- a free index: matrix products
+
+void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
+  // Columns are the group that holds the last result axis; fma(a, b, c) is fma(b, a, c).
+  const int last = spec.out.back();
+  bool columns_of_a = p.in_a[last] && !p.in_b[last];
+  if (p.batch(last)) {
+    columns_of_a = true;  // any group that is not empty
+    for (uint8_t i : spec.out) columns_of_a &= !(p.free(i) && p.in_b[i]);
+  }
+  if (columns_of_a) {
+    std::swap(p.a, p.b);
+    std::swap(p.in_a, p.in_b);
+    std::swap(p.a_data, p.b_data);
+  }
+  ProductSpec s;
+  int order[kMaxRank], placed = 0, kind_of[kMaxRank];  // result axes as batch, rows, columns
+  for (int kind = 0; kind < 3; ++kind)
+    for (size_t axis = 0; axis < spec.out.size(); ++axis) {
+      const int i = spec.out[axis];
+      const int k = p.batch(i) ? 0 : p.in_b[i] ? 2 : 1;
+      if (k == kind) {
+        kind_of[placed] = kind;
+        order[placed++] = static_cast<int>(axis);
+      }
+    }
+  bool in_order = true;
+  for (int i = 0; i < placed; ++i) {
+    in_order &= order[i] == i;
+    const int index = spec.out[static_cast<size_t>(order[i])];
+    Group& g = kind_of[i] == 0 ? s.batch : kind_of[i] == 1 ? s.rows : s.cols;
+    g.add(p.range[index], p.a[index], p.b[index]);
+  }
+  for (int i = 0; i < p.n; ++i)
+    if (!p.in_out[i]) s.depth.add(p.range[i], p.a[i], p.b[i]);
+  s.a = p.a_data;
+  s.b = p.b_data;
+  if (in_order) {
+    s.c = out.data;
+    return product(t, s, threads);
+  }
+  // Into an array in that order, then to its place.
+  Extents shape;
+  for (int i = 0; i < placed; ++i) shape.push_back(out.shape[order[i]]);
+  Tensor temporary(t, shape);
+  s.c = temporary.raw();
+  product(t, s, threads);
+  int back[kMaxRank];
+  for (int i = 0; i < placed; ++i) back[order[i]] = i;
+  copy(temporary.transposed({back, static_cast<size_t>(placed)}), out, threads);
+}
+
+}  // namespace
+
+void contract(const ir::ContractSpec& spec, std::span<const int64_t> range, std::span<const int64_t> offset_a,
+              std::span<const int64_t> offset_b, const View& a, const View& b, const View& out,
+              Threads& threads) {
+  if (out.count() == 0) return;
+  const DType t = out.dtype;
+  Problem p = problem_of(spec, range, offset_a, offset_b, a, b, out);
+  bool has_free = false;
+  for (int i = 0; i < p.n; ++i) has_free |= p.free(i);
+  if (is_integer(t)) return integers(p, spec, t, out, threads);
+  if (!has_free) return dots(p, spec, t, out, threads);
+  if (t == DType::f32 || t == DType::f64) return products(p, spec, t, out, threads);
+  // 16-bit floats: in f32, rounded once.
+  auto widen = [&](const View& x) {
+    Tensor w(DType::f32, Extents({x.shape, static_cast<size_t>(x.rank)}));
+    run_point(ir::Op::convert, {&x, 1}, w, threads);
+    return w;
+  };
+  const Tensor wide_a = widen(a), wide_b = widen(b);
+  Tensor wide_out(DType::f32, Extents({out.shape, static_cast<size_t>(out.rank)}));
+  products(problem_of(spec, range, offset_a, offset_b, wide_a, wide_b, wide_out), spec, DType::f32, wide_out, threads);
+  narrow(DType::f32, wide_out.raw(), out);
+}
+
+void matmul(DType dtype, const MatmulArgs& m, Threads& threads) {
+  const int64_t size = bytes_of(dtype);
+  for (int64_t i = 0; i < m.batch; ++i) {
+    ProductSpec s;
+    s.rows.add(m.rows, m.a_row, 0);
+    s.cols.add(m.cols, 0, m.b_col);
+    s.depth.add(m.depth, m.a_depth, m.b_depth);
+    s.a = static_cast<const char*>(m.a) + i * m.a_batch * size;
+    s.b = static_cast<const char*>(m.b) + i * m.b_batch * size;
+    s.c = static_cast<char*>(m.c) + i * m.c_batch * size;
+    s.c_row = m.c_row;
+    product(dtype, s, threads);
+  }
+}
+
+}  // namespace tenon::kernels

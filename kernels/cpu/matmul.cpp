@@ -1,0 +1,275 @@
+// Matrix products: how rows, columns and depth are cut into tiles, what is packed, and who does what.
+// None of it is felt by a bit, since every output is a chain of its own (docs/semantics.md: contract);
+// the cuts are those that measured best (cpu.md 2).
+#include "kernels/cpu/matmul.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <mutex>
+
+#include "kernels/cpu/kernels.h"
+#include "kernels/cpu/reduce_table.h"
+#include "kernels/cpu/tile_table.h"
+#include "kernels/cpu/walk.h"
+#include "runtime/copy.h"
+
+namespace tenon::kernels {
+namespace {
+
+constexpr int64_t kRowBlock = 240;     // rows of a that stay in L2 with 1024 of depth
+constexpr int64_t kColumnBlock = 4096; // columns of b packed at once
+constexpr double kLeastFlops = 3e5;    // of a piece of work: about a microsecond
+
+// Memory of one thread that is kept from call to call.
+template <int kWhich>
+char* scratch(size_t bytes) {
+  static thread_local std::unique_ptr<char[]> memory;
+  static thread_local size_t size = 0;
+  if (size < bytes + 64) {
+    size = bytes + 64;
+    memory.reset(new char[size]);
+  }
+  return memory.get() + (64 - reinterpret_cast<uintptr_t>(memory.get()) % 64) % 64;
+}
+
+template <class T>
+class Product {
+ public:
+  Product(const ProductSpec& s, const TileTable& tiles, Threads& threads)
+      : s_(s), tiles_(tiles), threads_(threads), rows_(s.rows.count()), cols_(s.cols.count()),
+        depth_(s.depth.count()), c_row_(s.c_row >= 0 ? s.c_row : cols_) {
+    const int64_t L = tiles.lanes;
+    const bool big = tiles.rows[4] >= 6;  // 32 registers
+    if (cols_ <= L) vectors_ = 1;
+    else if (cols_ <= 2 * L) vectors_ = 2;
+    else if (cols_ <= 3 * L && big) vectors_ = 3;
+    else if (big) vectors_ = rows_ <= 2 ? 8 : rows_ > 6 && rows_ <= 9 ? 3 : 4;
+    else vectors_ = rows_ <= 3 ? 4 : 2;
+    width_ = vectors_ * L;
+    tall_ = tiles.rows[vectors_];
+    panels_ = (cols_ + width_ - 1) / width_;
+    row_block_ = panels_ >= 4 ? kRowBlock : std::clamp<int64_t>((rows_ + 7) / 8, tall_, kRowBlock);
+    row_block_ = std::max<int64_t>(tall_, row_block_ / tall_ * tall_);
+    row_blocks_ = (rows_ + row_block_ - 1) / row_block_;
+    // a is read where it lies when its rows and its depth are one index each and depth is dense
+    // enough; b when its columns are contiguous and it is small or little used.
+    const bool plain_a = s.rows.n <= 1 && s.depth.n <= 1;
+    a_row_ = s.rows.n == 1 ? s.rows.s[0][0] : 0;
+    a_step_ = s.depth.n == 1 ? s.depth.s[0][0] : 0;
+    pack_a_ = !plain_a || (a_step_ != 1 && depth_ > 1 && rows_ > 1 && panels_ > 2);
+    const bool plain_b = s.cols.n <= 1 && s.depth.n <= 1 && (s.cols.n == 0 || s.cols.s[1][0] == 1);
+    b_step_ = s.depth.n == 1 ? s.depth.s[1][0] : 0;
+    pack_b_ = !plain_b || (rows_ > 24 && cols_ * depth_ * static_cast<int64_t>(sizeof(T)) > (256 << 10));
+  }
+
+  void run(const T* a, const T* b, T* c) {
+    if (depth_ == 0) {
+      for (int64_t i = 0; i < rows_; ++i) std::fill_n(c + i * c_row_, cols_, T{0});
+      return;
+    }
+    for (int64_t j0 = 0; j0 < cols_; j0 += kColumnBlock) {
+      const int64_t j1 = std::min(cols_, j0 + kColumnBlock);
+      for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock)
+        block(a, b, c, j0, j1, k0, std::min(depth_, k0 + kChainBlock));
+    }
+  }
+
+ private:
+  // Where a or b is read: packed or in place.
+  struct Operand {
+    const T* p;
+    int64_t major, step;  // rows or columns; depth
+  };
+
+  // Columns [j0, j1), depth [k0, k1), all rows.
+  void block(const T* a, const T* b, T* c, int64_t j0, int64_t j1, int64_t k0, int64_t k1) {
+    const int64_t depth = k1 - k0;
+    const int64_t panels = (j1 - j0 + width_ - 1) / width_;
+    const double flops_of_panel = 2.0 * static_cast<double>(width_) * static_cast<double>(depth);
+    if (row_blocks_ == 1) {
+      // Each panel of b is used once: whoever computes with it packs it.
+      const Operand rows = pack_a_ ? packed_rows<0>(a, 0, rows_, k0, k1)
+                                   : Operand{a + k0 * a_step_, a_row_, a_step_};
+      const int64_t each = pieces(panels, flops_of_panel * static_cast<double>(rows_));
+      threads_.each((panels + each - 1) / each, [&](int64_t piece) {
+        for (int64_t q = piece * each; q < std::min(panels, (piece + 1) * each); ++q) {
+          const int64_t c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
+          Operand cols{b + c0 + k0 * b_step_, 1, b_step_};
+          if (pack_b_) {
+            T* to = reinterpret_cast<T*>(scratch<1>(static_cast<size_t>(depth * width_) * sizeof(T)));
+            pack_panel(b, c0, c1, k0, k1, to);
+            cols = {to, 1, width_};
+          }
+          tiles(rows, 0, rows_, cols, c1 - c0, c + c0, depth, k0 > 0);
+        }
+      });
+      return;
+    }
+    const T* packed = nullptr;
+    if (pack_b_) {
+      T* to = reinterpret_cast<T*>(scratch<2>(static_cast<size_t>(depth * panels * width_) * sizeof(T)));
+      const int64_t each = std::max<int64_t>(1, 65536 / (width_ * depth));
+      threads_.each((panels + each - 1) / each, [&](int64_t piece) {
+        for (int64_t q = piece * each; q < std::min(panels, (piece + 1) * each); ++q) {
+          const int64_t c0 = j0 + q * width_;
+          pack_panel(b, c0, std::min(j1, c0 + width_), k0, k1, to + q * depth * width_);
+        }
+      });
+      packed = to;
+    }
+    auto panel = [&](int64_t q, int64_t c0) {
+      return packed ? Operand{packed + q * depth * width_, 1, width_} : Operand{b + c0 + k0 * b_step_, 1, b_step_};
+    };
+    if (pack_a_) {
+      // A piece is a block of rows, packed once and met by all panels.
+      const int64_t each = pieces(row_blocks_, flops_of_panel * static_cast<double>(panels * row_block_));
+      threads_.each((row_blocks_ + each - 1) / each, [&](int64_t piece) {
+        for (int64_t r = piece * each; r < std::min(row_blocks_, (piece + 1) * each); ++r) {
+          const int64_t i0 = r * row_block_, i1 = std::min(rows_, i0 + row_block_);
+          const Operand rows = packed_rows<3>(a, i0, i1, k0, k1);
+          for (int64_t q = 0; q < panels; ++q) {
+            const int64_t c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
+            tiles(rows, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, k0 > 0);
+          }
+        }
+      });
+      return;
+    }
+    const int64_t all = row_blocks_ * panels;
+    const int64_t each = pieces(all, flops_of_panel * static_cast<double>(row_block_));
+    threads_.each((all + each - 1) / each, [&](int64_t piece) {
+      for (int64_t w = piece * each; w < std::min(all, (piece + 1) * each); ++w) {
+        const int64_t i0 = w / panels * row_block_, i1 = std::min(rows_, i0 + row_block_);
+        const int64_t q = w % panels, c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
+        tiles({a + i0 * a_row_ + k0 * a_step_, a_row_, a_step_}, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, k0 > 0);
+      }
+    });
+  }
+
+  static int64_t pieces(int64_t count, double flops_each) {
+    return std::clamp<int64_t>(static_cast<int64_t>(kLeastFlops / flops_each), 1, std::max<int64_t>(1, count));
+  }
+
+  // Rows [i0, i1) (a's operand begins at row i0) against up to `width` columns, in balanced tiles.
+  void tiles(const Operand& a, int64_t i0, int64_t i1, const Operand& b, int64_t columns, T* c, int64_t depth,
+             bool more) const {
+    const int64_t L = tiles_.lanes, rows = i1 - i0;
+    for (int64_t j = 0; j < columns;) {
+      int64_t v = (columns - j + L - 1) / L;
+      v = v >= vectors_ ? vectors_ : v > 4 ? 4 : v;
+      const int64_t wide = std::min(columns - j, v * L);
+      const auto last = static_cast<int>(wide - (v - 1) * L);
+      const int64_t count = (rows + tall_ - 1) / tall_, low = rows / count, extra = rows % count;
+      for (int64_t t = 0, i = 0; t < count; ++t) {
+        const int64_t height = low + (t < extra);
+        tiles_.tile[v][height](a.p + i * a.major, a.major, a.step, b.p + j, b.step, c + (i0 + i) * c_row_ + j,
+                               c_row_, depth, last, more);
+        i += height;
+      }
+      j += wide;
+    }
+  }
+
+  // ---- packing. Rows: [row][depth], with a little room between so that rows do not share cache sets.
+  template <int kWhich>
+  Operand packed_rows(const T* a, int64_t i0, int64_t i1, int64_t k0, int64_t k1) const {
+    const int64_t depth = k1 - k0, stride = depth + 16;
+    T* to = reinterpret_cast<T*>(scratch<kWhich>(static_cast<size_t>((i1 - i0) * stride) * sizeof(T)));
+    const Group &r = s_.rows, &d = s_.depth;
+    if (r.n <= 1 && d.n <= 1) {
+      const int64_t shape[2] = {i1 - i0, depth}, dense[2] = {stride, 1}, from[2] = {a_row_, a_step_};
+      copy_strided(to, dense, a + i0 * a_row_ + k0 * a_step_, from, shape, 2, sizeof(T));
+      return {to, stride, 1};
+    }
+    Walk row(r.range, r.s[0], r.n, i0);
+    for (int64_t i = i0; i < i1; ++i, row.next()) {
+      const T* from = a + row.offset();
+      T* out = to + (i - i0) * stride;
+      Walk k(d.range, d.s[0], d.n, k0);
+      for (int64_t done = 0; done < depth;) {
+        const int64_t n = stretch(d, k, depth - done), step = d.n > 0 ? d.s[0][d.n - 1] : 0;
+        const T* q = from + k.offset();
+        if (step == 1) std::memcpy(out + done, q, static_cast<size_t>(n) * sizeof(T));
+        else for (int64_t x = 0; x < n; ++x) out[done + x] = q[x * step];
+        done += n;
+        k.skip(n);
+      }
+    }
+    return {to, stride, 1};
+  }
+
+  // A panel: [depth][width]. What is beyond the last column is never read.
+  void pack_panel(const T* b, int64_t c0, int64_t c1, int64_t k0, int64_t k1, T* to) const {
+    const Group &g = s_.cols, &d = s_.depth;
+    const int64_t depth = k1 - k0, columns = c1 - c0;
+    Walk k(d.range, d.s[1], d.n, k0);
+    for (int64_t done = 0; done < depth;) {
+      const int64_t n = stretch(d, k, depth - done), step = d.n > 0 ? d.s[1][d.n - 1] : 0;
+      if (g.n <= 1) {
+        const int64_t col = g.n == 1 ? g.s[1][0] : 0;
+        const int64_t shape[2] = {n, columns}, dense[2] = {width_, 1}, from[2] = {step, col};
+        copy_strided(to + done * width_, dense, b + k.offset() + c0 * col, from, shape, 2, sizeof(T));
+      } else {
+        for (int64_t x = 0; x < n; ++x) {
+          const T* q = b + k.offset() + x * step;
+          T* out = to + (done + x) * width_;
+          Walk col(g.range, g.s[1], g.n, c0);
+          for (int64_t j = 0; j < columns; ++j, col.next()) out[j] = q[col.offset()];
+        }
+      }
+      done += n;
+      k.skip(n);
+    }
+  }
+
+  // How far the innermost index of depth goes on from here.
+  static int64_t stretch(const Group& d, const Walk& k, int64_t most) {
+    return d.n == 0 ? most : std::min(most, d.range[d.n - 1] - k.at(d.n - 1));
+  }
+
+  const ProductSpec& s_;
+  const TileTable& tiles_;
+  Threads& threads_;
+  int64_t rows_, cols_, depth_, c_row_;
+  int64_t vectors_, width_, tall_, panels_, row_block_, row_blocks_;
+  int64_t a_row_, a_step_, b_step_;
+  bool pack_a_, pack_b_;
+};
+
+template <class T>
+void run(DType t, const ProductSpec& s, Threads& threads) {
+  const TileTable& tiles = tile_table(t);
+  const T *a = static_cast<const T*>(s.a), *b = static_cast<const T*>(s.b);
+  T* c = static_cast<T*>(s.c);
+  const int64_t batch = s.batch.count(), cells = s.rows.count() * s.cols.count();
+  if (batch == 1) return Product<T>(s, tiles, threads).run(a, b, c);
+  // Small ones side by side, big ones one after another with all threads in each.
+  const double flops = 2.0 * static_cast<double>(cells) * static_cast<double>(s.depth.count());
+  const int64_t each = flops > 5e6 ? batch : std::max<int64_t>(1, static_cast<int64_t>(kLeastFlops / std::max(1.0, flops)));
+  threads.each((batch + each - 1) / each, [&](int64_t piece) {
+    Product<T> product(s, tiles, threads);
+    Walk wa(s.batch.range, s.batch.s[0], s.batch.n, piece * each), wb(s.batch.range, s.batch.s[1], s.batch.n, piece * each);
+    for (int64_t i = piece * each; i < std::min(batch, (piece + 1) * each); ++i, wa.next(), wb.next())
+      product.run(a + wa.offset(), b + wb.offset(), c + i * cells);
+  });
+}
+
+}  // namespace
+
+const TileTable& tile_table(DType t) {
+  static TileTable tables[2][2];
+  static std::once_flag once[2][2];
+  const auto i = static_cast<size_t>(isa()), w = static_cast<size_t>(t == DType::f64);
+  std::call_once(once[i][w], [&] {
+    if (isa() == Isa::v4) w ? v4::fill_f64(tables[i][w]) : v4::fill_f32(tables[i][w]);
+    else w ? v3::fill_f64(tables[i][w]) : v3::fill_f32(tables[i][w]);
+  });
+  return tables[i][w];
+}
+
+void product(DType t, const ProductSpec& spec, Threads& threads) {
+  t == DType::f64 ? run<double>(t, spec, threads) : run<float>(t, spec, threads);
+}
+
+}  // namespace tenon::kernels

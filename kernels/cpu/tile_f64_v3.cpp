@@ -1,0 +1,6 @@
+// Contraction tiles of f64, at level v3.
+#include "kernels/cpu/tile_kernels.h"
+
+namespace tenon::kernels::v3 {
+void fill_f64(TileTable& table) { fill_tiles<double>(table); }
+}  // namespace tenon::kernels::v3
