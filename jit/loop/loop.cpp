@@ -84,7 +84,27 @@ struct Printer {
   void line(const std::string& s) { out += std::string(depth * 2, ' ') + s + "\n"; }
   std::string var(Var v) { return f.vars[v].name + "." + std::to_string(v); }
 
+  // What a statement uses more than once gets a line and a name of its own before it.
+  std::map<Expr, int> uses{}, named{};
+  int names = 0;
+  static bool leaf(const ExprNode& n) { return n.op == Op::konst || n.op == Op::var; }
+  void count(Expr e) {
+    if (e == kNone || ++uses[e] > 1 || leaf(f.exprs[e])) return;
+    const ExprNode& n = f.exprs[e];
+    count(n.a);
+    count(n.b);
+    count(n.c);
+  }
   std::string expr(Expr e) {
+    if (auto it = named.find(e); it != named.end()) return "%" + std::to_string(it->second);
+    if (leaf(f.exprs[e]) || uses[e] < 2) return tree(e);
+    std::string text = tree(e);
+    named[e] = names;
+    line("%" + std::to_string(names) + " = " + text);
+    return "%" + std::to_string(names++);
+  }
+
+  std::string tree(Expr e) {
     const ExprNode& n = f.exprs[e];
     std::string t(name(n.ty));
     switch (n.op) {
@@ -125,6 +145,12 @@ struct Printer {
   }
 
   void stmt(const Stmt& s) {
+    uses.clear();
+    named.clear();
+    names = 0;
+    if (s.kind != StmtKind::while_ && s.kind != StmtKind::fold)
+      for (Expr e : {s.a, s.b, s.c, s.d}) count(e);
+    for (Expr e : s.args) count(e);
     switch (s.kind) {
       case StmtKind::set: line(var(s.var) + " = " + expr(s.a)); break;
       case StmtKind::store:
@@ -235,8 +261,6 @@ struct Checker {
         case Op::fptosi: need(is_float(ty(n.a)) && !is_float(n.ty), at + ": types"); break;
         case Op::fpext: need(ty(n.a) == Ty::f32 && n.ty == Ty::f64, at + ": types"); break;
         case Op::fptrunc: need(ty(n.a) == Ty::f64 && n.ty == Ty::f32, at + ": types"); break;
-        case Op::half_to_f32: need(ty(n.a) == Ty::i16 && n.ty == Ty::f32, at + ": types"); break;
-        case Op::f32_to_half: need(ty(n.a) == Ty::f32 && n.ty == Ty::i16, at + ": types"); break;
       }
     }
   }

@@ -42,8 +42,7 @@ constexpr std::string_view name(Ty t) {
   X(add) X(sub) X(mul) X(div) X(fma) X(neg) X(abs) X(sqrt) X(floor) X(ceil) X(trunc) X(rint)  \
   X(sdiv) X(srem) X(band) X(bor) X(bxor) X(shl) X(lshr) X(ashr)                               \
   X(eq) X(ne) X(lt) X(le) X(ult) X(select)                                                    \
-  X(bitcast) X(sext) X(zext) X(itrunc) X(sitofp) X(fptosi) X(fpext) X(fptrunc)                \
-  X(half_to_f32) X(f32_to_half)
+  X(bitcast) X(sext) X(zext) X(itrunc) X(sitofp) X(fptosi) X(fpext) X(fptrunc)
 enum class Op : uint8_t {
 #define X(n) n,
   TENON_LOOP_OPS(X)
@@ -95,9 +94,9 @@ struct Stmt {
   ir::ReduceKind reduce = ir::ReduceKind::sum;
   Callee callee = Callee::function;
   uint32_t id = 0;
-  std::vector<Expr> args;
-  std::vector<Var> outs;
-  Block body, other;
+  std::vector<Expr> args{};
+  std::vector<Var> outs{};
+  Block body{}, other{};
 };
 
 // A function or a kernel.
@@ -106,6 +105,7 @@ struct Function {
   std::vector<ExprNode> exprs;
   std::vector<VarInfo> vars;
   std::vector<Var> params;      // one slot each
+  Var ctx = kNone;              // the address of the Context; functions only
   Var lo = kNone, hi = kNone;   // kernels only
   uint32_t results = 0;         // slots given back
   bool may_trap = false;        // kernels: holds a trap

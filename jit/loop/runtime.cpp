@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <cstring>
 
 #include "kernels/cpu/kernels.h"
+#include "runtime/show.h"
 #include "runtime/trap.h"
 
 namespace tenon::loop {
@@ -102,21 +102,6 @@ void set_error(Context& c, Code code, Loc where, std::string message, std::strin
   c.error = Diagnostic{code, where, std::move(message), {}, std::move(hint), fault, false};
 }
 
-// Puts the next shown value into the next {}.
-std::string fill_holes(const std::string& text, const std::vector<std::string>& values) {
-  std::string out;
-  size_t next = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '{' && i + 1 < text.size() && text[i + 1] == '}') {
-      if (next < values.size()) out += values[next++];
-      ++i;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 // Runs what may throw Trap; the trap gets the place of the node.
 template <class F>
 int64_t guarded(Context& c, Loc where, F&& f) {
@@ -166,13 +151,11 @@ int64_t rt_unique(Context* c, const int64_t* args, int64_t* outs) {
 int64_t rt_reuse(Context* c, const int64_t* args, int64_t* outs) {
   MemoryBlock* b = block(args[0]);
   if (sole(b)) {
+    ++b->count;
     outs[0] = args[0];
     return 0;
   }
-  return guarded(*c, {}, [&] {
-    c->release(b);
-    outs[0] = slot(c->allocate(args[1]));
-  });
+  return guarded(*c, {}, [&] { outs[0] = slot(c->allocate(args[1])); });
 }
 
 int64_t rt_tape_new(Context* c, const int64_t*, int64_t* outs) {
@@ -329,9 +312,9 @@ int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
 
 int64_t rt_trap(Context* c, const int64_t* args, int64_t*) {
   const TrapSite& site = c->program.traps[static_cast<size_t>(args[0])];
-  std::vector<std::string> values;
+  std::vector<Tensor> values;
   for (size_t at = site.text.find("{}"); at != std::string::npos; at = site.text.find("{}", at + 2))
-    values.push_back(std::to_string(*++args));
+    values.push_back(Tensor::scalar<int64_t>(DType::i64, *++args));
   set_error(*c, site.code, site.where, fill_holes(site.text, values), site.hint, site.fault);
   return 1;
 }
@@ -352,36 +335,10 @@ std::vector<Tensor> shown(Context*, const NodeInfo& node, const int64_t* args) {
   return list;
 }
 
-std::string text_of(const Tensor& t) {
-  char buffer[64];
-  auto one = [&](int64_t i) -> std::string {
-    if (t.dtype == DType::boolean) return t.data<uint8_t>()[i] ? "true" : "false";
-    Tensor e = t;
-    e.shape = {};
-    e.strides = {};
-    e.offset = t.offset + i;
-    if (is_integer(t.dtype)) return std::to_string(e.as_int());
-    std::to_chars_result r = t.dtype == DType::f64
-                                 ? std::to_chars(buffer, buffer + sizeof buffer, e.as_double())
-                                 : std::to_chars(buffer, buffer + sizeof buffer,
-                                                 static_cast<float>(e.as_double()));
-    std::string s(buffer, r.ptr);
-    if (s.find_first_of(".eni") == std::string::npos) s += ".0";
-    return s;
-  };
-  if (t.rank() == 0) return one(0);
-  std::string s = "[";
-  int64_t n = std::min<int64_t>(t.count(), 8);
-  for (int64_t i = 0; i < n; ++i) s += (i ? ", " : "") + one(i);
-  return s + (t.count() > n ? ", ..]" : "]");
-}
-
 int64_t rt_check(Context* c, const int64_t* args, int64_t*) {
   const NodeInfo& node = c->tables.nodes[static_cast<size_t>(args[0])];
   const TrapSite& site = c->program.traps[node.trap];
-  std::vector<std::string> values;
-  for (const Tensor& t : shown(c, node, args)) values.push_back(text_of(t));
-  set_error(*c, site.code, site.where, fill_holes(site.text, values), site.hint, site.fault);
+  set_error(*c, site.code, site.where, fill_holes(site.text, shown(c, node, args)), site.hint, site.fault);
   return 1;
 }
 

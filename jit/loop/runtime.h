@@ -86,7 +86,7 @@ using KernelFn = int64_t (*)(Context*, const int64_t* args, int64_t lo, int64_t 
   X(allocate)    /* bytes -> block */                                                \
   X(release)     /* block */                                                         \
   X(unique)      /* block, bytes -> block: itself when nobody else has it, else a copy */ \
-  X(reuse)       /* block, bytes -> block: itself when nobody else has it, else a fresh one */ \
+  X(reuse)       /* block, bytes -> one more count of it when nobody else has it, else a fresh one */ \
   X(eager)       /* node, operands.. : runs an ahead-of-time kernel */               \
   X(tape_new)    /* -> tape */                                                       \
   X(tape_grow)   /* tape: its chunk is full */                                       \

@@ -1,0 +1,26 @@
+// Prints a program in the loop IR as one LLVM module. Private to the room: the only header of the
+// house that names LLVM.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <llvm/IR/Module.h>
+
+#include "jit/loop/loop.h"
+
+namespace tenon::llvm_jit {
+
+struct PrintOptions {
+  std::string prefix;  // of every symbol, so that modules do not meet
+  bool wide = true;    // 512-bit registers
+};
+
+std::string function_symbol(const PrintOptions& o, uint32_t function);
+inline constexpr const char* kLaunchSymbol = "tn_launch";
+std::string runtime_symbol(uint32_t runtime);
+
+std::unique_ptr<llvm::Module> print_llvm(const loop::Program& program, const PrintOptions& options,
+                                         llvm::LLVMContext& context);
+
+}  // namespace tenon::llvm_jit

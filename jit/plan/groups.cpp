@@ -1,0 +1,300 @@
+// The greedy grouping. A group knows which groups it waits for, directly and in all; a node may join a
+// group when nothing that it needs waits for that group.
+#include "jit/plan/groups.h"
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+
+namespace tenon::plan {
+
+using ir::Node;
+using ir::Op;
+using ir::Region;
+using ir::Value;
+
+bool is_view(Op op) {
+  return op == Op::broadcast || op == Op::transpose || op == Op::slice || op == Op::reshape ||
+         op == Op::stop_gradient;
+}
+
+namespace {
+
+bool divides_integers(const ir::Function& fn, const Node& n) {
+  return (n.op == Op::div || n.op == Op::rem) && is_integer(fn.type(n.results[0]).dtype);
+}
+
+bool plain_map(const ir::Function& fn, const Node& n) {
+  return n.op == Op::map && n.get<ir::MapAttr>().red.empty() && !fn.type(n.results[0]).scalar();
+}
+
+// A reduction over the last axis alone, in f32 or f64: the border of a pass over a row.
+bool row_reduce(const ir::Function& fn, const Node& n) {
+  if (n.op != Op::reduce) return false;
+  const ir::Type& t = fn.type(n.operands[0]);
+  const auto& axes = n.get<ir::ReduceAttr>().axes;
+  return axes.size() == 1 && axes[0] + 1 == static_cast<int>(t.rank()) && t.rank() >= 2 &&
+         (t.dtype == DType::f32 || t.dtype == DType::f64);
+}
+
+}  // namespace
+
+bool is_point(const ir::Function& fn, const Node& n) {
+  return (is_scalar(n.op) && !fn.type(n.results[0]).scalar()) || plain_map(fn, n);
+}
+
+bool keeps_order(const ir::Function& fn, const Node& n) {
+  if (is_scalar(n.op)) return divides_integers(fn, n);
+  switch (n.op) {
+    case Op::constant: case Op::iota: case Op::size: case Op::broadcast: case Op::reshape:
+    case Op::transpose: case Op::concat: case Op::reduce: case Op::scan: case Op::contract:
+    case Op::sort: case Op::stop_gradient:
+      return false;
+    default: return true;
+  }
+}
+
+std::vector<Value> used_in(const Region& region) {
+  std::vector<Value> list = region.results;
+  for (const Node& n : region.nodes) {
+    list.insert(list.end(), n.operands.begin(), n.operands.end());
+    for (const Region& inner : n.regions) {
+      auto deep = used_in(inner);
+      list.insert(list.end(), deep.begin(), deep.end());
+    }
+  }
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+  return list;
+}
+
+namespace {
+
+class Planner {
+ public:
+  Planner(const ir::Function& fn, const Dims& dims, const Region& region, const CompileOptions& options)
+      : fn_(fn), dims_(dims), region_(region), options_(options), random_(options.random_cuts) {}
+
+  std::vector<Group> run() {
+    for (size_t i = 0; i < region_.nodes.size(); ++i) place(i);
+    return in_order();
+  }
+
+ private:
+  struct Work {
+    Group group;
+    std::vector<DimId> shape;  // of a point group; of a row group with its last axis
+    std::set<int> needs;       // directly
+    std::vector<char> waits;   // for which groups in all, by number
+    size_t last = 0;           // the place of its last node
+    bool ordered = false;      // holds a node that keeps order
+    bool gone = false;         // merged into another
+  };
+
+  bool waits(int a, int b) const {  // a for b
+    return static_cast<size_t>(b) < groups_[a].waits.size() && groups_[a].waits[b];
+  }
+
+  void add_need(int g, int need) {
+    if (g == need || !groups_[g].needs.insert(need).second) return;
+    std::vector<char> more = groups_[need].waits;
+    more.resize(std::max(more.size(), static_cast<size_t>(need) + 1));
+    more[need] = 1;
+    auto absorb = [&](Work& w) {
+      if (w.waits.size() < more.size()) w.waits.resize(more.size());
+      for (size_t i = 0; i < more.size(); ++i) w.waits[i] |= more[i];
+    };
+    absorb(groups_[g]);
+    for (size_t h = 0; h < groups_.size(); ++h)
+      if (!groups_[h].gone && waits(static_cast<int>(h), g)) absorb(groups_[h]);
+  }
+
+  std::set<int> needs_of(size_t i) {
+    const Node& n = region_.nodes[i];
+    std::set<int> needs;
+    auto use = [&](Value v) {
+      if (auto it = made_.find(v); it != made_.end()) needs.insert(it->second);
+    };
+    for (Value v : n.operands) use(v);
+    for (const Region& inner : n.regions)
+      for (Value v : used_in(inner)) use(v);
+    if (keeps_order(fn_, n) && last_ordered_ >= 0) needs.insert(last_ordered_);
+    // What reads a tensor that is about to be changed in place goes first.
+    if (n.op == Op::update || n.op == Op::scatter)
+      if (auto it = readers_.find(root(n.operands[0])); it != readers_.end())
+        needs.insert(it->second.begin(), it->second.end());
+    return needs;
+  }
+
+  Value root(Value v) const {
+    auto it = root_.find(v);
+    return it == root_.end() ? v : it->second;
+  }
+
+  bool may_join(const Node& n, int g, const std::set<int>& needs) {
+    const Work& w = groups_[g];
+    if (w.gone || w.group.nodes.size() >= 64) return false;
+    if (keeps_order(fn_, n) && w.ordered) return false;
+    if (options_.random_cuts && random_() % 3 == 0) return false;
+    for (int need : needs)
+      if (need != g && waits(need, g)) return false;
+    return true;
+  }
+
+  void join(int g, size_t i, const std::set<int>& needs) {
+    const Node& n = region_.nodes[i];
+    Work& w = groups_[g];
+    w.group.nodes.push_back(&n);
+    w.last = i;
+    for (int need : needs) add_need(g, need);
+    record(g, i);
+  }
+
+  void record(int g, size_t i) {
+    const Node& n = region_.nodes[i];
+    for (Value v : n.results) made_[v] = g;
+    if (is_view(n.op) && !n.operands.empty()) root_[n.results[0]] = root(n.operands[0]);
+    for (Value v : n.operands) readers_[root(v)].insert(g);
+    for (const Region& inner : n.regions)
+      for (Value v : used_in(inner)) readers_[root(v)].insert(g);
+    if (keeps_order(fn_, n)) {
+      groups_[g].ordered = true;
+      last_ordered_ = g;
+    }
+  }
+
+  int fresh(size_t i, Group::Kind kind, const std::set<int>& needs) {
+    groups_.emplace_back();
+    int g = static_cast<int>(groups_.size() - 1);
+    groups_[g].group.kind = kind;
+    join(g, i, needs);
+    return g;
+  }
+
+  // Merges b into a when both are point groups of one shape and nothing stands between them.
+  void merge(int a, int b) {
+    if (a == b || groups_[a].gone || groups_[b].gone) return;
+    Work &x = groups_[a], &y = groups_[b];
+    if (x.group.kind != y.group.kind || x.shape != y.shape) return;
+    if (x.group.nodes.size() + y.group.nodes.size() > 64 || (x.ordered && y.ordered)) return;
+    if (options_.random_cuts && random_() % 3 == 0) return;
+    if (waits(b, a)) {
+      for (int need : y.needs)
+        if (need != a && waits(need, a)) return;
+    }
+    if (waits(a, b)) {
+      for (int need : x.needs)
+        if (need != b && waits(need, b)) return;
+    }
+    std::vector<const Node*> nodes;
+    std::merge(x.group.nodes.begin(), x.group.nodes.end(), y.group.nodes.begin(), y.group.nodes.end(),
+               std::back_inserter(nodes));  // nodes lie in one vector, so addresses are their order
+    x.group.nodes = std::move(nodes);
+    x.last = std::max(x.last, y.last);
+    x.ordered |= y.ordered;
+    y.gone = true;
+    for (auto& [v, g] : made_)
+      if (g == b) g = a;
+    for (auto& [v, list] : readers_)
+      if (list.erase(b)) list.insert(a);
+    if (last_ordered_ == b) last_ordered_ = a;
+    std::set<int> needs = y.needs;
+    needs.erase(a);
+    x.needs.erase(b);
+    for (size_t h = 0; h < groups_.size(); ++h) {
+      Work& w = groups_[h];
+      if (static_cast<size_t>(b) < w.waits.size() && w.waits[b]) {
+        w.waits[b] = 0;
+        if (static_cast<int>(h) != a) {
+          if (w.waits.size() <= static_cast<size_t>(a)) w.waits.resize(a + 1);
+          w.waits[a] = 1;
+        }
+      }
+      if (w.needs.erase(b) && static_cast<int>(h) != a) w.needs.insert(a);
+    }
+    if (static_cast<size_t>(a) < x.waits.size()) x.waits[a] = 0;
+    std::set<int> all = x.needs;
+    all.insert(needs.begin(), needs.end());
+    x.needs.clear();
+    for (int need : all) add_need(a, need);
+    // Whoever waited for b alone now waits for all that a waits for.
+    for (size_t h = 0; h < groups_.size(); ++h) {
+      Work& w = groups_[h];
+      if (w.gone || static_cast<int>(h) == a || !waits(static_cast<int>(h), a)) continue;
+      if (w.waits.size() < x.waits.size()) w.waits.resize(x.waits.size());
+      for (size_t k = 0; k < x.waits.size(); ++k) w.waits[k] |= x.waits[k];
+    }
+  }
+
+  void place(size_t i) {
+    const Node& n = region_.nodes[i];
+    std::set<int> needs = needs_of(i);
+    if (!is_point(fn_, n)) {
+      fresh(i, Group::node, needs);
+      return;
+    }
+    const auto& shape = fn_.type(n.results[0]).shape;
+    int home = -1;
+    if (options_.fuse_points)
+      for (Value v : n.operands) {
+        auto it = made_.find(v);
+        if (it == made_.end()) continue;
+        int g = it->second;
+        if (groups_[g].group.kind == Group::point && groups_[g].shape == shape && g > home &&
+            may_join(n, g, needs))
+          home = g;
+      }
+    if (home < 0) {
+      home = fresh(i, Group::point, needs);
+      groups_[home].shape = shape;
+    } else {
+      join(home, i, needs);
+    }
+    if (options_.fuse_points)
+      for (int need : std::set<int>(groups_[home].needs)) merge(home, need);
+  }
+
+  std::vector<Group> in_order() {
+    std::vector<Group> out;
+    std::set<std::pair<size_t, int>> ready;
+    std::map<int, size_t> missing;
+    std::map<int, std::vector<int>> users;
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      if (groups_[g].gone) continue;
+      missing[static_cast<int>(g)] = groups_[g].needs.size();
+      for (int need : groups_[g].needs) users[need].push_back(static_cast<int>(g));
+      if (groups_[g].needs.empty()) ready.insert({groups_[g].last, static_cast<int>(g)});
+    }
+    size_t live = missing.size();
+    while (!ready.empty()) {
+      int g = ready.begin()->second;
+      ready.erase(ready.begin());
+      out.push_back(groups_[g].group);
+      for (int u : users[g])
+        if (--missing[u] == 0) ready.insert({groups_[u].last, u});
+    }
+    require(out.size() == live, "groups wait for each other");
+    return out;
+  }
+
+  const ir::Function& fn_;
+  const Dims& dims_;
+  const Region& region_;
+  const CompileOptions& options_;
+  std::mt19937 random_;
+  std::vector<Work> groups_;
+  std::map<Value, int> made_;              // value -> group
+  std::map<Value, Value> root_;            // view -> whose memory it looks at
+  std::map<Value, std::set<int>> readers_; // root -> groups that read it
+  int last_ordered_ = -1;
+};
+
+}  // namespace
+
+std::vector<Group> plan_region(const ir::Function& fn, const Dims& dims, const Region& region,
+                               const CompileOptions& options) {
+  return Planner(fn, dims, region, options).run();
+}
+
+}  // namespace tenon::plan

@@ -1,0 +1,177 @@
+// From an IR function to its driver and kernels in the loop IR. One FunctionLowering per function; the
+// parts lie in lower*.cpp: control and memory, views and structural nodes, loops over elements.
+//
+// Memory: each tensor that is made lives in a counted block (runtime.h). A value *owns* its block in
+// the region that made it; behind its last use it is given up, or handed on to whoever takes it over
+// (a loop, a call, a result, an update in place). Views share their root's block and are strides over
+// it, all of which are sizes, so adjacent axes are known to collapse when their DimIds say so.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ir/function.h"
+#include "jit/compiled.h"
+#include "jit/loop/loop.h"
+#include "jit/loop/runtime.h"
+#include "jit/plan/groups.h"
+
+namespace tenon::plan {
+
+using loop::Expr;
+using loop::Exprs;
+using loop::Op;
+using loop::Stmt;
+using loop::StmtKind;
+using loop::Ty;
+using loop::Var;
+
+// The register class of a dtype (ir/scalar/machine.h).
+Ty register_type(DType t);
+// Loads and stores with the conversions between memory and register.
+Expr load_element(Exprs& x, DType t, Expr address, Expr index);
+Stmt store_element(Exprs& x, DType t, Expr address, Expr index, Expr value);
+Expr memory_bits(Exprs& x, DType t, Expr value);  // as they lie in memory, in the low end of a slot
+Expr literal_element(Exprs& x, const ir::Literal& literal);
+// A scalar operation on register values; `on_trap` hears of the condition that ends the run.
+Expr scalar_op(Exprs& x, ir::Op op, DType result, const std::vector<DType>& dtypes,
+               const std::vector<Expr>& operands, const std::function<void(Expr)>& on_trap);
+// Roughly how many simple operations a scalar operation costs per element.
+int cost_of(ir::Op op);
+
+// A set of functions on its way to a program.
+struct Unit {
+  const ir::Module& module;
+  Dims dims;  // a copy: lowering makes sizes of its own (strides)
+  CompileOptions options;
+  loop::Program program;
+  loop::Tables tables;
+  std::vector<loop::Signature> signatures;     // per function
+  std::map<ir::FnId, uint32_t> function_index;
+  std::map<std::string, uint32_t> kernel_index;  // by text
+  CompileStats stats;
+
+  explicit Unit(const ir::Module& m, CompileOptions o) : module(m), dims(m.dims), options(o) {}
+  // Everything reachable from fn, which becomes function 0.
+  void lower(ir::FnId fn);
+  uint32_t add_kernel(loop::Function f);
+  uint32_t trap_site(Code code, Loc where, std::string text, std::string hint, Fault fault);
+};
+
+// Where a value is.
+struct Place {
+  enum Kind : uint8_t { nothing, scalar, memory, fill, iota, tape } kind = nothing;
+  Expr e = loop::kNone;        // scalar, fill: the value; memory: the address; tape: its handle
+  std::vector<DimId> strides;  // memory
+  int axis = 0;                // iota
+  int root = -1;               // memory: index into roots_; -1: nobody's (a constant)
+  bool whole = false;          // memory: the root's elements, all of them in their order
+};
+
+class FunctionLowering {
+ public:
+  FunctionLowering(Unit& unit, ir::FnId id);
+  loop::Function run();
+
+ private:
+  struct Root {
+    Var block;
+    int frame = -1;                // the region that owns it now; -1: given up or handed on
+    std::vector<ir::Value> views;  // values that look at it
+  };
+  struct Frame {
+    std::map<ir::Value, int> last;  // last use of a value, by group; the region's end is INT_MAX
+    int at = 0;                     // the group at hand
+    std::map<DimId, Expr> dims;     // sizes computed here
+    std::set<DimId> checked;        // found not to be negative
+    std::map<SymId, Expr> symbols;
+  };
+
+  // ---- control: lower.cpp
+  const ir::Type& type(ir::Value v) const { return fn_.type(v); }
+  Var fresh(Ty t, std::string name) { return x_.fresh(t, std::move(name)); }
+  void emit(Stmt s) { out_->push_back(std::move(s)); }
+  void set(Var v, Expr e);
+  Expr keep(Expr e, std::string name);  // in a variable, so that it is computed once
+  void runtime(loop::Runtime r, std::vector<Expr> args, std::vector<Var> outs = {});
+  void trap(Expr when, Code code, std::string text, std::string hint, std::vector<Expr> values,
+            Fault fault = Fault::data);
+  void poll();
+  template <class F>
+  loop::Block inside(F&& f) {  // what f emits, as a block of its own
+    loop::Block block, *before = out_;
+    out_ = &block;
+    f();
+    out_ = before;
+    return block;
+  }
+  void region(const ir::Region& r, const std::function<void()>& begin,
+              const std::function<void()>& end);
+  void group(const Group& g);
+  void node(const ir::Node& n);
+  void if_node(const ir::Node& n);
+  void for_node(const ir::Node& n);
+  void while_node(const ir::Node& n);
+  void call_node(const ir::Node& n);
+  void push_node(const ir::Node& n);
+  void pop_node(const ir::Node& n);
+  Var slot_var(ir::Value v, std::string name);
+  void bind_variable(ir::Value v, Var var);
+  void assign_slots(const std::vector<Var>& vars, const std::vector<ir::Value>& values);
+  std::vector<Var> carries(const ir::Node& n, size_t first);
+
+  // ---- memory: memory.cpp
+  Expr dim(DimId d);     // as an i64 in the driver
+  Expr extent(DimId d);  // likewise, checked not to be negative where it could be
+  Expr count(const std::vector<DimId>& shape);
+  Expr bytes(const ir::Type& t);
+  std::vector<DimId> row_major(const std::vector<DimId>& shape);
+  const Place& place(ir::Value v);
+  void bind(ir::Value v, Place p);
+  int new_root(Var block);
+  Place allocate(const ir::Type& t);
+  Place whole(Var block, const ir::Type& t);
+  bool dies(int root);  // its last use is the group at hand
+  void release_dead();
+  Var take(ir::Value v, bool move);
+  std::vector<Expr> slots_of(const std::vector<ir::Value>& values,
+                             const std::vector<ir::Value>& captured, bool typed = false);
+  void bind_slot(ir::Value v, Expr slot);
+  Place in_memory(ir::Value v);
+  void copy(const Place& from, const Place& to, const ir::Type& t);
+  void in_view(std::vector<Expr>& args, const Place& p, const ir::Type& t);
+  void out_view(std::vector<Expr>& args, const Place& p, const ir::Type& t);
+  uint32_t node_info(ir::Op op, const std::vector<ir::Type>& types);
+
+  // ---- structural nodes: structural.cpp
+  void view_node(const ir::Node& n);
+  void slice_node(const ir::Node& n);
+  void update_node(const ir::Node& n);
+  void eager_node(const ir::Node& n);
+  void check_node(const ir::Node& n);
+  void check_range(const ir::Node& n, size_t first, const std::vector<DimId>& shape);
+
+  // ---- loops over elements: point.cpp, map.cpp, row.cpp
+  void scalar_node(const ir::Node& n);
+  void point_group(const Group& g);
+  void map_node(const ir::Node& n);
+  void scatter_node(const ir::Node& n);
+  void row_group(const Group& g);
+  friend class KernelBuilder;
+
+  Unit& unit_;
+  const ir::Function& fn_;
+  loop::Function out_fn_;
+  Exprs x_;
+  loop::Block* out_ = nullptr;
+  Loc loc_;
+  std::vector<Place> places_;
+  std::vector<Root> roots_;
+  std::vector<Frame> frames_;
+  std::vector<Expr> results_;  // the function's
+};
+
+}  // namespace tenon::plan

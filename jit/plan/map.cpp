@@ -1,0 +1,184 @@
+// Maps with a reduction, and scatter: loop nests whose body is a region over indices.
+#include <algorithm>
+
+#include "jit/plan/kernel.h"
+
+namespace tenon::plan {
+
+using ir::Node;
+using ir::Value;
+using loop::Bind;
+using loop::kNone;
+
+namespace {
+constexpr int64_t kBlock = 1024;   // of a chain (docs/semantics.md)
+constexpr int64_t kChunk = 16384;  // of a run
+}  // namespace
+
+void FunctionLowering::map_node(const Node& n) {
+  const auto& attr = n.get<ir::MapAttr>();
+  const ir::Region& r = n.regions[0];
+  const ir::Type& t = type(n.results[0]);
+  const size_t outs = attr.out.size(), reds = attr.red.size();
+  require(KernelBuilder::straight(unit_.module, r), "the body of a map has loops of its own");
+
+  KernelBuilder k(*this);
+  Exprs& x = k.x();
+  auto element = [&](const std::vector<Expr>& out, const std::vector<Expr>& red) {
+    for (size_t i = 0; i < outs; ++i) k.bind(r.params[i], out[i]);
+    for (size_t i = 0; i < reds; ++i) k.bind(r.params[outs + i], red[i]);
+    k.nodes(r, kNone);
+    return k.value(r.results[0]);
+  };
+
+  if (t.shape.empty() && reds == 0) {  // one number
+    Place out = allocate(t);
+    Expr address = k.param(out.e, "out");
+    k.loop("i", k.lo(), k.hi(), Bind::serial, [&](Expr) {
+      k.emit(store_element(x, t.dtype, address, x.i64(0), element({}, {})));
+    });
+    k.launch(x_.i64(1), x_.i64(1));
+    Place s;
+    s.kind = Place::scalar;
+    s.e = keep(load_element(x_, t.dtype, out.e, x_.i64(0)), "s");
+    return bind(n.results[0], std::move(s));
+  }
+
+  const DType acc = accumulator(t.dtype);
+  if (t.shape.empty()) {  // a run over all: chunks, each of 64 partials
+    Expr total = count(attr.red);
+    Expr chunks = keep(x_.binary(Op::sdiv, x_.add(total, x_.i64(kChunk - 1)), x_.i64(kChunk)), "chunks");
+    Var block = fresh(Ty::i64, "block");
+    runtime(loop::Runtime::allocate, {x_.mul(chunks, x_.i64(static_cast<int64_t>(size_of(acc))))}, {block});
+    ir::Type one = ir::scalar_type(acc);
+    Place partial = whole(block, one);
+    Expr address = k.param(partial.e, "out");
+    Expr n_all = k.param(total, "n");
+    k.loop("chunk", k.lo(), k.hi(), Bind::serial, [&](Expr c) {
+      Expr lo = k.keep(x.mul(c, x.i64(kChunk)), "from");
+      Expr end = x.add(lo, x.i64(kChunk));
+      Expr hi = k.keep(x.select(x.compare(Op::lt, n_all, end), n_all, end), "to");
+      Stmt s{loop::StmtKind::fold};
+      s.var = k.fresh(register_type(acc), "acc");
+      s.index = k.fresh(Ty::i64, "i");
+      s.a = lo;
+      s.b = hi;
+      s.reduce = attr.kind;
+      Expr i = x.var(s.index);
+      Var result = s.var;
+      s.body = k.inside([&] { s.c = k.keep(element({}, k.split(i, attr.red)), "v"); });
+      k.emit(std::move(s));
+      k.emit(store_element(x, acc, address, c, x.var(result)));
+    });
+    k.launch(chunks, x_.i64(kChunk * std::max(1, k.cost)));
+    // The chunks' results are a run themselves.
+    Place out = allocate(one);
+    loop::NodeInfo info;
+    info.op = ir::Op::reduce;
+    info.where = loc_;
+    info.dtypes = {acc, acc};
+    info.ranks = {1, 0};
+    info.reduce = attr.kind;
+    info.axes = {0};
+    unit_.tables.nodes.push_back(std::move(info));
+    runtime(loop::Runtime::eager, {x_.i64(static_cast<int64_t>(unit_.tables.nodes.size() - 1)), partial.e,
+                                   chunks, x_.i64(1), out.e});
+    Expr v = load_element(x_, acc, out.e, x_.i64(0));
+    if (acc != t.dtype) v = scalar_op(x_, ir::Op::convert, t.dtype, {acc}, {v}, [](Expr) {});
+    Place s;
+    s.kind = Place::scalar;
+    s.e = keep(v, "s");
+    return bind(n.results[0], std::move(s));
+  }
+
+  // An output index: a chain per element, in blocks of 1024.
+  Place out = allocate(t);
+  std::vector<DimId> outer(attr.out.begin(), attr.out.end() - 1);
+  Expr total = k.param(count(attr.red), "depth");
+  Expr address = k.param(out.e, "out");
+  Expr inner_size = k.dim(attr.out.back());
+  auto nest = [&](const std::vector<Expr>& rows, Expr base, Expr from, Expr to) {
+    k.loop("i", from, to, Bind::vector, [&](Expr i) {
+      std::vector<Expr> at = rows;
+      at.push_back(i);
+      Var sum = k.fresh(register_type(acc), "sum"), chain = k.fresh(register_type(acc), "chain");
+      k.set(sum, k.identity(attr.kind, acc));
+      Expr blocks = x.binary(Op::sdiv, x.add(total, x.i64(kBlock - 1)), x.i64(kBlock));
+      k.loop("block", x.i64(0), blocks, Bind::serial, [&](Expr b) {
+        k.set(chain, k.identity(attr.kind, acc));
+        Expr lo = k.keep(x.mul(b, x.i64(kBlock)), "from"), end = x.add(lo, x.i64(kBlock));
+        Expr hi = k.keep(x.select(x.compare(Op::lt, total, end), total, end), "to");
+        k.loop("k", lo, hi, Bind::serial, [&](Expr q) {
+          Expr v = element(at, k.split(q, attr.red));
+          k.set(chain, k.combine(attr.kind, acc, x.var(chain), v));
+        });
+        Expr first = x.compare(Op::eq, b, x.i64(0));
+        k.set(sum, x.select(first, x.var(chain), k.combine(attr.kind, acc, x.var(sum), x.var(chain))));
+      });
+      Expr v = x.var(sum);
+      if (acc != t.dtype) v = scalar_op(x, ir::Op::convert, t.dtype, {acc}, {v}, [](Expr) {});
+      k.emit(store_element(x, t.dtype, address, x.add(base, i), v));
+    });
+  };
+  Expr depth = count(attr.red);
+  if (outer.empty()) {
+    nest({}, x.i64(0), k.lo(), k.hi());
+    k.launch(extent(attr.out.back()), x_.mul(depth, x_.i64(k.cost)));
+  } else {
+    k.loop("row", k.lo(), k.hi(), Bind::serial, [&](Expr row) {
+      std::vector<Expr> rows = k.split(row, outer);
+      Expr base = k.keep(x.mul(row, inner_size), "base");
+      nest(rows, base, x.i64(0), inner_size);
+    });
+    k.launch(count(outer), x_.mul(x_.mul(depth, extent(attr.out.back())), x_.i64(k.cost)));
+  }
+  bind(n.results[0], std::move(out));
+}
+
+// scatter(x): targets and values in row-major order of the indices, one after the other.
+void FunctionLowering::scatter_node(const Node& n) {
+  const auto& attr = n.get<ir::ScatterAttr>();
+  const ir::Region& r = n.regions[0];
+  const ir::Type& t = type(n.results[0]);
+  require(KernelBuilder::straight(unit_.module, r), "the body of a scatter has loops of its own");
+  // The body may read the very tensor that is added to: then it is not taken.
+  std::vector<Value> used = used_in(r);
+  bool moves = true;
+  if (place(n.operands[0]).kind == Place::memory)
+    for (Value v : used)
+      moves &= places_[v].kind != Place::memory || places_[v].root != place(n.operands[0]).root;
+  Var block = take(n.operands[0], moves);
+  Var own = fresh(Ty::i64, "block");
+  runtime(loop::Runtime::unique, {x_.var(block), bytes(t)}, {own});
+  Place p = whole(own, t);
+
+  KernelBuilder k(*this);
+  Exprs& x = k.x();
+  Expr address = k.param(p.e, "out");
+  Expr total = count(attr.dims);
+  Expr all = k.param(total, "n");
+  // One chunk: the order of the additions is that of the indices.
+  k.loop("once", k.lo(), k.hi(), Bind::serial, [&](Expr) {
+    k.loop("i", x.i64(0), all, Bind::serial, [&](Expr i) {
+      std::vector<Expr> at = k.split(i, attr.dims);
+      for (size_t a = 0; a < at.size(); ++a) k.bind(r.params[a], at[a]);
+      k.nodes(r, kNone);
+      Expr index = x.i64(0);
+      for (size_t a = 0; a < t.rank(); ++a) {
+        Expr target = k.value(r.results[a]), size = k.dim(t.shape[a]);
+        k.trap(x.not_(x.compare(Op::ult, target, size)), Code::E0802, n.loc,
+               "index {} is outside axis " + std::to_string(a) + " of size {}", {target, size});
+        index = x.add(index, x.mul(target, k.dim(p.strides[a])));
+      }
+      index = k.keep(index, "at");
+      Expr old = load_element(x, t.dtype, address, index);
+      Expr sum = scalar_op(x, ir::Op::add, t.dtype, {t.dtype, t.dtype},
+                           {old, k.value(r.results[t.rank()])}, [](Expr) {});
+      k.emit(store_element(x, t.dtype, address, index, sum));
+    });
+  });
+  k.launch(x_.i64(1), x_.mul(total, x_.i64(k.cost)));
+  bind(n.results[0], std::move(p));
+}
+
+}  // namespace tenon::plan
