@@ -7,8 +7,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <cwchar>
+#include <fcntl.h>
 #include <filesystem>
 #include <histedit.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -34,8 +37,42 @@ std::string history_path() {
   return error ? std::string() : folder + "/history";
 }
 
-volatile sig_atomic_t interrupted = 0;
-void on_interrupt(int) { interrupted = 1; }
+// Ctrl-C reaches the reader as a byte in a pipe: whichever thread the signal comes to, and even if
+// it comes just before the reader waits, the reader wakes up.
+int wake[2] = {-1, -1};
+void on_interrupt(int) {
+  int before = errno;
+  (void)!::write(wake[1], "c", 1);
+  errno = before;
+}
+
+// libedit's next character. 1: there is one; 0: the end; -1: interrupted or an error.
+int read_character(EditLine*, wchar_t* out) {
+  std::mbstate_t state{};
+  for (;;) {
+    pollfd sources[2] = {{wake[0], POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+    if (::poll(sources, 2, -1) < 0) {
+      if (errno == EINTR) continue;
+      return -1;
+    }
+    if (sources[0].revents != 0) return -1;  // left in the pipe: was_interrupted() asks for it
+    char byte = 0;
+    ssize_t got = ::read(STDIN_FILENO, &byte, 1);
+    if (got <= 0) return got < 0 && errno == EINTR ? -1 : 0;
+    size_t used = std::mbrtowc(out, &byte, 1, &state);
+    if (used == static_cast<size_t>(-2)) continue;  // more bytes of this character follow
+    if (used == static_cast<size_t>(-1)) {
+      state = {};
+      continue;  // not a character of this terminal's encoding
+    }
+    return 1;
+  }
+}
+
+bool was_interrupted() {
+  char bytes[16];
+  return ::read(wake[0], bytes, sizeof bytes) > 0;
+}
 
 bool is_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || static_cast<signed char>(c) < 0;
@@ -46,6 +83,7 @@ bool is_word(char c) {
 struct LineEditor::Impl {
   EditLine* edit = nullptr;
   History* history = nullptr;
+  struct sigaction before;  // what Ctrl-C did; while an editor lives, it never ends the process
   std::string prompt, history_file;
   std::function<std::vector<std::string>()> names;
 
@@ -53,6 +91,12 @@ struct LineEditor::Impl {
     void* self = nullptr;
     el_get(edit, EL_CLIENTDATA, &self);
     return *static_cast<Impl*>(self);
+  }
+  void remember(const char* text) {
+    if (text[std::strspn(text, " \t\r\n")] == '\0') return;
+    HistEvent event;
+    ::history(history, &event, H_ENTER, text);
+    if (!history_file.empty()) ::history(history, &event, H_SAVE, history_file.c_str());
   }
   static char* show_prompt(EditLine* edit) { return of(edit).prompt.data(); }
 
@@ -93,8 +137,12 @@ LineEditor::LineEditor() : impl_(std::make_unique<Impl>()) {
   // Which bytes make a character; numbers keep the C locale's point.
   if (!std::setlocale(LC_CTYPE, "") || std::strcmp(std::setlocale(LC_CTYPE, nullptr), "C") == 0)
     std::setlocale(LC_CTYPE, "C.UTF-8");
+  if (wake[0] < 0 && ::pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0) return;
   impl_->edit = el_init("tenon", stdin, stdout, stderr);
   if (!impl_->edit) return;
+  struct sigaction action = {};
+  action.sa_handler = on_interrupt;
+  sigaction(SIGINT, &action, &impl_->before);
   impl_->history = history_init();
   HistEvent event;
   history(impl_->history, &event, H_SETSIZE, kHistoryLines);
@@ -104,6 +152,7 @@ LineEditor::LineEditor() : impl_(std::make_unique<Impl>()) {
     history(impl_->history, &event, H_LOAD, impl_->history_file.c_str());
   EditLine* edit = impl_->edit;
   el_set(edit, EL_CLIENTDATA, impl_.get());
+  el_set(edit, EL_GETCFN, &read_character);
   el_set(edit, EL_PROMPT, &Impl::show_prompt);
   el_set(edit, EL_EDITOR, "emacs");
   el_set(edit, EL_HIST, history, impl_->history);
@@ -114,6 +163,7 @@ LineEditor::LineEditor() : impl_(std::make_unique<Impl>()) {
 }
 
 LineEditor::~LineEditor() {
+  if (impl_->edit) sigaction(SIGINT, &impl_->before, nullptr);
   if (impl_->edit) el_end(impl_->edit);
   if (impl_->history) history_end(impl_->history);
 }
@@ -125,18 +175,13 @@ void LineEditor::complete_with(std::function<std::vector<std::string>()> names) 
 }
 
 LineEditor::Got LineEditor::read(const std::string& prompt, std::string& line) {
-  struct sigaction action {
-  }, before{};
-  action.sa_handler = on_interrupt;  // no SA_RESTART: the read comes back
-  interrupted = 0;
-  sigaction(SIGINT, &action, &before);
   Got got = Got::line;
   line.clear();
   if (impl_->edit) {
     impl_->prompt = prompt;
     int length = 0;
     const char* text = el_gets(impl_->edit, &length);
-    if (interrupted) {
+    if (was_interrupted()) {
       std::puts("^C");
       el_reset(impl_->edit);
       got = Got::interrupted;
@@ -144,12 +189,7 @@ LineEditor::Got LineEditor::read(const std::string& prompt, std::string& line) {
       got = Got::end;
     } else {
       line.assign(text, static_cast<size_t>(length));
-      if (line.find_first_not_of(" \t\r\n") != std::string::npos) {
-        HistEvent event;
-        history(impl_->history, &event, H_ENTER, text);
-        if (!impl_->history_file.empty())
-          history(impl_->history, &event, H_SAVE, impl_->history_file.c_str());
-      }
+      impl_->remember(text);
     }
   } else {
     char* text = nullptr;
@@ -158,11 +198,9 @@ LineEditor::Got LineEditor::read(const std::string& prompt, std::string& line) {
     if (length >= 0)
       line.assign(text, static_cast<size_t>(length));
     else
-      got = interrupted ? Got::interrupted : Got::end;
+      got = Got::end;
     std::free(text);
-    if (got == Got::interrupted) std::clearerr(stdin);
   }
-  sigaction(SIGINT, &before, nullptr);
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
   return got;
 }

@@ -41,7 +41,6 @@ int command_repl(const Invocation& invocation) {
     std::string line;
     LineEditor::Got got = editor.read(text.empty() ? "> " : "... ", line);
     if (got == LineEditor::Got::interrupted) {
-      if (!editor.interactive()) return 130;
       text.clear();
       continue;
     }

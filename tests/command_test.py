@@ -104,12 +104,16 @@ with tempfile.TemporaryDirectory() as home:
     os.write(fd, b"let = 3\n")
     drain(b"E0101")
     drain(b"> ")
+    time.sleep(0.3)  # the prompt comes a moment before the terminal is ready for single keys
+    seen = b""
     os.write(fd, b"\x1b[A")  # the line before, from the history
     drain(b"let = 3")
     os.write(fd, b"\x03")
+    drain(b"^C")
     drain(b"> ")
+    time.sleep(0.3)
     os.write(fd, b"\x04")
-    for _ in range(100):
+    for _ in range(400):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             break
