@@ -78,7 +78,7 @@ struct FnCx {
   ir::Builder b;
   std::vector<std::pair<Leaf, ir::Value>> imports;
   std::vector<LoopFrame> loops;
-  ir::Value key = ir::kNoValue;  // hidden parameter, made at the first draw
+  ir::Value key = ir::kNoValue;  // set by _reseed; else the hidden parameter is used
   int64_t draws = 0;             // ordinal of the next draw or of a call that draws
   bool effect = false;
   bool training = false;         // the mode `training` reads outside of models
@@ -386,7 +386,7 @@ class Elab {
   ScopePtr model_scope(const Val& self, const ScopePtr& outer);
   const ast::FnDecl* method(const ast::ModelDecl& d, std::string_view name);
   Val bound_method(const ast::FnDecl& d, const Val& self);
-  std::string summary_text(const ModelVal& m);
+  void summary(const ModelVal& m, std::vector<TextPiece>& out, Loc loc);
 
   // ---- derivatives (elab_derive.cpp)
   Val call_wrapped(const FunctionVal& f, const Args& args);
@@ -405,7 +405,8 @@ class Elab {
                         std::vector<ir::Value> operands, std::vector<ir::Type> results,
                         std::vector<SymId> binds, Loc loc);
 
-  // ---- train (desugar_train.cpp)
+  // ---- train (elab_train.cpp)
+  bool takes_steps(const Val& callee);
   void train(const ast::Train& t, const ScopePtr& s);
 
   // ---- units (elab_unit.cpp)
@@ -417,6 +418,10 @@ class Elab {
   // this file is used before it is defined.
   void force_top(Binding& b, const std::string& id, Loc loc);
   bool in_library(Loc loc) const;
+  ScopePtr load_library(const std::string& module_name);
+  // A function or a block that nothing has called yet, checked by what its text says alone.
+  void check_function(const ast::FnDecl& d, const ScopePtr& s);
+  void check_block(const ast::Block& b, const ScopePtr& s);
 
   struct FnFacts {
     std::set<int> static_params;
@@ -436,6 +441,8 @@ class Elab {
   std::map<std::string, std::string> library_index;   // prelude name -> module that defines it
   std::map<std::string, const ast::Derivative*> derivatives;  // by address text of the FnDecl
   ScopePtr top_, library_;
+  std::set<FileId> library_files;
+  std::vector<ir::FnId> extra_functions;   // run by host nodes, so the prefix has to be told of them
   std::set<std::string> loading;
   bool recovering = true;                    // report errors and go on; off inside assert fails(..)
   std::vector<ScopePtr> kept_scopes;

@@ -672,6 +672,9 @@ Val Elab::name_value(const std::string& id, Loc loc, const ScopePtr& s) {
   if (id == "training" && !lookup(id, s)) return boolean(cx->training);
   if (Binding* b = lookup(id, s)) {
     if (!b->value) force_top(*b, id, loc);
+    if (b->mutable_ && stack.size() > 1 && top_->find_here(id) == b)
+      error(Code::E0204, loc, "a function reads the var `" + id + "` of the top level",
+            "pass it as an argument, or make it a let", {{b->where, "`" + id + "` is defined here"}});
     return b->value;
   }
   if (Binding* b = library_name(id)) {

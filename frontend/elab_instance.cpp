@@ -210,7 +210,7 @@ void Elab::require_effect(Loc loc, std::string_view what) {
 // ---------------------------------------------------------------- keys of draws
 
 ir::Value Elab::current_key() {
-  ir::Value k = use(Leaf{kKeyOwner, 0}, ir::scalar_type(DType::i64));
+  ir::Value k = cx->key != ir::kNoValue ? cx->key : use(Leaf{kKeyOwner, 0}, ir::scalar_type(DType::i64));
   for (size_t i = 0; i < cx->loops.size(); ++i) {
     const Leaf& turn = cx->loops[i].turn;
     if (turn.v == ir::kNoValue) throw NeedsCounter{i};
@@ -254,7 +254,16 @@ Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSu
     for (DimId d : callee.type(v).shape) rename(d);
   std::vector<ir::Value> results = cx->b.emit(ir::Op::call, operands, attr).results;
   size_t i = 0;
-  return rebuild(inst.result, [&](const Leaf&, const ir::Type&) { return leaf(results[i++]); }, &subst);
+  Val v = rebuild(inst.result, [&](const Leaf&, const ir::Type&) { return leaf(results[i++]); }, &subst);
+  // New values of states: of ours, if the state came in as a parameter of ours.
+  for (auto& [param, type] : inst.updates) {
+    const auto& params = callee.body.params;
+    size_t at = static_cast<size_t>(std::find(params.begin(), params.end(), param.v) - params.begin());
+    if (cx->b.depth() > 1)
+      error(Code::E0601, loc, "a model that updates its state is called in a run-time `if` or loop", "call it once, before");
+    cx->updates.emplace_back(leaf(operands[at]), tensor(results[i++]));
+  }
+  return v;
 }
 
 Val Elab::call_instance(const Callee& c, const Args& args) {
@@ -535,6 +544,10 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
   std::vector<ir::Value> results;
   if (!gives_function(v))
     for (auto& f : flat) results.push_back(use(f.leaf, f.type));
+  for (auto& [state, value] : cx->updates) {
+    results.push_back(use(*as<TensorVal>(value)));
+    flat.push_back({leaf(results.back()), cx->fn->type(results.back()), "", ir::Leaf::state});
+  }
   size_t i = 0;
   inst.result = gives_function(v) ? v : rebuild(v, [&](const Leaf&, const ir::Type&) { return leaf(results[i++]); });
   finish_function(*cx, results, flat);

@@ -44,6 +44,7 @@ struct Unit {
   std::vector<uint32_t> outputs;      // kept tensors that the results become, in order
   std::vector<UnitTest> tests, benches;
   std::vector<Diagnostic> messages;   // errors, and notes (warning = true)
+  std::shared_ptr<void> before;       // what `discard` goes back to
 };
 
 class Elaborator {
@@ -56,6 +57,7 @@ class Elaborator {
   struct Options {
     bool echo = false;
     bool check_all = true;
+    bool keep = true;  // later units use what it defines: its values become outputs
     uint64_t seed_statement = 0;  // tells the draws of one REPL input from those of the next
   };
   Unit unit(std::shared_ptr<ast::Module> parsed, const Options& options);

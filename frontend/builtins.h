@@ -1,0 +1,36 @@
+// The primitives that the library is written on: one table over several files, a row each. A row is
+// (name, signature for people, function). Whatever can be said in the language is in stdlib/, not here.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "frontend/elab.h"
+
+namespace tenon::elab {
+
+std::span<const Builtin> tensor_builtins();   // elementwise, reductions, shapes
+std::span<const Builtin> program_builtins();  // derivatives, text, files, randomness, structures
+
+// Arguments of a primitive by position and name, in the order of `params`; a missing one is null.
+class Taken {
+ public:
+  Taken(Elab& e, const Args& args, std::string_view fn, std::initializer_list<std::string_view> params,
+        size_t required);
+  const Val& operator[](size_t i) const { return values_[i]; }
+  Loc loc(size_t i) const { return locs_[i]; }
+
+ private:
+  std::vector<Val> values_;
+  std::vector<Loc> locs_;
+};
+
+// The positional arguments of a primitive that takes any number, and the ones by name.
+struct TakenRest {
+  std::vector<Val> values;
+  std::vector<Loc> locs;
+  std::vector<Val> named;  // in the order of `names`, null where missing
+  TakenRest(Elab& e, const Args& args, std::string_view fn, std::initializer_list<std::string_view> names);
+};
+
+}  // namespace tenon::elab

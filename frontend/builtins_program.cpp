@@ -1,0 +1,534 @@
+// Primitives on programs and structures: derivatives, randomness, text, files, data.
+// Names that begin with _ are for the library only.
+#include "frontend/builtins.h"
+
+namespace tenon::elab {
+namespace {
+
+// ---- structures
+
+template <class F>
+Val each_float(Elab& e, const std::vector<Val>& vs, Loc loc, F f) {
+  const Val& v = vs[0];
+  if (!v) return v;
+  auto same = [&](const Val& other, Value::Kind k) {
+    if (!other || other->kind != k)
+      e.error(Code::E0401, loc, "the values have different structures: " + e.type_text(v) + " and " +
+              (other ? e.type_text(other) : "nothing"));
+  };
+  auto list = [&](auto get) {
+    std::vector<Val> out;
+    for (size_t i = 0; i < get(v).size(); ++i) {
+      std::vector<Val> part;
+      for (auto& x : vs) {
+        same(x, v->kind);
+        if (get(x).size() != get(v).size()) e.error(Code::E0401, loc, "the values have different numbers of parts");
+        part.push_back(get(x)[i]);
+      }
+      out.push_back(each_float(e, part, loc, f));
+    }
+    return out;
+  };
+  switch (v->kind) {
+    case Value::tensor:
+      if (!is_float(as<TensorVal>(v)->type.dtype)) return v;
+      return f(vs);
+    case Value::weak: return f(vs);
+    case Value::tuple: return std::make_shared<TupleVal>(list([](const Val& x) -> const std::vector<Val>& { return as<TupleVal>(x)->elements; }));
+    case Value::list: return std::make_shared<ListVal>(list([](const Val& x) -> const std::vector<Val>& { return as<ListVal>(x)->elements; }));
+    case Value::record: {
+      auto fields = as<RecordVal>(v)->fields;
+      for (auto& [n, x] : fields) {
+        std::vector<Val> part;
+        for (auto& o : vs) {
+          same(o, v->kind);
+          Val p = as<RecordVal>(o)->find(n);
+          if (!p) e.error(Code::E0401, loc, "one record has no field `" + n + "`");
+          part.push_back(p);
+        }
+        x = each_float(e, part, loc, f);
+      }
+      return std::make_shared<RecordVal>(std::move(fields));
+    }
+    case Value::model: {
+      auto m = std::make_shared<ModelVal>(*as<ModelVal>(v));
+      for (auto& o : vs) {
+        same(o, v->kind);
+        if (as<ModelVal>(o)->decl != m->decl) e.error(Code::E0401, loc, "these are different models: " + e.type_text(v) + " and " + e.type_text(o));
+      }
+      for (size_t i = 0; i < m->fields.size(); ++i) {
+        if (m->fields[i].role == ModelField::state || !m->fields[i].value) continue;
+        std::vector<Val> part;
+        for (auto& o : vs) part.push_back(as<ModelVal>(o)->fields[i].value);
+        m->fields[i].value = each_float(e, part, loc, f);
+      }
+      return m;
+    }
+    default: return v;
+  }
+}
+
+Val map_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "map", {});
+  if (a.values.size() < 2) e.error(Code::E0402, args.loc, "`map` takes a function and one or more values of one structure");
+  Val f = a.values[0];
+  return each_float(e, {a.values.begin() + 1, a.values.end()}, args.loc, [&](const std::vector<Val>& leaves) {
+    Args inner;
+    inner.loc = args.loc;
+    for (auto& l : leaves) inner.list.push_back({"", l, args.loc});
+    return e.call(f, inner);
+  });
+}
+
+Val leaves_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "leaves", {"x"}, 1);
+  std::vector<Val> out;
+  each_float(e, {a[0]}, args.loc, [&](const std::vector<Val>& l) {
+    out.push_back(l[0]);
+    return l[0];
+  });
+  return std::make_shared<TupleVal>(std::move(out));
+}
+
+// The model `a` with the states of `b`: what an optimizer does with a gradient's states.
+Val states_of(const Val& a, const Val& b) {
+  auto *x = as<ModelVal>(a), *y = as<ModelVal>(b);
+  if (x && y && x->decl == y->decl) {
+    auto m = std::make_shared<ModelVal>(*x);
+    for (size_t i = 0; i < m->fields.size(); ++i)
+      m->fields[i].value = m->fields[i].role == ModelField::state ? y->fields[i].value
+                                                                  : states_of(m->fields[i].value, y->fields[i].value);
+    return m;
+  }
+  auto *l = as<ListVal>(a), *r = as<ListVal>(b);
+  if (l && r && l->elements.size() == r->elements.size()) {
+    auto list = l->elements;
+    for (size_t i = 0; i < list.size(); ++i) list[i] = states_of(list[i], r->elements[i]);
+    return std::make_shared<ListVal>(std::move(list));
+  }
+  return a;
+}
+Val states_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_states", {"net", "g"}, 2);
+  return states_of(a[0], a[1]);
+}
+
+Val stop_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "stop_gradient", {"x"}, 1);
+  return e.rebuild(a[0], [&](const Leaf& l, const ir::Type& t) {
+    if (!is_float(t.dtype)) return l;
+    ir::Value v = e.use(l, t);
+    e.cx->b.at(args.loc);
+    return e.leaf(e.cx->b.one(ir::Op::stop_gradient, {v}));
+  });
+}
+
+Val parameters_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "parameters", {"net"}, 1);
+  std::vector<Elab::FlatLeaf> flat;
+  e.flatten(a[0], flat);
+  DimId n = e.dims.constant(0);
+  for (auto& f : flat) {
+    if (f.role != ir::Leaf::param) continue;
+    DimId c = e.dims.constant(1);
+    for (DimId d : f.type.shape) c = e.dims.mul(c, d);
+    n = e.dims.add(n, c);
+  }
+  return std::make_shared<IntVal>(n);
+}
+
+// ---- derivatives and modes
+
+Val wrapped(Wrap kind, const Val& f, Elab& e, Loc loc, const Val& wrt) {
+  if (f->kind != Value::function && f->kind != Value::model && f->kind != Value::model_class)
+    e.error(Code::E0401, loc, "a function is needed here, but this is " + e.type_text(f),
+            e.is_numberlike(f) ? "differentiate the function, not its result: grad(f)(x)" : "");
+  auto w = std::make_shared<FunctionVal>(FunctionVal::wrapped);
+  w->wrap = kind;
+  w->inner = f;
+  if (wrt) {
+    std::vector<Val> list{wrt};
+    if (auto* t = as<TupleVal>(wrt)) list = t->elements;
+    for (auto& v : list) w->wrt.push_back(e.static_string(v, loc, "`wrt`"));
+  }
+  return w;
+}
+Val grad_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "grad", {"f", "wrt"}, 1);
+  return wrapped(Wrap::grad, a[0], e, a.loc(0), a[1]);
+}
+Val value_and_grad_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "value_and_grad", {"f", "wrt"}, 1);
+  return wrapped(Wrap::value_and_grad, a[0], e, a.loc(0), a[1]);
+}
+Val train_mode_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "train_mode", {"f"}, 1);
+  return wrapped(Wrap::train_mode, a[0], e, a.loc(0), nullptr);
+}
+Val eval_mode_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "eval_mode", {"f"}, 1);
+  return wrapped(Wrap::eval_mode, a[0], e, a.loc(0), nullptr);
+}
+// jvp(f, x, dx); several arguments as tuples: jvp(f, (a, b), (da, db)).
+Val jvp_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "jvp", {"f", "x", "dx"}, 3);
+  Val w = wrapped(Wrap::jvp, a[0], e, a.loc(0), nullptr);
+  return e.derive(Wrap::jvp, *as<FunctionVal>(w), Args{{{"", a[1], a.loc(1)}}, args.loc}, {a[2]});
+}
+Val vjp_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "vjp", {"f", "x"}, 2);
+  Val y = e.call(a[0], Args{{{"", a[1], a.loc(1)}}, args.loc});
+  auto pull = std::make_shared<FunctionVal>(*as<FunctionVal>(wrapped(Wrap::vjp_pull, a[0], e, a.loc(0), nullptr)));
+  pull->held = {e.named_value(a[1])};
+  return std::make_shared<TupleVal>(std::vector<Val>{y, pull});
+}
+
+// ---- randomness
+
+Val draw_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "draw", {"dtype"});
+  if (a.values.empty()) e.error(Code::E0402, args.loc, "`draw` takes a distribution and sizes");
+  ir::Type t = ir::scalar_type(DType::f32);
+  if (a.named[0]) {
+    if (auto* d = as<DTypeVal>(a.named[0])) t.dtype = d->value;
+    else e.error(Code::E0401, args.loc, "`dtype` is a dtype");
+  }
+  std::vector<Val> sizes(a.values.begin() + 1, a.values.end());
+  if (sizes.size() == 1)
+    if (auto* tuple = as<TupleVal>(sizes[0])) sizes = tuple->elements;
+  for (auto& v : sizes) {
+    if (v->kind != Value::integer) e.error(Code::E0401, args.loc, "`draw` takes sizes, but this is " + e.type_text(v));
+    t.shape.push_back(e.int_dim(*as<IntVal>(v)));
+  }
+  return e.draw(a.values[0], t, args.loc);
+}
+// _bits(seed, step, n): i64[n] of 64 random bits, of these numbers alone
+Val bits_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_bits", {"seed", "step", "n"}, 3);
+  for (int i = 0; i < 3; ++i)
+    if (a[i]->kind != Value::integer) e.error(Code::E0401, a.loc(i), "an int is needed here, but this is " + e.type_text(a[i]));
+  ir::Value seed = e.int_value(*as<IntVal>(a[0])), step = e.int_value(*as<IntVal>(a[1]));
+  DimId n = e.int_dim(*as<IntVal>(a[2]));
+  ir::Value key = e.cx->b.scalar(ir::Op::rng, {seed, step});
+  ir::Value at = e.cx->b.one(ir::Op::iota, {}, ir::IotaAttr{DType::i64, {n}, 0});
+  return e.tensor(e.cx->b.scalar(ir::Op::rng, {e.cx->b.fill(key, {n}), at}));
+}
+// _reseed(seed): draws from here on in this function depend on it
+Val reseed_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_reseed", {"seed"}, 1);
+  ir::Value seed = e.int_value(*as<IntVal>(a[0]));
+  ir::Value key = e.use(Leaf{kKeyOwner, 0}, ir::scalar_type(DType::i64));
+  e.cx->key = e.cx->b.scalar(ir::Op::rng, {key, seed});
+  return e.unit();
+}
+// Random bits like those a draw takes, for dropout and its kind.
+Val random_bits_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "random_bits", {});
+  std::vector<Val> sizes = a.values;
+  if (sizes.size() == 1)
+    if (auto* tuple = as<TupleVal>(sizes[0])) sizes = tuple->elements;
+  std::vector<DimId> shape;
+  for (auto& v : sizes) {
+    if (v->kind != Value::integer) e.error(Code::E0401, args.loc, "`random_bits` takes sizes");
+    shape.push_back(e.int_dim(*as<IntVal>(v)));
+  }
+  return e.random_bits(shape, args.loc);
+}
+
+// ---- sequences and static questions
+
+Val sequence_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "sequence", {"count", "get"}, 2);
+  if (a[0]->kind != Value::integer) e.error(Code::E0401, a.loc(0), "the length of a sequence is an int");
+  return std::make_shared<SequenceVal>(a[0], a[1]);
+}
+Val is_function_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "is_function", {"x"}, 1);
+  return e.boolean(a[0]->kind == Value::function);
+}
+Val is_list_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "is_list", {"x"}, 1);
+  return e.boolean(a[0]->kind == Value::list || a[0]->kind == Value::tuple);
+}
+// _has(args.., "name"): whether a record has the field
+Val has_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_has", {"record", "name"}, 2);
+  auto* r = as<RecordVal>(a[0]);
+  return e.boolean(r && r->find(e.static_string(a[1], a.loc(1), "`name`")));
+}
+Val is_empty_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_is_empty", {"x"}, 1);
+  auto* r = as<RecordVal>(a[0]);
+  return e.boolean(r && r->fields.empty());
+}
+// _merge(a, b): a record with the fields of both
+Val merge_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_merge", {"a", "b"}, 2);
+  auto *x = as<RecordVal>(a[0]), *y = as<RecordVal>(a[1]);
+  if (!x || !y) e.error(Code::E0401, args.loc, "`_merge` joins records");
+  auto fields = x->fields;
+  fields.insert(fields.end(), y->fields.begin(), y->fields.end());
+  return std::make_shared<RecordVal>(std::move(fields));
+}
+// _held(record): its fields named as those of held-out data
+Val held_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_held", {"record"}, 1);
+  auto* x = as<RecordVal>(a[0]);
+  if (!x) e.error(Code::E0401, args.loc, "`_held` takes a record");
+  auto fields = x->fields;
+  for (auto& [n, v] : fields) n = "held-out " + n;
+  return std::make_shared<RecordVal>(std::move(fields));
+}
+// _call_each(fields, x): a record of functions, each called on x: the record of what they give
+Val call_each_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_call_each", {"functions", "x"}, 2);
+  auto* r = as<RecordVal>(a[0]);
+  if (!r) e.error(Code::E0602, a.loc(0), "metrics are a record of functions: {accuracy: fn(batch) = ..}");
+  auto fields = r->fields;
+  for (auto& [n, f] : fields) {
+    f = e.call(f, Args{{{"", a[1], a.loc(1)}}, args.loc});
+    Val v = f;
+    const TensorVal& t = e.as_tensor(v, args.loc, "what a metric gives: one number");
+    if (!t.type.scalar()) e.error(Code::E0602, args.loc, "the metric `" + n + "` gives " + e.type_text(f) + ", not one number");
+    f = e.cast(v, DType::f64, args.loc);
+  }
+  return std::make_shared<RecordVal>(std::move(fields));
+}
+Val reverse_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "reverse", {"x"}, 1);
+  if (auto* l = as<ListVal>(a[0])) return std::make_shared<ListVal>(std::vector<Val>(l->elements.rbegin(), l->elements.rend()));
+  if (auto* t = as<TupleVal>(a[0])) return std::make_shared<TupleVal>(std::vector<Val>(t->elements.rbegin(), t->elements.rend()));
+  return e.call(e.name_value("_reverse", args.loc, e.library_), args);
+}
+Val enumerate_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "enumerate", {"x"}, 1);
+  std::vector<Val> list;
+  if (auto* l = as<ListVal>(a[0])) list = l->elements;
+  else if (auto* t = as<TupleVal>(a[0])) list = t->elements;
+  else return e.call(e.name_value("_enumerate", args.loc, e.library_), args);
+  std::vector<Val> out;
+  for (size_t i = 0; i < list.size(); ++i)
+    out.push_back(std::make_shared<TupleVal>(std::vector<Val>{e.integer(static_cast<int64_t>(i)), list[i]}));
+  return std::make_shared<ListVal>(std::move(out));
+}
+Val zip_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "zip", {"a", "b"}, 2);
+  auto list = [](const Val& v) -> std::optional<std::vector<Val>> {
+    if (auto* l = as<ListVal>(v)) return l->elements;
+    if (auto* t = as<TupleVal>(v)) return t->elements;
+    return std::nullopt;
+  };
+  auto x = list(a[0]), y = list(a[1]);
+  if (x && y) {
+    if (x->size() != y->size()) e.error(Code::E0401, args.loc, "`zip` of lists of " + std::to_string(x->size()) + " and " + std::to_string(y->size()));
+    std::vector<Val> out;
+    for (size_t i = 0; i < x->size(); ++i) out.push_back(std::make_shared<TupleVal>(std::vector<Val>{(*x)[i], (*y)[i]}));
+    return std::make_shared<ListVal>(std::move(out));
+  }
+  return e.call(e.name_value("_zip", args.loc, e.library_), args);
+}
+
+// ---- text and effects
+
+Val print_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "print", {});
+  std::vector<TextPiece> pieces;
+  for (size_t i = 0; i < a.values.size(); ++i) {
+    if (i) pieces.push_back({" ", nullptr, ""});
+    e.show(a.values[i], "", pieces, a.locs[i]);
+  }
+  e.emit_text("print", pieces, args.loc);
+  return e.unit();
+}
+Val debug_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "debug", {});
+  std::vector<TextPiece> pieces;
+  for (size_t i = 0; i < a.values.size(); ++i) {
+    if (i) pieces.push_back({" ", nullptr, ""});
+    e.show(a.values[i], "", pieces, a.locs[i]);
+  }
+  std::vector<ir::Value> operands;
+  std::string text = e.holes(pieces, operands);
+  e.cx->b.at(args.loc);
+  e.cx->b.emit(ir::Op::debug, operands, ir::TextAttr{text});
+  return a.values.size() == 1 ? a.values[0] : e.unit();
+}
+Val fail_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "fail", {});
+  std::vector<TextPiece> pieces;
+  for (size_t i = 0; i < a.values.size(); ++i) e.show(a.values[i], "", pieces, a.locs[i]);
+  std::vector<ir::Value> operands{e.cx->b.boolean(false)};
+  std::string text = e.holes(pieces, operands);
+  e.cx->b.at(args.loc);
+  e.cx->b.emit(ir::Op::check, operands, ir::CheckAttr{Code::E0804, text, "", Fault::data});
+  return std::make_shared<NeverVal>();
+}
+
+// close(a, b, rtol, atol, nan): |a - b| <= atol + rtol*|b|, everywhere, for every part of a structure
+Val close_values(Elab& e, const Val& a, const Val& b, const Val& rtol, const Val& atol, bool nan, Loc loc) {
+  using Op = ast::BinaryOp;
+  if (e.is_numberlike(a) && e.is_numberlike(b)) {
+    bool weak = e.is_weak(a) && e.is_weak(b);
+    auto o = e.together({a, b}, {loc, loc}, loc, "close", weak ? std::optional(DType::f64) : std::nullopt);
+    if (!is_float(o.dtype)) return e.equal(a, b, loc);
+    size_t rank_a = e.cx->fn->type(o.values[0]).rank();
+    (void)rank_a;
+    double r = o.dtype == DType::f64 ? 1e-9 : o.dtype == DType::f32 ? 1e-5 : 1e-2;
+    double t = o.dtype == DType::f64 ? 1e-12 : o.dtype == DType::f32 ? 1e-6 : 1e-2;
+    Val x = e.tensor(o.values[0]), y = e.tensor(o.values[1]);
+    auto absolute = [&](const Val& v) { return e.elementwise(ir::Op::abs, {v}, {loc}, loc, "abs"); };
+    Val bound = e.binary(Op::add, atol ? atol : e.real(t), e.binary(Op::mul, rtol ? rtol : e.real(r), absolute(y), loc, loc, loc), loc, loc, loc);
+    Val near = e.binary(Op::le, absolute(e.binary(Op::sub, x, y, loc, loc, loc)), bound, loc, loc, loc);
+    Val ok = e.binary(Op::or_, e.binary(Op::eq, x, y, loc, loc, loc), near, loc, loc, loc);
+    if (nan)
+      ok = e.binary(Op::or_, ok, e.binary(Op::and_, e.binary(Op::ne, x, x, loc, loc, loc), e.binary(Op::ne, y, y, loc, loc, loc), loc, loc, loc), loc, loc, loc);
+    const auto& tv = *as<TensorVal>(ok);
+    std::vector<int> axes;
+    for (size_t i = 0; i < tv.type.rank(); ++i) axes.push_back(static_cast<int>(i));
+    return axes.empty() ? ok : e.tensor(e.cx->b.reduce(ir::ReduceKind::all, e.use(tv), axes));
+  }
+  std::vector<Elab::FlatLeaf> x, y;
+  e.flatten(a, x);
+  e.flatten(b, y);
+  if (a->kind != b->kind || x.size() != y.size())
+    e.error(Code::E0401, loc, "`close` of " + e.type_text(a) + " and " + e.type_text(b));
+  Val ok = e.boolean(true);
+  for (size_t i = 0; i < x.size(); ++i) {
+    Val part = close_values(e, std::make_shared<TensorVal>(x[i].leaf, x[i].type), std::make_shared<TensorVal>(y[i].leaf, y[i].type), rtol, atol, nan, loc);
+    ok = e.known_bool(ok) == true ? part : e.binary(Op::and_, ok, part, loc, loc, loc);
+  }
+  return ok;
+}
+Val close_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "close", {"a", "b", "rtol", "atol", "nan"}, 2);
+  return close_values(e, a[0], a[1], a[2], a[3], a[4] && e.static_bool(a[4], a.loc(4), "`nan`"), args.loc);
+}
+
+// ---- files
+
+Val csv_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "csv", {"path", "label", "dtype"}, 1);
+  DType d = DType::f32;
+  if (a[2]) {
+    auto* t = as<DTypeVal>(a[2]);
+    if (!t || !is_float(t->value)) e.error(Code::E0401, a.loc(2), "`dtype` is f32 or f64 here");
+    d = t->value;
+  }
+  std::vector<std::string> text{e.static_string(a[0], a.loc(0), "the path of a csv file")};
+  if (a[1]) text.push_back(e.static_string(a[1], a.loc(1), "`label`"));
+  SymId n = e.dims.fresh("rows of " + text[0], args.loc, false), c = e.dims.fresh("columns of " + text[0], args.loc, false);
+  ir::Type x{d, {e.dims.symbol(n), e.dims.symbol(c)}, false};
+  ir::Type y{DType::i64, {e.dims.symbol(n)}, false};
+  std::vector<ir::Type> results{x};
+  if (a[1]) results.push_back(y);
+  auto out = e.host("csv", text, {}, results, {n, c}, args.loc);
+  if (!a[1]) return out[0];
+  return std::make_shared<RecordVal>(std::vector<std::pair<std::string, Val>>{{"x", out[0]}, {"y", out[1]}});
+}
+
+struct Named {
+  std::vector<std::string> args;
+  std::vector<ir::Value> operands;
+  std::vector<ir::Type> types;
+};
+Named named_leaves(Elab& e, const Val& v, const std::string& path, Loc loc) {
+  Named n;
+  n.args.push_back(path);
+  std::vector<Elab::FlatLeaf> flat;
+  e.flatten(v, flat);
+  for (auto& f : flat) {
+    n.args.push_back(f.path.empty() ? "value" : f.path);
+    n.operands.push_back(e.use(f.leaf, f.type));
+    n.types.push_back(f.type);
+  }
+  if (n.operands.empty()) e.error(Code::E0401, loc, "there is nothing to save in " + e.type_text(v));
+  return n;
+}
+Val save_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "save", {"value", "path"}, 2);
+  Named n = named_leaves(e, e.named_value(a[0]), e.static_string(a[1], a.loc(1), "the path of a file"), args.loc);
+  e.host("save", n.args, n.operands, {}, {}, args.loc);
+  return e.unit();
+}
+Val load_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "load", {"net", "path"}, 2);
+  if (a[0]->kind == Value::string)
+    e.error(Code::E0402, args.loc, "`load` takes the model first: load(net, \"net.safetensors\")");
+  Val v = e.named_value(a[0]);
+  Named n = named_leaves(e, v, e.static_string(a[1], a.loc(1), "the path of a file"), args.loc);
+  auto out = e.host("load", n.args, n.operands, n.types, {}, args.loc);
+  size_t i = 0;
+  return e.rebuild(v, [&](const Leaf&, const ir::Type&) { return as<TensorVal>(out[i++])->leaf; });
+}
+// _progress(epoch, epochs, step, steps, values): values a record of numbers
+Val progress_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_progress", {"epoch", "epochs", "step", "steps", "values"}, 5);
+  std::vector<ir::Value> operands;
+  for (int i = 0; i < 4; ++i) operands.push_back(e.to_dtype(a[i], DType::i64, a.loc(i)));
+  std::vector<std::string> names;
+  auto* r = as<RecordVal>(a[4]);
+  if (!r) e.error(Code::E0401, a.loc(4), "values are a record");
+  for (auto& [n, v] : r->fields) {
+    names.push_back(n);
+    operands.push_back(e.use(*as<TensorVal>(e.cast(v, DType::f64, args.loc))));
+  }
+  e.host("progress", names, operands, {}, {}, args.loc);
+  return e.unit();
+}
+
+constexpr Builtin kTable[] = {
+    {"map", "map(f, a, b, ..)", map_fn},
+    {"leaves", "leaves(x)", leaves_fn},
+    {"parameters", "parameters(net)", parameters_fn},
+    {"_states", "_states(net, g)", states_fn},
+    {"stop_gradient", "stop_gradient(x)", stop_fn},
+    {"grad", "grad(f, wrt)", grad_fn},
+    {"value_and_grad", "value_and_grad(f, wrt)", value_and_grad_fn},
+    {"jvp", "jvp(f, x, dx)", jvp_fn},
+    {"vjp", "vjp(f, x)", vjp_fn},
+    {"train_mode", "train_mode(f)", train_mode_fn},
+    {"eval_mode", "eval_mode(f)", eval_mode_fn},
+    {"draw", "draw(distribution, sizes.., dtype = f32)", draw_fn},
+    {"random_bits", "random_bits(sizes..)", random_bits_fn},
+    {"_bits", "_bits(seed, step, n)", bits_fn},
+    {"_reseed", "_reseed(seed)", reseed_fn},
+    {"sequence", "sequence(count, get)", sequence_fn},
+    {"is_function", "is_function(x)", is_function_fn},
+    {"is_list", "is_list(x)", is_list_fn},
+    {"_has", "_has(record, name)", has_fn},
+    {"_is_empty", "_is_empty(x)", is_empty_fn},
+    {"_merge", "_merge(a, b)", merge_fn},
+    {"_held", "_held(record)", held_fn},
+    {"_call_each", "_call_each(functions, x)", call_each_fn},
+    {"reverse", "reverse(x)", reverse_fn},
+    {"enumerate", "enumerate(x)", enumerate_fn},
+    {"zip", "zip(a, b)", zip_fn},
+    {"print", "print(values..)", print_fn},
+    {"debug", "debug(x)", debug_fn},
+    {"fail", "fail(text)", fail_fn},
+    {"close", "close(a, b, rtol, atol, nan = false)", close_fn},
+    {"csv", "csv(path, label, dtype = f32)", csv_fn},
+    {"save", "save(value, path)", save_fn},
+    {"load", "load(net, path)", load_fn},
+    {"_progress", "_progress(epoch, epochs, step, steps, values)", progress_fn},
+};
+
+}  // namespace
+
+std::span<const Builtin> program_builtins() { return kTable; }
+
+const Builtin* find_builtin(std::string_view name) {
+  for (auto table : {tensor_builtins(), program_builtins()})
+    for (const Builtin& b : table)
+      if (b.name == name) return &b;
+  return nullptr;
+}
+
+std::vector<std::string> builtin_names() {
+  std::vector<std::string> out;
+  for (auto table : {tensor_builtins(), program_builtins()})
+    for (const Builtin& b : table) out.emplace_back(b.name);
+  return out;
+}
+
+}  // namespace tenon::elab

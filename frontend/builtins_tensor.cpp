@@ -1,0 +1,608 @@
+// Primitives on tensors: elementwise functions, reductions, shapes.
+#include "frontend/builtins.h"
+
+namespace tenon::elab {
+
+Taken::Taken(Elab& e, const Args& args, std::string_view fn, std::initializer_list<std::string_view> params,
+             size_t required) {
+  std::vector<std::string> names;
+  for (auto p : params) names.emplace_back(p);
+  auto describe = [&] {
+    std::string s;
+    for (auto& n : names) s += (s.empty() ? "" : ", ") + n;
+    return "`" + std::string(fn) + "` takes (" + s + ")";
+  };
+  values_.resize(names.size());
+  locs_.assign(names.size(), args.loc);
+  size_t at = 0;
+  for (auto& a : args.list) {
+    size_t i = at;
+    if (a.name.empty()) {
+      if (at >= names.size()) e.error(Code::E0402, a.loc, "too many arguments: " + describe());
+      ++at;
+    } else {
+      i = 0;
+      while (i < names.size() && names[i] != a.name) ++i;
+      if (i == names.size()) e.error(Code::E0402, a.loc, "`" + std::string(fn) + "` has no parameter `" + a.name + "`", describe());
+      if (values_[i]) e.error(Code::E0402, a.loc, "`" + a.name + "` is given twice", describe());
+    }
+    if (is_poison(a.value)) throw Reported{};
+    values_[i] = a.value;
+    locs_[i] = a.loc;
+  }
+  for (size_t i = 0; i < required; ++i)
+    if (!values_[i]) e.error(Code::E0402, args.loc, "`" + names[i] + "` is missing: " + describe());
+}
+
+TakenRest::TakenRest(Elab& e, const Args& args, std::string_view fn, std::initializer_list<std::string_view> names) {
+  named.resize(names.size());
+  for (auto& a : args.list) {
+    if (is_poison(a.value)) throw Reported{};
+    if (a.name.empty()) {
+      values.push_back(a.value);
+      locs.push_back(a.loc);
+      continue;
+    }
+    size_t i = 0;
+    for (auto n : names) {
+      if (n == a.name) break;
+      ++i;
+    }
+    if (i == names.size()) e.error(Code::E0402, a.loc, "`" + std::string(fn) + "` has no parameter `" + a.name + "`");
+    named[i] = a.value;
+  }
+}
+
+Val Elab::cast(const Val& v, DType to, Loc loc) {
+  if (v->kind == Value::weak || v->kind == Value::integer || v->kind == Value::real) {
+    // Literals are taken as they are written: f64([0.1]) sees the double.
+    auto* w = as<WeakVal>(v);
+    bool real_number = v->kind == Value::real || (w && w->real);
+    if (!(real_number && !is_float(to)) && to != DType::boolean) return tensor(to_dtype(v, to, loc));
+  }
+  Val x = v;
+  const TensorVal& t = as_tensor(x, loc, "what is converted: a tensor or a number");
+  cx->b.at(loc);
+  return tensor(cx->b.convert(use(t), to));
+}
+
+namespace {
+
+// ---- elementwise
+
+template <ir::Op op, const char* const& label>
+Val unary_fn(Elab& e, const Args& args) {
+  Taken a(e, args, label, {"x"}, 1);
+  return e.elementwise(op, {a[0]}, {a.loc(0)}, args.loc, label);
+}
+template <ir::Op op, const char* const& label>
+Val binary_fn(Elab& e, const Args& args) {
+  Taken a(e, args, label, {"a", "b"}, 2);
+  return e.elementwise(op, {a[0], a[1]}, {a.loc(0), a.loc(1)}, args.loc, label);
+}
+
+#define UNARY(name) constexpr const char* const k_##name = #name;
+UNARY(exp) UNARY(expm1) UNARY(log) UNARY(log1p) UNARY(sqrt) UNARY(sin) UNARY(cos) UNARY(tanh) UNARY(erf)
+UNARY(floor) UNARY(ceil) UNARY(trunc) UNARY(round) UNARY(maximum) UNARY(minimum) UNARY(atan2)
+UNARY(bit_and) UNARY(bit_or) UNARY(bit_xor) UNARY(bit_not) UNARY(shift_left) UNARY(shift_right)
+#undef UNARY
+
+Val abs_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "abs", {"x"}, 1);
+  if (auto k = e.known_int(a[0])) return e.integer(*k < 0 ? -*k : *k);
+  if (auto* f = as<FloatVal>(a[0]); f && f->known) return e.real(*f->known < 0 ? -*f->known : *f->known);
+  if (auto* f = as<FloatVal>(a[0])) return std::make_shared<FloatVal>(e.leaf(e.cx->b.scalar(ir::Op::abs, {e.float_value(*f)})));
+  if (auto* i = as<IntVal>(a[0])) return e.int_from(e.cx->b.scalar(ir::Op::abs, {e.int_value(*i)}));
+  return e.elementwise(ir::Op::abs, {a[0]}, {a.loc(0)}, args.loc, "abs");
+}
+
+// maximum and minimum of host numbers stay host numbers: of sizes, sizes.
+template <bool is_max>
+Val extremum(Elab& e, const Args& args) {
+  const char* label = is_max ? "maximum" : "minimum";
+  Taken a(e, args, label, {"a", "b"}, 2);
+  auto *ia = as<IntVal>(a[0]), *ib = as<IntVal>(a[1]);
+  ir::Op op = is_max ? ir::Op::max : ir::Op::min;
+  if (ia && ib) {
+    if (ia->dim && ib->dim)
+      return std::make_shared<IntVal>(is_max ? e.dims.max(*ia->dim, *ib->dim) : e.dims.min(*ia->dim, *ib->dim));
+    ir::Value x = e.int_value(*ia), y = e.int_value(*ib);
+    return e.int_from(e.cx->b.scalar(op, {x, y}));
+  }
+  bool host = true;
+  for (int i = 0; i < 2; ++i) host = host && (a[i]->kind == Value::integer || a[i]->kind == Value::real);
+  if (host) {
+    ir::Value x = e.to_dtype(a[0], DType::f64, a.loc(0)), y = e.to_dtype(a[1], DType::f64, a.loc(1));
+    return std::make_shared<FloatVal>(e.leaf(e.cx->b.scalar(op, {x, y})));
+  }
+  return e.elementwise(op, {a[0], a[1]}, {a.loc(0), a.loc(1)}, args.loc, label);
+}
+
+Val where_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "where", {"condition", "a", "b"}, 3);
+  Val c = a[0];
+  if (e.dtype_of(c) != DType::boolean)
+    e.error(Code::E0401, a.loc(0), "`where` chooses by bools, but this is " + e.type_text(c), "compare: where(x > 0, a, b)");
+  // Shapes of all three meet; dtypes of the two values.
+  auto o = e.together({a[1], a[2]}, {a.loc(1), a.loc(2)}, args.loc, "where");
+  ir::Value cv = e.use(*as<TensorVal>(c));
+  std::vector<DimId> shape = o.shape;
+  const auto& cs = e.cx->fn->type(cv).shape;
+  if (cs.size() > shape.size()) shape = cs;
+  // A condition that is larger or has larger axes decides; sizes must fit.
+  DimId one = e.dims.constant(1);
+  for (size_t i = 0; i < std::min(cs.size(), o.shape.size()); ++i) {
+    size_t ic = cs.size() - 1 - i, io = o.shape.size() - 1 - i, is = shape.size() - 1 - i;
+    if (cs[ic] == o.shape[io]) continue;
+    if (cs[ic] == one) { shape[is] = o.shape[io]; continue; }
+    if (o.shape[io] == one) { shape[is] = cs[ic]; continue; }
+    e.require_equal(cs[ic], o.shape[io], args.loc, "the sizes of `where` differ", "", {});
+    shape[is] = o.shape[io];
+    std::vector<DimId> s = cs;
+    s[ic] = o.shape[io];
+    cv = e.reshape_as(cv, s);
+  }
+  if (shape != o.shape && shape != cs)
+    e.error(Code::E0302, args.loc, "the condition and the values of `where` would both have to grow: " +
+            e.shape_text(cs) + " and " + e.shape_text(o.shape));
+  ir::Value x = e.stretch(o.values[0], shape), y = e.stretch(o.values[1], shape);
+  e.cx->b.at(args.loc);
+  return e.tensor(e.cx->b.scalar(ir::Op::select, {e.stretch(cv, shape), x, y}));
+}
+
+Val cast_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "cast", {"x", "dtype"}, 2);
+  auto* d = as<DTypeVal>(a[1]);
+  if (!d) e.error(Code::E0401, a.loc(1), "`cast` needs a dtype, but this is " + e.type_text(a[1]), "f32, f64, i64, bool ..");
+  return e.cast(a[0], d->value, a.loc(0));
+}
+
+// int(x), float(x): back to a host number.
+Val to_int(Elab& e, const Args& args) {
+  Taken a(e, args, "int", {"x"}, 1);
+  if (a[0]->kind == Value::integer) return a[0];
+  if (auto* f = as<FloatVal>(a[0]); f && f->known && *f->known == static_cast<double>(static_cast<int64_t>(*f->known)))
+    return e.integer(static_cast<int64_t>(*f->known));
+  Val v = e.cast(a[0], DType::i64, a.loc(0));
+  const auto& t = *as<TensorVal>(v);
+  if (!t.type.scalar()) e.error(Code::E0401, a.loc(0), "an int is made of one number, but this is " + e.type_text(a[0]));
+  return std::make_shared<IntVal>(t.leaf);
+}
+Val to_float(Elab& e, const Args& args) {
+  Taken a(e, args, "float", {"x"}, 1);
+  if (a[0]->kind == Value::real) return a[0];
+  if (auto k = e.known_int(a[0])) return e.real(static_cast<double>(*k));
+  Val v = e.cast(a[0], DType::f64, a.loc(0));
+  const auto& t = *as<TensorVal>(v);
+  if (!t.type.scalar()) e.error(Code::E0401, a.loc(0), "a float is made of one number, but this is " + e.type_text(a[0]));
+  return std::make_shared<FloatVal>(t.leaf);
+}
+
+// ---- reductions
+
+Val keep_axes(Elab& e, ir::Value v, const std::vector<DimId>& from, const std::vector<int>& axes, bool keep) {
+  if (!keep) return e.tensor(v);
+  std::vector<DimId> shape = from;
+  for (int a : axes) shape[static_cast<size_t>(a)] = e.dims.constant(1);
+  return e.tensor(e.reshape_as(v, shape));
+}
+
+struct Reduced {
+  TensorVal t;
+  std::vector<int> axes;
+  bool keep;
+};
+Reduced reduced(Elab& e, const Args& args, std::string_view fn) {
+  Taken a(e, args, fn, {"x", "axis", "keep"}, 1);
+  Val v = e.named_value(a[0]);
+  TensorVal t = e.as_tensor(v, a.loc(0));
+  std::vector<int> axes;
+  int rank = static_cast<int>(t.type.rank());
+  if (a[1]) {
+    if (a[1]->kind != Value::integer && a[1]->kind != Value::tuple)
+      e.error(Code::E0401, a.loc(1), "an axis is an int or a tuple of ints, but this is " + e.type_text(a[1]),
+              fn == "max" || fn == "min" ? std::string(fn) + "imum(a, b) takes the greater of two, element by element" : "");
+    axes = e.static_axes(a[1], rank, a.loc(1));
+  } else {
+    for (int i = 0; i < rank; ++i) axes.push_back(i);
+  }
+  bool keep = a[2] && e.static_bool(a[2], a.loc(2), "`keep`");
+  return {std::move(t), std::move(axes), keep};
+}
+
+template <ir::ReduceKind kind>
+Val reduce_fn(Elab& e, const Args& args) {
+  std::string fn(ir::name(kind));
+  Reduced r = reduced(e, args, fn);
+  bool logic = kind == ir::ReduceKind::any || kind == ir::ReduceKind::all;
+  if (logic != (r.t.type.dtype == DType::boolean))
+    e.error(Code::E0401, args.loc, "`" + fn + "` works on " + (logic ? "bools" : "numbers") + ", but this is " + e.type_text(r.t.type),
+            logic ? "" : "cast(x, i64) counts");
+  ir::Value x = e.use(r.t);
+  e.cx->b.at(args.loc);
+  if (r.axes.empty()) return e.tensor(x);
+  return keep_axes(e, e.cx->b.reduce(kind, x, r.axes), r.t.type.shape, r.axes, r.keep);
+}
+
+Val mean_fn(Elab& e, const Args& args) {
+  Reduced r = reduced(e, args, "mean");
+  if (!is_float(r.t.type.dtype))
+    e.error(Code::E0401, args.loc, "`mean` of " + e.type_text(r.t.type), "convert it first: mean(cast(x, f32))");
+  ir::Value x = e.use(r.t);
+  e.cx->b.at(args.loc);
+  DimId n = e.dims.constant(1);
+  for (int a : r.axes) n = e.dims.mul(n, r.t.type.shape[static_cast<size_t>(a)]);
+  ir::Value s = r.axes.empty() ? x : e.cx->b.reduce(ir::ReduceKind::sum, x, r.axes);
+  ir::Value count = e.to_dtype(std::make_shared<IntVal>(n), r.t.type.dtype, args.loc);
+  std::vector<DimId> shape = e.cx->fn->type(s).shape;
+  ir::Value m = e.cx->b.scalar(ir::Op::div, {s, e.stretch(count, shape)});
+  return keep_axes(e, m, r.t.type.shape, r.axes, r.keep);
+}
+
+template <ir::ReduceKind kind>
+Val arg_fn(Elab& e, const Args& args) {
+  std::string fn = std::string("arg") + std::string(ir::name(kind));
+  Reduced r = reduced(e, args, fn);
+  if (r.t.type.dtype == DType::boolean) e.error(Code::E0401, args.loc, "`" + fn + "` works on numbers");
+  ir::Value x = e.use(r.t);
+  e.cx->b.at(args.loc);
+  if (r.axes.size() != 1) {  // over all: of the flat tensor
+    DimId n = e.dims.constant(1);
+    for (DimId d : r.t.type.shape) n = e.dims.mul(n, d);
+    if (r.axes.size() != r.t.type.rank()) e.error(Code::E0401, args.loc, "`" + fn + "` takes one axis, or all");
+    x = e.reshape_as(x, {n});
+    return e.tensor(e.cx->b.one(ir::Op::arg_reduce, {x}, ir::ArgReduceAttr{kind, 0}));
+  }
+  ir::Value v = e.cx->b.one(ir::Op::arg_reduce, {x}, ir::ArgReduceAttr{kind, r.axes[0]});
+  return keep_axes(e, v, r.t.type.shape, r.axes, r.keep);
+}
+
+template <ir::ReduceKind kind>
+Val scan_fn(Elab& e, const Args& args) {
+  const char* fn = kind == ir::ReduceKind::sum ? "cumsum" : "cumprod";
+  Taken a(e, args, fn, {"x", "axis"}, 1);
+  Val v = a[0];
+  TensorVal t = e.as_tensor(v, a.loc(0));
+  int rank = static_cast<int>(t.type.rank());
+  std::vector<int> axes = e.static_axes(a[1] ? a[1] : e.integer(-1), rank, a.loc(1));
+  if (t.type.dtype == DType::boolean) e.error(Code::E0401, a.loc(0), std::string("`") + fn + "` works on numbers");
+  return e.tensor(e.cx->b.one(ir::Op::scan, {e.use(t)}, ir::ScanAttr{kind, axes[0], false}));
+}
+
+template <bool indices>
+Val sort_fn(Elab& e, const Args& args) {
+  Taken a(e, args, indices ? "argsort" : "sort", {"x", "axis"}, 1);
+  Val v = a[0];
+  TensorVal t = e.as_tensor(v, a.loc(0));
+  std::vector<int> axes = e.static_axes(a[1] ? a[1] : e.integer(-1), static_cast<int>(t.type.rank()), a.loc(1));
+  ir::Value x = e.use(t);
+  e.cx->b.at(args.loc);
+  return e.tensor(e.cx->b.emit(ir::Op::sort, {x}, ir::AxisAttr{axes[0]}).results[indices ? 1 : 0]);
+}
+
+// ---- shapes
+
+std::vector<DimId> sizes_from(Elab& e, const std::vector<Val>& values, const std::vector<Loc>& locs, std::string_view fn) {
+  std::vector<Val> list;
+  for (auto& v : values) {
+    if (auto* t = as<TupleVal>(v)) list.insert(list.end(), t->elements.begin(), t->elements.end());
+    else list.push_back(v);
+  }
+  std::vector<DimId> out;
+  for (size_t i = 0; i < list.size(); ++i) {
+    Val v = list[i];
+    Loc loc = i < locs.size() ? locs[i] : locs.empty() ? Loc{} : locs.back();
+    if (auto* t = as<TensorVal>(v); t && t->type.scalar() && t->type.dtype == DType::i64) v = std::make_shared<IntVal>(t->leaf);
+    if (v->kind != Value::integer) e.error(Code::E0401, loc, "`" + std::string(fn) + "` takes sizes, but this is " + e.type_text(v));
+    if (auto k = e.known_int(v); k && *k < 0) e.error(Code::E0301, loc, "a size is not negative");
+    out.push_back(e.int_dim(*as<IntVal>(v)));
+  }
+  return out;
+}
+
+DType dtype_option(Elab& e, const Val& v, Loc loc) {
+  if (!v) return DType::f32;
+  if (auto* d = as<DTypeVal>(v)) return d->value;
+  e.error(Code::E0401, loc, "`dtype` is a dtype, but this is " + e.type_text(v));
+}
+
+template <int value>
+Val filled(Elab& e, const Args& args) {
+  const char* fn = value ? "ones" : "zeros";
+  TakenRest a(e, args, fn, {"dtype"});
+  DType d = dtype_option(e, a.named[0], args.loc);
+  std::vector<DimId> shape = sizes_from(e, a.values, a.locs, fn);
+  e.cx->b.at(args.loc);
+  ir::Value c = d == DType::boolean ? e.cx->b.boolean(value) : e.to_dtype(e.integer(value), d, args.loc);
+  return e.tensor(e.cx->b.fill(c, shape));
+}
+
+Val full(Elab& e, const Args& args) {
+  TakenRest a(e, args, "full", {"dtype"});
+  if (a.values.empty()) e.error(Code::E0402, args.loc, "`full` takes a value and sizes");
+  Val v = a.values[0];
+  if (a.named[0]) v = e.cast(v, dtype_option(e, a.named[0], args.loc), a.locs[0]);
+  TensorVal t = e.as_tensor(v, a.locs[0]);
+  if (!t.type.scalar()) e.error(Code::E0401, a.locs[0], "`full` repeats one number");
+  a.values.erase(a.values.begin());
+  a.locs.erase(a.locs.begin());
+  return e.tensor(e.cx->b.fill(e.use(t), sizes_from(e, a.values, a.locs, "full")));
+}
+
+// arange(n): i64[n] of 0, 1, ..; as floats by cast
+Val arange(Elab& e, const Args& args) {
+  Taken a(e, args, "arange", {"n", "dtype"}, 1);
+  DType d = a[1] ? dtype_option(e, a[1], a.loc(1)) : DType::i64;
+  std::vector<DimId> shape = sizes_from(e, {a[0]}, {a.loc(0)}, "arange");
+  return e.tensor(e.cx->b.one(ir::Op::iota, {}, ir::IotaAttr{d, shape, 0}));
+}
+
+Val shape_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "shape", {"x"}, 1);
+  Val v = e.named_value(a[0]);
+  std::vector<Val> out;
+  if (e.is_numberlike(v))
+    for (DimId d : e.as_tensor(v, a.loc(0)).type.shape) out.push_back(std::make_shared<IntVal>(d));
+  else e.error(Code::E0401, a.loc(0), "`shape` needs a tensor, but this is " + e.type_text(v));
+  return std::make_shared<TupleVal>(std::move(out));
+}
+
+Val len_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "len", {"x"}, 1);
+  if (auto* t = as<TupleVal>(a[0])) return e.integer(static_cast<int64_t>(t->elements.size()));
+  if (auto* t = as<ListVal>(a[0])) return e.integer(static_cast<int64_t>(t->elements.size()));
+  if (auto* q = as<SequenceVal>(a[0])) return q->count;
+  if (auto* s = as<StringVal>(a[0]))
+    if (auto k = s->known()) return e.integer(static_cast<int64_t>(k->size()));
+  if (auto* r = as<RangeVal>(a[0]))
+    return e.int_binary(ast::BinaryOp::sub, *as<IntVal>(r->hi), *as<IntVal>(r->lo), args.loc);
+  return std::make_shared<IntVal>(e.first_size(a[0], a.loc(0)));
+}
+
+// have / want where both are products of sizes and it comes out even: 2*H*B / B.
+std::optional<DimId> quotient(Elab& e, DimId have, DimId want) {
+  DimId q = e.dims.floordiv(have, want);
+  if (e.dims.mul(q, want) == have) return q;
+  return std::nullopt;
+}
+
+Val reshape_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "reshape", {});
+  if (a.values.empty()) e.error(Code::E0402, args.loc, "`reshape` takes a tensor and sizes");
+  Val v = a.values[0];
+  TensorVal t = e.as_tensor(v, a.locs[0]);
+  std::vector<Val> list(a.values.begin() + 1, a.values.end());
+  std::vector<Loc> locs(a.locs.begin() + 1, a.locs.end());
+  if (list.size() == 1)
+    if (auto* tuple = as<TupleVal>(list[0])) list = tuple->elements;
+  std::optional<size_t> open;
+  DimId have = e.dims.constant(1), want = have;
+  for (DimId d : t.type.shape) have = e.dims.mul(have, d);
+  std::vector<DimId> shape;
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (e.known_int(list[i]) == int64_t{-1}) {
+      if (open) e.error(Code::E0402, args.loc, "`reshape` takes one -1");
+      open = i;
+      shape.push_back(0);
+      continue;
+    }
+    shape.push_back(sizes_from(e, {list[i]}, {i < locs.size() ? locs[i] : args.loc}, "reshape")[0]);
+    want = e.dims.mul(want, shape.back());
+  }
+  ir::Value x = e.use(t);
+  e.cx->b.at(args.loc);
+  auto text = [&] { return "`reshape` of " + e.type_text(t.type) + " to " + std::to_string(list.size()) + " axes"; };
+  if (open) {
+    // The missing size: proved where the product divides, else computed and checked.
+    auto hv = e.dims.value(have), wv = e.dims.value(want);
+    if (hv && wv && (*wv == 0 || *hv % *wv != 0))
+      e.error(Code::E0301, args.loc, text() + ": " + std::to_string(*hv) + " elements do not divide by " + std::to_string(*wv));
+    std::vector<SymId> unknown{e.dims.fresh("rest", args.loc, false)};
+    auto solved = e.dims.solve(e.dims.mul(want, e.dims.symbol(unknown[0])), have, unknown);
+    DimId missing;
+    if (want == e.dims.constant(1)) missing = have;
+    else if (solved && solved->exact) missing = solved->value;
+    else if (auto q = quotient(e, have, want)) missing = *q;
+    else {
+      ir::Value n = e.cx->b.scalar(ir::Op::div, {e.cx->b.size(have), e.cx->b.size(want)});
+      missing = e.int_dim(IntVal(e.leaf(n)));
+    }
+    shape[*open] = missing;
+    want = e.dims.mul(want, missing);
+  }
+  if (want != have) e.require_equal(have, want, args.loc, text() + ": the numbers of elements differ", "", {});
+  return e.tensor(e.reshape_as(x, shape));
+}
+
+Val transpose_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "transpose", {});
+  if (a.values.empty()) e.error(Code::E0402, args.loc, "`transpose` takes a tensor");
+  Val v = a.values[0];
+  TensorVal t = e.as_tensor(v, a.locs[0]);
+  int rank = static_cast<int>(t.type.rank());
+  std::vector<Val> list(a.values.begin() + 1, a.values.end());
+  if (list.size() == 1)
+    if (auto* tuple = as<TupleVal>(list[0])) list = tuple->elements;
+  std::vector<int> axes;
+  if (list.empty()) {
+    if (rank < 2) e.error(Code::E0303, args.loc, "`transpose` swaps the last two axes, but this is " + e.type_text(t.type));
+    for (int i = 0; i < rank; ++i) axes.push_back(i);
+    std::swap(axes[static_cast<size_t>(rank - 1)], axes[static_cast<size_t>(rank - 2)]);
+  } else {
+    std::set<int> seen;
+    for (auto& x : list) {
+      int64_t i = e.static_int(x, args.loc, "an axis");
+      if (i < 0) i += rank;
+      if (i < 0 || i >= rank || !seen.insert(static_cast<int>(i)).second || list.size() != static_cast<size_t>(rank))
+        e.error(Code::E0303, args.loc, "`transpose` names each of the " + std::to_string(rank) + " axes once");
+      axes.push_back(static_cast<int>(i));
+    }
+  }
+  ir::Value x = e.use(t);
+  e.cx->b.at(args.loc);
+  return e.tensor(e.cx->b.transpose(x, axes));
+}
+
+std::vector<ir::Value> same_dtype(Elab& e, const std::vector<Val>& values, const std::vector<Loc>& locs, std::string_view fn) {
+  std::optional<DType> d;
+  for (auto& v : values)
+    if (auto t = e.dtype_of(v)) d = d ? d : t;
+  if (!d) {
+    d = DType::i64;
+    for (auto& v : values)
+      if (v->kind == Value::real || (as<WeakVal>(v) && as<WeakVal>(v)->real)) d = DType::f32;
+  }
+  std::vector<ir::Value> out;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!e.is_numberlike(values[i])) e.error(Code::E0401, locs[i], "`" + std::string(fn) + "` takes tensors, but this is " + e.type_text(values[i]));
+    out.push_back(e.to_dtype(values[i], *d, locs[i]));
+  }
+  return out;
+}
+
+std::vector<Val> parts(const TakenRest& a) {
+  if (a.values.size() == 1) {
+    if (auto* l = as<ListVal>(a.values[0])) return l->elements;
+    if (auto* t = as<TupleVal>(a.values[0])) return t->elements;
+  }
+  return a.values;
+}
+
+Val concat_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "concat", {"axis"});
+  std::vector<Val> list = parts(a);
+  if (list.empty()) e.error(Code::E0402, args.loc, "`concat` takes tensors");
+  std::vector<Loc> locs = a.locs;
+  locs.resize(list.size(), args.loc);
+  std::vector<ir::Value> v = same_dtype(e, list, locs, "concat");
+  const std::vector<DimId> first = e.cx->fn->type(v[0]).shape;
+  if (first.empty()) e.error(Code::E0303, locs[0], "`concat` joins tensors with axes; stack makes one of numbers");
+  int axis = e.static_axes(a.named[0] ? a.named[0] : e.integer(0), static_cast<int>(first.size()), args.loc)[0];
+  for (size_t i = 1; i < v.size(); ++i) {
+    std::vector<DimId> s = e.cx->fn->type(v[i]).shape;
+    if (s.size() != first.size())
+      e.error(Code::E0303, locs[i], "`concat` of " + e.shape_text(first) + " and " + e.shape_text(s) + ": the ranks differ");
+    bool checked = false;
+    for (size_t k = 0; k < s.size(); ++k) {
+      if (static_cast<int>(k) == axis) continue;
+      checked |= e.require_equal(first[k], s[k], locs[i], "axis " + std::to_string(k) + " differs in `concat`", "only the axis that is joined may differ", {}) == Elab::Sizes::checked;
+      s[k] = first[k];
+    }
+    if (checked) v[i] = e.reshape_as(v[i], s);
+  }
+  e.cx->b.at(args.loc);
+  return e.tensor(e.cx->b.one(ir::Op::concat, v, ir::AxisAttr{axis}));
+}
+
+Val stack_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "stack", {"axis"});
+  std::vector<Val> list = parts(a);
+  if (list.empty()) e.error(Code::E0402, args.loc, "`stack` takes tensors");
+  std::vector<Loc> locs = a.locs;
+  locs.resize(list.size(), args.loc);
+  std::vector<ir::Value> v = same_dtype(e, list, locs, "stack");
+  const std::vector<DimId> first = e.cx->fn->type(v[0]).shape;
+  int axis = e.static_axes(a.named[0] ? a.named[0] : e.integer(0), static_cast<int>(first.size()) + 1, args.loc)[0];
+  std::vector<DimId> shape = first;
+  shape.insert(shape.begin() + axis, e.dims.constant(1));
+  for (size_t i = 0; i < v.size(); ++i) {
+    const std::vector<DimId> s = e.cx->fn->type(v[i]).shape;
+    if (s.size() != first.size()) e.error(Code::E0303, locs[i], "`stack` of " + e.shape_text(first) + " and " + e.shape_text(s));
+    for (size_t k = 0; k < s.size(); ++k) e.require_equal(first[k], s[k], locs[i], "the shapes differ in `stack`", "", {});
+    v[i] = e.cx->b.reshape(v[i], shape);
+  }
+  e.cx->b.at(args.loc);
+  return e.tensor(e.cx->b.one(ir::Op::concat, v, ir::AxisAttr{axis}));
+}
+
+Val broadcast_fn(Elab& e, const Args& args) {
+  TakenRest a(e, args, "broadcast", {});
+  if (a.values.empty()) e.error(Code::E0402, args.loc, "`broadcast` takes a tensor and sizes");
+  Val v = a.values[0];
+  TensorVal t = e.as_tensor(v, a.locs[0]);
+  a.values.erase(a.values.begin());
+  a.locs.erase(a.locs.begin());
+  std::vector<DimId> shape = sizes_from(e, a.values, a.locs, "broadcast");
+  if (shape.size() < t.type.rank()) e.error(Code::E0303, args.loc, "`broadcast` to fewer axes");
+  DimId one = e.dims.constant(1);
+  for (size_t i = 0; i < t.type.rank(); ++i) {
+    DimId to = shape[shape.size() - t.type.rank() + i];
+    if (t.type.shape[i] != one && t.type.shape[i] != to)
+      e.require_equal(t.type.shape[i], to, args.loc, "`broadcast` repeats axes of size 1 only", "", {});
+  }
+  return e.tensor(e.stretch(e.use(t), shape));
+}
+
+Val dtype_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "dtype_of", {"x"}, 1);
+  Val v = a[0];
+  return std::make_shared<DTypeVal>(e.as_tensor(v, a.loc(0)).type.dtype);
+}
+
+Val rank_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "rank", {"x"}, 1);
+  Val v = a[0];
+  return e.integer(static_cast<int64_t>(e.as_tensor(v, a.loc(0)).type.rank()));
+}
+
+constexpr Builtin kTable[] = {
+    {"exp", "exp(x)", unary_fn<ir::Op::exp, k_exp>},
+    {"expm1", "expm1(x)", unary_fn<ir::Op::expm1, k_expm1>},
+    {"log", "log(x)", unary_fn<ir::Op::log, k_log>},
+    {"log1p", "log1p(x)", unary_fn<ir::Op::log1p, k_log1p>},
+    {"sqrt", "sqrt(x)", unary_fn<ir::Op::sqrt, k_sqrt>},
+    {"sin", "sin(x)", unary_fn<ir::Op::sin, k_sin>},
+    {"cos", "cos(x)", unary_fn<ir::Op::cos, k_cos>},
+    {"tanh", "tanh(x)", unary_fn<ir::Op::tanh, k_tanh>},
+    {"erf", "erf(x)", unary_fn<ir::Op::erf, k_erf>},
+    {"floor", "floor(x)", unary_fn<ir::Op::floor, k_floor>},
+    {"ceil", "ceil(x)", unary_fn<ir::Op::ceil, k_ceil>},
+    {"trunc", "trunc(x)", unary_fn<ir::Op::trunc, k_trunc>},
+    {"round", "round(x)", unary_fn<ir::Op::round, k_round>},
+    {"atan2", "atan2(y, x)", binary_fn<ir::Op::atan2, k_atan2>},
+    {"bit_and", "bit_and(a, b)", binary_fn<ir::Op::and_, k_bit_and>},
+    {"bit_or", "bit_or(a, b)", binary_fn<ir::Op::or_, k_bit_or>},
+    {"bit_xor", "bit_xor(a, b)", binary_fn<ir::Op::xor_, k_bit_xor>},
+    {"bit_not", "bit_not(a)", unary_fn<ir::Op::not_, k_bit_not>},
+    {"shift_left", "shift_left(a, n)", binary_fn<ir::Op::shl, k_shift_left>},
+    {"shift_right", "shift_right(a, n)", binary_fn<ir::Op::shr, k_shift_right>},
+    {"abs", "abs(x)", abs_fn},
+    {"maximum", "maximum(a, b)", extremum<true>},
+    {"minimum", "minimum(a, b)", extremum<false>},
+    {"where", "where(condition, a, b)", where_fn},
+    {"cast", "cast(x, dtype)", cast_fn},
+    {"int", "int(x)", to_int},
+    {"float", "float(x)", to_float},
+    {"sum", "sum(x, axis, keep)", reduce_fn<ir::ReduceKind::sum>},
+    {"prod", "prod(x, axis, keep)", reduce_fn<ir::ReduceKind::prod>},
+    {"max", "max(x, axis, keep)", reduce_fn<ir::ReduceKind::max>},
+    {"min", "min(x, axis, keep)", reduce_fn<ir::ReduceKind::min>},
+    {"any", "any(x, axis, keep)", reduce_fn<ir::ReduceKind::any>},
+    {"all", "all(x, axis, keep)", reduce_fn<ir::ReduceKind::all>},
+    {"mean", "mean(x, axis, keep)", mean_fn},
+    {"argmax", "argmax(x, axis, keep)", arg_fn<ir::ReduceKind::max>},
+    {"argmin", "argmin(x, axis, keep)", arg_fn<ir::ReduceKind::min>},
+    {"cumsum", "cumsum(x, axis)", scan_fn<ir::ReduceKind::sum>},
+    {"cumprod", "cumprod(x, axis)", scan_fn<ir::ReduceKind::prod>},
+    {"sort", "sort(x, axis)", sort_fn<false>},
+    {"argsort", "argsort(x, axis)", sort_fn<true>},
+    {"zeros", "zeros(sizes.., dtype = f32)", filled<0>},
+    {"ones", "ones(sizes.., dtype = f32)", filled<1>},
+    {"full", "full(value, sizes.., dtype)", full},
+    {"arange", "arange(n, dtype = i64)", arange},
+    {"shape", "shape(x)", shape_fn},
+    {"len", "len(x)", len_fn},
+    {"rank", "rank(x)", rank_fn},
+    {"dtype_of", "dtype_of(x)", dtype_fn},
+    {"reshape", "reshape(x, sizes..)", reshape_fn},
+    {"transpose", "transpose(x, axes..)", transpose_fn},
+    {"concat", "concat(parts.., axis = 0)", concat_fn},
+    {"stack", "stack(parts.., axis = 0)", stack_fn},
+    {"broadcast", "broadcast(x, sizes..)", broadcast_fn},
+};
+
+}  // namespace
+
+std::span<const Builtin> tensor_builtins() { return kTable; }
+
+}  // namespace tenon::elab

@@ -1,0 +1,113 @@
+// train net on data { .. } is sugar over `_train` of stdlib/train.model: each entry that uses the model
+// becomes a function of it (rule 11).
+#include <algorithm>
+
+#include "frontend/elab.h"
+
+namespace tenon::elab {
+namespace {
+
+constexpr std::string_view kEntries[] = {"loss", "optimizer", "batch", "epochs", "steps", "seed", "shuffle",
+                                         "metrics", "validate", "patience", "clip", "log", "checkpoint", "shards"};
+constexpr std::string_view kLater[] = {"patience", "log", "checkpoint", "shards"};
+
+}  // namespace
+
+void Elab::train(const ast::Train& t, const ScopePtr& s) {
+  require_effect(t.loc, "`train`");
+  if (t.place->kind != ast::Expr::name)
+    error(Code::E0602, t.place->loc, "`train` takes the name of a var here", "to train a part: var head = net.head, train it, then net.head = head");
+  const std::string id = ast::as<ast::NameRef>(*t.place).id;
+  Val net = expr(*t.place, s);
+  if (is_poison(net)) throw Reported{};
+  Binding* b = lookup(id, s);
+  if (!b || !b->mutable_)
+    error(Code::E0602, t.place->loc, "`" + id + "` is not a var, so training cannot change it", "define it with `var " + id + " = ..`",
+          b ? std::vector<Note>{{b->where, "`" + id + "` is defined here"}} : std::vector<Note>{});
+  Val data = expr(*t.data, s);
+  if (is_poison(data)) throw Reported{};
+  if (data->kind != Value::record)
+    error(Code::E0602, t.data->loc, "`train` needs a data set, a record of tensors, but this is " + type_text(data),
+          "{x: inputs, y: labels}");
+
+  // Entries by name; each at most once.
+  std::map<std::string, const ast::Setting*> entries;
+  for (auto& e : t.settings) {
+    std::vector<std::string> known(std::begin(kEntries), std::end(kEntries));
+    if (std::find(known.begin(), known.end(), e.id.text) == known.end()) {
+      std::string hint;
+      for (auto& n : near_misses(e.id.text, known)) hint += (hint.empty() ? "did you mean `" : "`, `") + n;
+      if (!hint.empty()) hint += "`?";
+      else for (auto& n : known) hint += (hint.empty() ? "entries are " : ", ") + n;
+      error(Code::E0602, e.id.loc, "`train` has no entry `" + e.id.text + "`", hint);
+    }
+    for (auto later : kLater)
+      if (later == e.id.text) error(Code::E0602, e.id.loc, "the entry `" + e.id.text + "` is not built yet");
+    if (!entries.emplace(e.id.text, &e).second) error(Code::E0602, e.id.loc, "the entry `" + e.id.text + "` stands twice");
+  }
+  auto need = [&](const char* name, const char* hint) {
+    if (!entries.count(name)) error(Code::E0602, t.loc, std::string("`train` needs the entry `") + name + "`", hint);
+    return entries[name];
+  };
+  auto tree = std::make_shared<ast::Module>();
+  modules.push_back(tree);
+  ScopePtr frozen = freeze(s);
+  // fn(net, params..) = e
+  auto function = [&](const ast::Setting& e, std::vector<ast::Param> params, const ast::Expr* body) -> Val {
+    auto* l = tree->make<ast::Lambda>(e.value->loc);
+    l->sig.params.push_back({{id, e.id.loc}, nullptr, false, nullptr});
+    for (auto& p : params) l->sig.params.push_back(p);
+    l->sig.loc = e.id.loc;
+    l->body.expr = body;
+    return closure(*l, frozen);
+  };
+  const ast::Setting* loss = need("loss", "loss(batch) = cross_entropy(net(batch.x), batch.y)");
+  if (!loss->params || loss->params->size() != 1)
+    error(Code::E0602, loss->id.loc, "the loss is a function of the batch", "loss(batch) = cross_entropy(net(batch.x), batch.y)");
+  const ast::Setting* opt = need("optimizer", "optimizer = adam(lr = 1e-3)");
+  if (opt->value->kind != ast::Expr::call)
+    error(Code::E0602, opt->value->loc, "the optimizer is a call, into which the model is put first", "optimizer = adam(lr = 1e-3)");
+  // optimizer = f(a, k = v) becomes fn(net, steps) = f(net, a, k = v, steps = steps)
+  const auto& oc = ast::as<ast::Call>(*opt->value);
+  auto* call_tree = tree->make<ast::Call>(oc.loc);
+  auto* net_ref = tree->make<ast::NameRef>(oc.loc);
+  net_ref->id = id;
+  call_tree->callee = oc.callee;
+  call_tree->args.push_back({std::nullopt, net_ref});
+  for (auto& a : oc.args) call_tree->args.push_back(a);
+  auto* steps_ref = tree->make<ast::NameRef>(oc.loc);
+  steps_ref->id = "steps";
+  if (takes_steps(expr(*oc.callee, s))) call_tree->args.push_back({ast::Name{"steps", oc.loc}, steps_ref});
+  ast::Param steps_param{{"steps", oc.loc}, nullptr, false, nullptr};
+  Args args;
+  args.loc = t.loc;
+  auto give = [&](const std::string& name, Val v, Loc loc) { args.list.push_back({name, std::move(v), loc}); };
+  give("", net, t.place->loc);
+  give("", data, t.data->loc);
+  give("loss", function(*loss, *loss->params, loss->value), loss->value->loc);
+  give("optimizer", function(*opt, {steps_param}, call_tree), opt->value->loc);
+  for (const char* name : {"batch", "epochs", "steps", "seed", "shuffle", "validate", "clip"})
+    if (entries.count(name)) {
+      if (entries[name]->params) error(Code::E0602, entries[name]->id.loc, std::string("`") + name + "` is no function");
+      give(name, named_value(expr(*entries[name]->value, s)), entries[name]->value->loc);
+    }
+  if (entries.count("epochs") && entries.count("steps"))
+    error(Code::E0602, entries["steps"]->id.loc, "`epochs` and `steps` stand together", "one of them says how long to train");
+  if (!entries.count("epochs") && !entries.count("steps")) error(Code::E0602, t.loc, "`train` needs `epochs` or `steps`", "epochs = 10");
+  if (entries.count("metrics")) give("metrics", function(*entries["metrics"], {}, entries["metrics"]->value), entries["metrics"]->value->loc);
+  Binding* trainer = library_name("_train");
+  require(trainer && trainer->value, "the library has no _train");
+  Val trained = call(trainer->value, args);
+  assign_to(*t.place, trained, s);
+}
+
+bool Elab::takes_steps(const Val& callee) {
+  const std::vector<ast::Param>* params = nullptr;
+  if (auto* f = as<FunctionVal>(callee); f && f->decl) params = &f->decl->sig.params;
+  if (auto* f = as<FunctionVal>(callee); f && f->fn) params = &f->fn->sig.params;
+  if (auto* m = as<ModelClassVal>(callee)) params = &m->decl->params;
+  if (!params) return false;
+  return std::any_of(params->begin(), params->end(), [](const ast::Param& p) { return p.id.text == "steps"; });
+}
+
+}  // namespace tenon::elab
