@@ -159,7 +159,7 @@ FnId Derivatives::make(Order order, Loc where) {
   const std::vector<BitSet>& depends = flow_.depends(order.fn);
   for (int seed : order.seeds) {
     bool any = false;
-    for (int i : order.wrt) any |= depends[seed].has(i);
+    for (int i : order.wrt) any |= fn.vjp_rule || depends[seed].has(i);
     if (any) continue;
     const Loc at = place_of(fn, fn.body.results[seed]);
     std::string of;
@@ -182,6 +182,11 @@ FnId Derivatives::write_vjp(const Order& order) {
   for (size_t i = 0; i < source.body.params.size(); ++i)
     params.push_back(b.param(source.type(source.body.params[i]), source.params[i]));
   for (int k : order.seeds) cts.push_back(b.param(source.type(source.body.results[k])));
+  if (source.vjp_rule) {
+    by_rule(b, order, params, cts);
+    verify_after("differentiate", module_, fn);
+    return module_.add(std::move(owned));
+  }
   Reverse reverse(*this, order.fn, order.wrt, order.seeds, b, b, Frame::direct);
   reverse.bind_params(params);
   fn.body.results = reverse.forward();
@@ -192,6 +197,34 @@ FnId Derivatives::write_vjp(const Order& order) {
   for (int i : order.wrt) fn.results.push_back(source.params[i]);
   verify_after("differentiate", module_, fn);
   return module_.add(std::move(owned));
+}
+
+// The function itself, and then the rule that the user gave for it.
+void Derivatives::by_rule(Builder& b, const Order& order, const std::vector<Value>& params,
+                          const std::vector<Value>& cts) {
+  const Function& source = module_.fn(order.fn);
+  std::vector<DimId> dims;
+  for (SymId s : source.sizes) dims.push_back(module_.dims.symbol(s));
+  b.at(source.loc);
+  const std::vector<Value> results = b.call(order.fn, dims, params);
+  std::vector<Value> operands = params;
+  operands.insert(operands.end(), results.begin(), results.end());
+  for (size_t k = 0; k < results.size(); ++k) {
+    if (!is_float(b.type(results[k]).dtype)) continue;
+    const auto seed = std::find(order.seeds.begin(), order.seeds.end(), int(k));
+    operands.push_back(seed != order.seeds.end() ? cts[seed - order.seeds.begin()]
+                                                 : b.zeros(b.type(results[k])));
+  }
+  const std::vector<Value> given = b.call(*source.vjp_rule, dims, operands);
+  Function& fn = b.fn();
+  fn.body.results = results;
+  fn.results = source.results;
+  for (int wrt : order.wrt) {
+    size_t at = 0;  // among the float parameters
+    for (int i = 0; i < wrt; ++i) at += is_float(b.type(params[i]).dtype);
+    fn.body.results.push_back(given[at]);
+    fn.results.push_back(source.params[wrt]);
+  }
 }
 
 FnId Derivatives::write_jvp(const Order& order) {

@@ -88,6 +88,8 @@ class Derivatives {
   };
   FnId make(Order order, Loc where);
   FnId write_vjp(const Order& order);
+  void by_rule(Builder& b, const Order& order, const std::vector<Value>& params,
+               const std::vector<Value>& cts);
   FnId write_jvp(const Order& order);
 
   Module& module_;

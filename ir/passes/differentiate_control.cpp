@@ -17,6 +17,11 @@ void Reverse::forward_if(const Node& node, Frame& frame) {
     plan.stand_ins.push_back(
         b_.fn().new_value(residuals_.type(source_.type(node.results[k]))));
   }
+  // Where a value has a cotangent already, from later uses or as a sum of the loop around, a branch
+  // goes on with that: one that only touches an element of it does not cost a whole tensor.
+  for (Value v : plan.captured)
+    if (frame.totals.count(v) || frame.last_use[v] > frame.position)
+      plan.totals.emplace_back(v, b_.fn().new_value(residuals_.type(source_.type(v))));
   std::vector<Region> forward;
   Frame* inner[2];
   for (size_t side = 0; side < 2; ++side) {
@@ -25,6 +30,10 @@ void Reverse::forward_if(const Node& node, Frame& frame) {
     f_.open({});
     forward_nodes(branch, own);
     b_.open({});
+    for (const auto& [v, stand_in] : plan.totals) {
+      own.cotangent[v] = stand_in;
+      own.totals.insert(v);
+    }
     for (size_t i = plan.carries.size(); i-- > 0;)
       add(branch.results[plan.carries[i]], plan.stand_ins[i], own);
     backward_nodes(branch, own);
@@ -74,17 +83,25 @@ void Reverse::backward_if(const Node& node, Frame& frame) {
   std::map<Value, Value> to;
   for (size_t i = 0; i < plan.carries.size(); ++i)
     to[plan.stand_ins[i]] = cotangent_or_zero(node.results[plan.carries[i]], frame);
+  for (const auto& [v, stand_in] : plan.totals) to[stand_in] = cotangent_or_zero(v, frame);
   if (plan.tape) to[plan.tape_in] = residuals_.back_tape(frame);
   for (Region& r : plan.bodies) rename_uses(r, to);
   const Value cond = primal(node.operands[0], frame);
   b_.at(node.loc);
   const std::vector<Value> cts = b_.emit(Op::if_, {cond}, {}, std::move(plan.bodies)).results;
   if (plan.tape) residuals_.back_tape(frame) = cts.back();
-  for (size_t i = plan.captured.size(); i-- > 0;) add(plan.captured[i], cts[i], frame);
+  std::set<Value> totals;
+  for (const auto& [v, stand_in] : plan.totals) totals.insert(v);
+  for (size_t i = plan.captured.size(); i-- > 0;) {
+    if (totals.count(plan.captured[i]))
+      frame.cotangent[plan.captured[i]] = cts[i];
+    else
+      add(plan.captured[i], cts[i], frame);
+  }
 }
 
 // A loop pushes in each turn and runs backward as many turns; `while` counts them. Cotangents of the
-// carries are carried, and so are those of what the body captures: sums over the turns.
+// carries are carried, and so are those of what the body captures: each turn adds to what there is.
 void Reverse::forward_loop(const Node& node, Frame& frame) {
   const bool counts = node.op == Op::while_;
   const size_t first_param = counts ? 0 : 1;
@@ -96,6 +113,7 @@ void Reverse::forward_loop(const Node& node, Frame& frame) {
     if (activity_.active(node.results[k])) plan.carries.push_back(k);
 
   Frame& inner = inner_frame(frame);
+  inner.totals.insert(plan.captured.begin(), plan.captured.end());
   std::vector<Type> types = copy_.types(body.params);
   if (counts) types.push_back(scalar_type(DType::i64));
   const std::vector<Value> params = f_.open(types);
@@ -177,12 +195,13 @@ void Reverse::backward_loop(const Node& node, Frame& frame) {
   operands.push_back(counts ? residuals_.need(plan.turns, frame) : primal(node.operands[1], frame));
   b_.at(node.loc);
   for (size_t k : plan.carries) operands.push_back(cotangent_or_zero(node.results[k], frame));
-  for (Value v : plan.captured) operands.push_back(zero(v));
+  for (Value v : plan.captured) operands.push_back(cotangent_or_zero(v, frame));
   if (plan.tape) operands.push_back(residuals_.back_tape(frame));
   const std::vector<Value> cts = b_.emit(Op::for_, operands, {}, std::move(plan.bodies)).results;
   if (plan.tape) residuals_.back_tape(frame) = cts.back();
   const size_t own = plan.carries.size();
-  for (size_t i = plan.captured.size(); i-- > 0;) add(plan.captured[i], cts[own + i], frame);
+  for (size_t i = 0; i < plan.captured.size(); ++i)
+    frame.cotangent[plan.captured[i]] = cts[own + i];
   for (size_t i = own; i-- > 0;) add(node.operands[first_operand + plan.carries[i]], cts[i], frame);
 }
 

@@ -59,14 +59,16 @@ class Point {
     return out;
   }
 
-  // The cotangent that flows into `target`, as a node over all indices; kNoValue: none flows.
-  // `seed` gives the body's cotangent inside, from the indices.
-  Value cotangent(Value target, const Type& type,
-                  const std::function<Value(Point&, const std::vector<Value>&)>& seed) {
+  // Gives the owner of `target` (what is read, or the scalar itself) the cotangent that flows into it
+  // over all indices, if any does. `seed` gives the body's cotangent inside, from the indices.
+  void cotangent(BackwardSite& site, Value target,
+                 const std::function<Value(Point&, const std::vector<Value>&)>& seed) {
     start();
     target_ = target;
     find_reach();
     const Node* read = defs_.count(target) ? defs_.at(target) : nullptr;
+    const Value owner = read ? read->operands[0] : target;
+    const Type type = site.type(owner);
     const std::vector<int> projection = read ? projected(*read, type) : std::vector<int>{};
     const bool gather = !read || type.rank() == 0 || !projection.empty();
     std::vector<int> order = read ? projection : std::vector<int>{};  // the loop's own indices
@@ -78,7 +80,6 @@ class Point {
       order.push_back(i);
       red.push_back(ranges_[i]);
     }
-    const Value zero = gather ? kNoValue : b_.zeros(type);
     const std::vector<Value> params =
         b_.open(std::vector<Type>(order.size(), scalar_type(DType::i64)));
     std::vector<Value> index(params.size());
@@ -97,13 +98,19 @@ class Point {
     }
     if (!none) yield.push_back(flows->second);
     Region region = leave(yield);
-    if (none) return kNoValue;  // the region is dropped
+    if (none) return;  // the region is dropped
     settle(region);
     std::vector<Region> regions;
     regions.push_back(std::move(region));
-    if (gather)
-      return b_.one(Op::map, {}, MapAttr{out, red, ReduceKind::sum}, std::move(regions));
-    return b_.one(Op::scatter, {zero}, ScatterAttr{ranges_}, std::move(regions));
+    if (gather) {
+      const MapAttr attr{out, red, ReduceKind::sum};
+      site.add(owner, b_.one(Op::map, {}, attr, std::move(regions)));
+    } else {
+      Value total = site.total(owner);
+      if (total == kNoValue) total = b_.zeros(type);
+      const ScatterAttr attr{ranges_};
+      site.set_total(owner, b_.one(Op::scatter, {total}, attr, std::move(regions)));
+    }
   }
 
   // The body's value (or tangent) at every index, without reducing.
@@ -418,19 +425,7 @@ void point_cotangents(BackwardSite& site, const Function& source, const Node& no
     }
     return p.read(ct, at);
   };
-  for (size_t i = targets.size(); i-- > 0;) {
-    const Node* read = nullptr;
-    auto find = [&](auto& self, const Region& r) -> void {
-      for (const Node& n : r.nodes) {
-        if (n.op == Op::read && n.results[0] == targets[i]) read = &n;
-        for (const Region& inner : n.regions) self(self, inner);
-      }
-    };
-    find(find, node.regions[0]);
-    const Value owner = read ? read->operands[0] : targets[i];
-    const Value part = point.cotangent(targets[i], site.type(owner), seed);
-    if (part != kNoValue) site.add(owner, part);
-  }
+  for (size_t i = targets.size(); i-- > 0;) point.cotangent(site, targets[i], seed);
   if (!map && site.active(node.operands[0])) site.add(node.operands[0], ct);
 }
 

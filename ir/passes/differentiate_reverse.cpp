@@ -19,6 +19,8 @@ class Reverse::Site : public BackwardSite {
   DimId dim(DimId d) override { return r_.residuals_.dim(d); }
   bool active(Value v) override { return r_.activity_.active(v); }
   void add(Value v, Value ct) override { r_.add(v, ct, frame_); }
+  Value total(Value v) override { return r_.cotangent(v, frame_); }
+  void set_total(Value v, Value ct) override { frame_.cotangent[v] = ct; }
 
  private:
   Reverse& r_;
@@ -117,7 +119,14 @@ void Reverse::finish(const Node& node, const std::vector<Value>& results, Frame&
 }
 
 void Reverse::forward_nodes(const Region& region, Frame& frame) {
-  for (const Node& n : region.nodes) forward_node(n, frame);
+  for (size_t i = 0; i < region.nodes.size(); ++i) {
+    for (Value v : region.nodes[i].operands) frame.last_use[v] = i;
+    for (const Region& inner : region.nodes[i].regions)
+      for (Value v : captures(inner)) frame.last_use[v] = i;
+  }
+  for (Value v : region.results) frame.last_use[v] = region.nodes.size();
+  for (frame.position = 0; frame.position < region.nodes.size(); ++frame.position)
+    forward_node(region.nodes[frame.position], frame);
 }
 
 void Reverse::forward_node(const Node& node, Frame& frame) {

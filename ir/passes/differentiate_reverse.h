@@ -31,6 +31,7 @@ class Reverse {
     std::vector<Region> bodies;     // backward, detached until its place comes
     std::vector<size_t> carries;    // results (or carries) that take part
     std::vector<Value> stand_ins;   // if: for the cotangents of `carries`
+    std::vector<std::pair<Value, Value>> totals;  // if: captured, and a stand-in for its cotangent
     std::vector<Value> captured;    // values of around that the bodies want cotangents for
     Value tape_in = kNoValue;       // if: stands for the tape that backward bodies start from
     bool tape = false;

@@ -34,6 +34,9 @@ struct Frame {
   std::vector<std::pair<SymId, SymId>> saved_sizes;  // a size bound in this body, its stand-in
   std::unordered_map<Value, Value> here;             // forward value -> backward value in this body
   std::unordered_map<Value, Value> cotangent;        // of values of the source
+  std::set<Value> totals;  // values from outside whose cotangent is carried through this body
+  std::unordered_map<Value, size_t> last_use;  // in this body: the node, or behind them all
+  size_t position = 0;                         // of forward code
 
   // A loop's own index, rebuilt from the backward loop's: lo + hi - 1 - turn.
   Value index = kNoValue, turn = kNoValue, lo = kNoValue, hi = kNoValue;

@@ -139,11 +139,11 @@ struct Contraction {
     return b.broadcast(v, own_type.shape, kept);
   }
 
-  Value scatter() {
+  Value scatter_into(Value total) {
     Builder& b = site.b;
     std::vector<DimId> range;
     for (DimId d : spec.range) range.push_back(site.dim(d));
-    const Value zero = b.zeros(own_type);
+    if (total == kNoValue) total = b.zeros(own_type);
     const std::vector<Value> index =
         b.open(std::vector<Type>(range.size(), scalar_type(DType::i64)));
     auto at = [&](const Affine& a) {
@@ -162,7 +162,7 @@ struct Contraction {
     yield.push_back(b.one(Op::mul, {u, b.one(Op::read, read_other)}));
     std::vector<Region> body;
     body.push_back(b.close(yield));
-    return b.one(Op::scatter, {zero}, ScatterAttr{range}, std::move(body));
+    return b.one(Op::scatter, {total}, ScatterAttr{range}, std::move(body));
   }
 };
 
@@ -178,6 +178,20 @@ std::vector<Value> joined(std::vector<Value> a, const std::vector<Value>& more) 
 }
 
 }  // namespace
+
+void add_part(BackwardSite& site, Value source, Value ct, const std::vector<Value>& starts,
+              const std::vector<int64_t>& strides) {
+  Builder& b = site.b;
+  const SliceAttr place{b.type(ct).shape, strides};
+  Value total = site.total(source);
+  if (total == kNoValue) {
+    total = b.zeros(site.type(source));
+  } else {
+    const Value before = b.one(Op::slice, joined({total}, starts), place);
+    ct = b.one(Op::add, {before, ct});
+  }
+  site.set_total(source, b.one(Op::update, joined({total, ct}, starts), place));
+}
 
 void transpose(BackwardSite& site, const Function& source, const Node& node,
                const std::vector<Value>& cts) {
@@ -217,9 +231,7 @@ void transpose(BackwardSite& site, const Function& source, const Node& node,
     }
     case Op::slice: {
       if (!wants(0)) return;
-      const SliceAttr place{b.type(ct).shape, node.get<SliceAttr>().strides};
-      const Value zero = b.zeros(site.type(operand(0)));
-      site.add(operand(0), b.one(Op::update, joined({zero, ct}, starts_of(site, node, 1)), place));
+      add_part(site, operand(0), ct, starts_of(site, node, 1), node.get<SliceAttr>().strides);
       return;
     }
     case Op::update: {
@@ -284,8 +296,10 @@ void transpose(BackwardSite& site, const Function& source, const Node& node,
         Contraction c{site, spec, i == 0 ? spec.a : spec.b, i == 0 ? spec.b : spec.a,
                       site.type(operand(i)), site.primal(operand(1 - i)), ct};
         const std::vector<int> leads = c.leads();
-        const bool apart = leads.size() == c.own.size();
-        site.add(operand(i), apart ? c.contract(leads) : c.scatter());
+        if (leads.size() == c.own.size())
+          site.add(operand(i), c.contract(leads));
+        else
+          site.set_total(operand(i), c.scatter_into(site.total(operand(i))));
       }
       return;
     }
@@ -296,11 +310,9 @@ void transpose(BackwardSite& site, const Function& source, const Node& node,
       return;
     case Op::read: {
       if (!wants(0)) return;
-      const Type t = site.type(operand(0));
-      const std::vector<DimId> one(t.rank(), b.dims().constant(1));
-      const SliceAttr place{one, std::vector<int64_t>(t.rank(), 1)};
-      const std::vector<Value> into{b.zeros(t), b.reshape(ct, one)};
-      site.add(operand(0), b.one(Op::update, joined(into, starts_of(site, node, 1)), place));
+      const std::vector<DimId> one(site.type(operand(0)).rank(), b.dims().constant(1));
+      add_part(site, operand(0), b.reshape(ct, one), starts_of(site, node, 1),
+               std::vector<int64_t>(one.size(), 1));
       return;
     }
     case Op::map:

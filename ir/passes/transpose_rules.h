@@ -21,9 +21,17 @@ class BackwardSite {
   virtual DimId dim(DimId d) = 0;            // a size there
   virtual bool active(Value source) = 0;     // whether it wants a cotangent
   virtual void add(Value source, Value ct) = 0;  // after what it has: the order is meaning
+  // What it has so far, and a total that takes its place. A rule that gives only some elements adds
+  // them where they belong, so that a loop which reads x[i] does not touch all of x in each turn.
+  virtual Value total(Value source) = 0;  // kNoValue: nothing yet
+  virtual void set_total(Value source, Value ct) = 0;
 
   Builder& b;
 };
+
+// Adds `ct` to the elements of `source` that slice(source, starts) reads.
+void add_part(BackwardSite& site, Value source, Value ct, const std::vector<Value>& starts,
+              const std::vector<int64_t>& strides);
 
 // Gives the node's operands their cotangents. `cts` has one entry per result, kNoValue for a zero.
 // Not for nodes with bodies, calls and tapes: those are differentiate_reverse.cpp's.

@@ -812,6 +812,8 @@ TEST(Differentiate, ARuleOfItsOwn) {
   const double y = std::exp(0.1);
   EXPECT_NEAR(c.run(ir::make_vjp(*c.module, 0, {0}, {0}), {num(1)})[1].at[0], 4 * std::exp(y) * y, 1e-12);
   EXPECT_NEAR(c.run(ir::make_jvp(*c.module, 0, {0}, {0}), {num(1)})[1].at[0], std::exp(y) * y, 1e-12);
+  const FnId direct = ir::make_vjp(*c.module, 1, {0}, {0});
+  EXPECT_NEAR(NaiveEval(*c.module).run(direct, {}, {num(0.1), num(1)})[1].at[0], 2 * y, 1e-12);
   // The rule itself is differentiated for order 2.
   const FnId first = ir::make_vjp(*c.module, 0, {0}, {0});
   const FnId second = ir::make_vjp(*c.module, first, {0}, {1});
@@ -839,6 +841,48 @@ TEST(Differentiate, DebugRunsOnceAndChecksStay) {
 TEST(Differentiate, WhatComesOutIsWrittenOnce) {
   Case c(kNewton, {});
   EXPECT_EQ(ir::make_vjp(*c.module, 0, {0}, {0}), ir::make_vjp(*c.module, 0, {0}, {0}));
+}
+
+// A loop that reads and writes single elements, under an if: each turn adds to what it read.
+TEST(Differentiate, ElementsInLoops) {
+  const char* text = R"(fn @0 f[N](%0: f64[N], %1: f64[N]) {
+    %2: i64 = constant 0
+    %3: i64 = size N
+    %4: f64[N] = for(%2, %3, %0) {
+      (%5: i64, %6: f64[N])
+      %7: i64 = constant 1
+      %8: bool = lt(%5, %7)
+      %9: f64[1] = if(%8) {
+        %10: f64[1] = slice(%1, %5) strides=[1]
+        %11: f64[1] = mul(%10, %10)
+        yield %11
+      } {
+        %12: i64 = sub(%5, %7)
+        %13: f64[1] = slice(%6, %12) strides=[1]
+        %14: f64[1] = slice(%1, %12) strides=[1]
+        %15: f64[1] = mul(%13, %14)
+        yield %15
+      }
+      %16: f64[1] = slice(%6, %5) strides=[1]
+      %17: f64[1] = mul(%9, %16)
+      %18: f64[N] = update(%6, %17, %5) strides=[1]
+      yield %18
+    }
+    return %4
+  })";
+  check(Case(text, {some({4}), some({4}, -1, 1, 2)}, {4}), {0, 1}, 3);
+  // Nothing in the backward loop is as large as the tensor but the totals themselves.
+  Case c(text, {});
+  const Function& g = c.module->fn(ir::make_vjp(*c.module, 0, {0, 1}, {0}));
+  auto walk = [&](auto& self, const ir::Region& r, bool inside) -> void {
+    for (const ir::Node& n : r.nodes) {
+      if (inside && n.op == Op::broadcast) EXPECT_EQ(g.type(n.results[0]).shape[0], c.module->dims.constant(1));
+      if (inside && n.op == Op::add && g.type(n.results[0]).rank() > 0)
+        EXPECT_EQ(g.type(n.results[0]).shape[0], c.module->dims.constant(1));
+      for (const ir::Region& inner : n.regions) self(self, inner, inside || n.op == Op::for_);
+    }
+  };
+  walk(walk, g.body, false);
 }
 
 // Loop invariants and what is free to rebuild are not pushed: one push per turn, of the tanh.
