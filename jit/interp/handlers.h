@@ -164,7 +164,6 @@ struct Mapped {
   DType dtype = DType::f32;
   bool to_scalar = false;
   Use x{};                    // of a scatter
-  Loc place{};                // of the one read
 };
 TENON_HANDLER(run_map);
 TENON_HANDLER(run_scatter);
@@ -177,8 +176,9 @@ struct Rows {
 TENON_HANDLER(run_gather_rows);
 TENON_HANDLER(run_scatter_rows);
 
-// A body that is no point program runs once per index; what it gives is laid down in buffers, and a
-// program that only reads those goes through the same kernel, so the order of sums is the same.
+// The turns of a map: its body once per index. They run where the point program trapped, to find what
+// is wrong first, and where a read under a condition meets a tensor without elements. What the body gives is laid down in buffers, and a program that only reads those goes
+// through the same kernel, so the order of sums is the same.
 struct Turns {
   kernels::PointProgram program;
   ShapeRef out, red;

@@ -1,5 +1,5 @@
 // Handlers of point work: fused groups of elementwise nodes, and map and scatter, whose bodies run as
-// point programs over blocks of indices, or turn by turn where a body has control flow of its own.
+// point programs over blocks of indices, or turn by turn (see Turns in handlers.h).
 #include <utility>
 
 #include "jit/interp/engine.h"
@@ -75,46 +75,52 @@ Tensor copy_of(Run& r, const Use& x) {
 
 }  // namespace
 
+// A trap in a block tells that something is wrong, not what is wrong first: then the turns behind
+// find the smallest index, and in it the first node.
 TENON_HANDLER(run_map) {
   const auto& m = *static_cast<const Mapped*>(in->data);
   const Mapping args(r, m);
-  if (!args.usable) return in + 1;  // the turns stand there
-  r.place = m.place;
+  if (!args.usable) return in + 1;
   const Extents out = m.out.eval(r), red = m.red.eval(r);
-  if (m.to_scalar) {
-    Slot result{};
-    kernels::run_map(m.program, out, red, m.kind, args.operands, args.reads, &result, r.threads());
-    r.s[in->out] = result;
-  } else {
-    Tensor result(m.dtype, out);
-    kernels::run_map(m.program, out, red, m.kind, args.operands, args.reads, result.raw(), r.threads());
-    r.put(in->out, std::move(result));
+  try {
+    if (m.to_scalar) {
+      Slot result{};
+      kernels::run_map(m.program, out, red, m.kind, args.operands, args.reads, &result, r.threads());
+      r.s[in->out] = result;
+    } else {
+      Tensor result(m.dtype, out);
+      kernels::run_map(m.program, out, red, m.kind, args.operands, args.reads, result.raw(), r.threads());
+      r.put(in->out, std::move(result));
+    }
+  } catch (const Trap& t) {
+    if (t.code != Code::E0801 && t.code != Code::E0802) throw;
+    return in + 1;
   }
-  r.place = {};
   return in + in->jump;
 }
 
 TENON_HANDLER(run_scatter) {
   const auto& m = *static_cast<const Mapped*>(in->data);
-  if (m.to_scalar) {  // one sum: x is a rank-0 value, seen in its result's slot
-    const Mapping args(r, m);
-    if (!args.usable) return in + 1;
-    r.place = m.place;
-    Slot sum = r.s[m.x.slot];
-    kernels::run_scatter(m.program, m.out.eval(r), args.operands, args.reads,
-                         kernels::View(&sum, nullptr, nullptr, 0, m.dtype), r.threads());
-    r.s[in->out] = sum;
-  } else {
-    if (!Mapping(r, m).usable) return in + 1;
-    r.place = m.place;
-    // x is changed before the reads are seen: a body that reads x itself reads it as it was, since
-    // then x is not unique or does not end here.
-    Tensor x = copy_of(r, m.x);
-    const Mapping args(r, m);
-    kernels::run_scatter(m.program, m.out.eval(r), args.operands, args.reads, x, r.threads());
-    r.put(in->out, std::move(x));
+  if (!Mapping(r, m).usable) return in + 1;
+  const Extents space = m.out.eval(r);
+  Slot sum{};
+  Tensor x;
+  if (m.to_scalar) sum = r.s[m.x.slot];
+  else x = copy_of(r, m.x);
+  // The reads are seen after x was taken: a body that reads x reads it as it was, since then x does
+  // not end here and was copied.
+  const Mapping args(r, m);
+  try {
+    kernels::run_scatter(m.program, space, args.operands, args.reads,
+                         m.to_scalar ? kernels::View(&sum, nullptr, nullptr, 0, m.dtype) : kernels::View(x),
+                         r.threads());
+  } catch (const Trap& t) {
+    if (t.code != Code::E0801 && t.code != Code::E0802) throw;
+    if (m.x.dies) r.put(m.x.slot, std::move(x));  // half changed; the turns look at its sizes only
+    return in + 1;
   }
-  r.place = {};
+  if (m.to_scalar) r.s[in->out] = sum;
+  else r.put(in->out, std::move(x));
   return in + in->jump;
 }
 
@@ -163,6 +169,13 @@ TENON_HANDLER(run_turns_begin) {
 TENON_HANDLER(run_turns_next) {
   const auto& t = *static_cast<const Turns*>(in->data);
   const int64_t at = r.s[t.turn].i++;
+  if (t.scatter && !t.to_scalar) {
+    const Tensor& x = r.peek(t.x.slot);
+    for (int axis = 0; axis < x.rank(); ++axis) {
+      const int64_t i = r.s[t.values[axis].slot].i;
+      if (i < 0 || i >= x.shape[axis]) out_of_range(i, axis, x.shape[axis]);
+    }
+  }
   for (size_t i = 0; i < t.buffers.size(); ++i) {
     const size_t bytes = size_of(t.values[i].dtype);
     std::memcpy(static_cast<std::byte*>(r.s[t.buffers[i]].t->raw()) + at * static_cast<int64_t>(bytes),

@@ -1,5 +1,5 @@
-// map and scatter: their bodies become point programs where they can; whole rows picked by number
-// are known by sight; what has loops of its own is run turn by turn.
+// map and scatter: their bodies become point programs, with the turns behind that find errors; whole
+// rows picked by number are known by sight.
 #include <algorithm>
 
 #include "jit/interp/handlers.h"
@@ -18,7 +18,7 @@ namespace {
 // one is kept harmless where the other holds: a read goes to element 0, a division is by 1.
 class BodyCompiler {
  public:
-  BodyCompiler(ir::Module& module, const ir::Function& fn) : module_(module), fn_(&fn) {}
+  explicit BodyCompiler(const ir::Function& fn) : fn_(fn) {}
 
   bool compile(const Region& body) {
     for (size_t i = 0; i < body.params.size(); ++i)
@@ -42,14 +42,13 @@ class BodyCompiler {
   std::vector<Operand> operands;
   std::vector<Value> reads;
   std::vector<char> guarded;
-  std::vector<Loc> read_locs;
 
  private:
   std::optional<int> slot(Value v) {
     if (auto it = slots_.find(v); it != slots_.end()) return it->second;
-    if (depth_ > 0 || !fn_->type(v).scalar()) return std::nullopt;
+    if (!fn_.type(v).scalar()) return std::nullopt;
     operands.push_back({v, 0});
-    const int s = program.input(fn_->type(v).dtype);
+    const int s = program.input(fn_.type(v).dtype);
     return slots_[v] = s;
   }
 
@@ -63,13 +62,13 @@ class BodyCompiler {
     std::vector<int> in;
     if (n.op != Op::read)
       for (Value v : n.operands) {
-        if (fn_->type(v).tape || !fn_->type(v).scalar()) return false;
+        if (fn_.type(v).tape || !fn_.type(v).scalar()) return false;
         auto s = slot(v);
         if (!s) return false;
         in.push_back(*s);
       }
     if (ir::is_scalar(n.op)) {
-      const DType t = fn_->type(n.results[0]).dtype;
+      const DType t = fn_.type(n.results[0]).dtype;
       if (mask >= 0 && (n.op == Op::div || n.op == Op::rem) && is_integer(t))
         in[1] = program.op(Op::select, {mask, in[1], integer(t, 1)});
       slots_[n.results[0]] = n.op == Op::convert ? program.convert(in[0], n.get<ir::ConvertAttr>().to)
@@ -84,7 +83,6 @@ class BodyCompiler {
         return true;
       }
       case Op::size: {
-        if (depth_ > 0) return false;
         operands.push_back({ir::kNoValue, n.get<ir::DimAttr>().dim});
         slots_[n.results[0]] = program.input(DType::i64);
         return true;
@@ -92,8 +90,7 @@ class BodyCompiler {
       case Op::stop_gradient: slots_[n.results[0]] = in[0]; return true;
       case Op::read: return read(n, mask);
       case Op::if_: return branch(n, in[0], mask);
-      case Op::call: return call(n, in, mask);
-      default: return false;  // runs turn by turn
+      default: return false;  // the verifier lets nothing else in
     }
   }
 
@@ -108,9 +105,7 @@ class BodyCompiler {
 
   bool read(const Node& n, int mask) {
     const Value x = n.operands[0];
-    // A tensor made inside the body cannot be met: whatever makes one has failed before.
-    if (depth_ > 0) return false;
-    if (fn_->type(x).scalar()) {
+    if (fn_.type(x).scalar()) {
       auto s = slot(x);
       if (!s) return false;
       slots_[n.results[0]] = *s;
@@ -128,8 +123,7 @@ class BodyCompiler {
       guarded.push_back(0);
     }
     if (mask >= 0) guarded[which] = 1;
-    read_locs.push_back(n.loc);
-    slots_[n.results[0]] = program.read(static_cast<int>(which), fn_->type(x).dtype, at);
+    slots_[n.results[0]] = program.read(static_cast<int>(which), fn_.type(x).dtype, at);
     return true;
   }
 
@@ -146,40 +140,8 @@ class BodyCompiler {
     return true;
   }
 
-  // A small function of scalars is part of the body.
-  bool call(const Node& n, const std::vector<int>& in, int mask) {
-    const auto& a = n.get<ir::CallAttr>();
-    const ir::Function& callee = module_.fn(a.fn);
-    if (callee.recursive || callee.effect || !callee.sizes.empty() || depth_ >= 4) return false;
-    for (Value v : callee.body.params)
-      if (!callee.type(v).scalar()) return false;
-    for (Value v : callee.body.results)
-      if (!callee.type(v).scalar()) return false;
-    std::map<Value, int> ours = std::move(slots_);
-    const ir::Function* self = fn_;
-    slots_.clear();
-    for (size_t i = 0; i < in.size(); ++i) slots_[callee.body.params[i]] = in[i];
-    fn_ = &callee;
-    ++depth_;
-    bool good = nodes(callee.body.nodes, mask);
-    std::vector<int> out;
-    for (Value v : callee.body.results) {
-      auto it = slots_.find(v);
-      if (it == slots_.end()) good = false;
-      else out.push_back(it->second);
-    }
-    --depth_;
-    fn_ = self;
-    slots_ = std::move(ours);
-    if (!good) return false;
-    for (size_t i = 0; i < out.size(); ++i) slots_[n.results[i]] = out[i];
-    return true;
-  }
-
-  ir::Module& module_;
-  const ir::Function* fn_;
+  const ir::Function& fn_;
   std::map<Value, int> slots_;
-  int depth_ = 0;
 };
 
 // read(x, params[from], params[from + 1], ..): the rest of an element's place is the index itself.
@@ -274,46 +236,37 @@ void Preparer::map_node(const Node& n, Dying& dying) {
       x.dies = dying.take(n.operands[0]);
   }
 
-  BodyCompiler compiler(module_, fn_);
-  int fast = -1;
-  bool guarded = false;
-  if (compiler.compile(body)) {
-    Mapped m;
-    for (const auto& o : compiler.operands) {
-      if (o.value != ir::kNoValue) {
-        m.operands.push_back(borrow(o.value));
-        continue;
-      }
-      const SizeRef size = size_ref(o.size);
-      uint32_t at = 0;
-      if (size.kind == SizeRef::slot) {
-        at = static_cast<uint32_t>(size.value);
-      } else {
-        at = pinned_slot({});
-        auto* data = own(size);
-        emit(run_size, at).data = data;
-      }
-      m.operands.push_back({at, false, SlotKind::scalar, DType::i64});
+  BodyCompiler compiler(fn_);
+  require(compiler.compile(body), "the body of a map is no straight line of scalars");
+  Mapped m;
+  for (const auto& o : compiler.operands) {
+    if (o.value != ir::kNoValue) {
+      m.operands.push_back(borrow(o.value));
+      continue;
     }
-    for (Value v : compiler.reads) m.reads.push_back(borrow(v));
-    m.guarded = compiler.guarded;
-    guarded = std::find(m.guarded.begin(), m.guarded.end(), 1) != m.guarded.end();
-    if (compiler.read_locs.size() == 1) m.place = compiler.read_locs[0];
-    m.program = std::move(compiler.program);
-    m.out = shape_ref(out);
-    m.red = shape_ref(red);
-    m.kind = kind;
-    m.dtype = dtype;
-    m.to_scalar = to_scalar;
-    m.x = x;
-    auto* data = own(std::move(m));
-    fast = here();
-    emit(scatter ? run_scatter : run_map, result).data = data;
-    if (!guarded) {
-      land(fast);
-      return;
+    const SizeRef size = size_ref(o.size);
+    uint32_t at = 0;
+    if (size.kind == SizeRef::slot) {
+      at = static_cast<uint32_t>(size.value);
+    } else {
+      at = pinned_slot({});
+      auto* data = own(size);
+      emit(run_size, at).data = data;
     }
+    m.operands.push_back({at, false, SlotKind::scalar, DType::i64});
   }
+  for (Value v : compiler.reads) m.reads.push_back(borrow(v));
+  m.guarded = compiler.guarded;
+  m.program = std::move(compiler.program);
+  m.out = shape_ref(out);
+  m.red = shape_ref(red);
+  m.kind = kind;
+  m.dtype = dtype;
+  m.to_scalar = to_scalar;
+  m.x = x;
+  auto* blocks = own(std::move(m));
+  const int fast = here();
+  emit(scatter ? run_scatter : run_map, result).data = blocks;
 
   Turns t;
   t.out = shape_ref(out);
@@ -348,7 +301,7 @@ void Preparer::map_node(const Node& n, Dying& dying) {
   });
   land(begin);
   emit(run_turns_end, result).data = turns;
-  if (fast >= 0) land(fast);
+  land(fast);
   for (uint32_t s : turns->index) free_slot(s);
   for (uint32_t s : turns->extent) free_slot(s);
   for (uint32_t s : turns->buffers) free_slot(s);

@@ -420,22 +420,26 @@ TEST(Map, GathersRows) {
   }
 }
 
-// The same body in straight line, and with a loop that makes it run turn by turn.
-std::string map_of(bool loops, const std::string& out, const std::string& red, const std::string& result) {
-  const std::string body = loops ? R"(
+// With Z = 0 the guarded read makes the body run turn by turn: the same bits in the same order.
+std::string map_of(const std::string& out, const std::string& red, const std::string& result) {
+  return "fn @0 f[N, M, Z](%0: f32[N, M], %1: f32, %2: f32[Z]) {\n %3: " + result + " = map out=" + out +
+         " red=" + red + R"( {
+      (%4: i64, %5: i64)
       %7: f32 = read(%0, %4, %5)
-      %20: i64 = constant 0
-      %21: i64 = constant 1
-      %8: f32 = for(%20, %21, %7) {
-        (%22: i64, %23: f32)
-        %24: f32 = mul(%23, %1)
-        yield %24
-      })"
-                                 : R"(
-      %7: f32 = read(%0, %4, %5)
-      %8: f32 = mul(%7, %1))";
-  return "fn @0 f[N, M](%0: f32[N, M], %1: f32) {\n %3: " + result + " = map out=" + out + " red=" + red +
-         " {\n (%4: i64, %5: i64)" + body + "\n yield %8\n }\n return %3\n}";
+      %8: f32 = mul(%7, %1)
+      %9: i64 = size Z
+      %10: i64 = constant 1
+      %11: bool = lt(%10, %9)
+      %12: f32 = if(%11) {
+        %13: f32 = read(%2, %10)
+        yield %13
+      } {
+        yield %8
+      }
+      yield %12
+    }
+    return %3
+  })";
 }
 
 TEST(Map, SumsInOneOrderHoweverItRuns) {
@@ -445,21 +449,26 @@ TEST(Map, SumsInOneOrderHoweverItRuns) {
   const int64_t n = 70, m = 2100;
   const auto a = floats(n * m);
   for (const Case& c : {Case{"[N]", "[M] sum", "f32[N]"}, Case{"[]", "[N, M] sum", "f32"}, Case{"[N]", "[M] max", "f32[N]"}}) {
-    Program slow(map_of(true, c.out, c.red, c.result));
-    const Tensor want = slow.run({tensor({n, m}, a), scalar(1.1f)}, {n, m})[0];
+    const std::string text = map_of(c.out, c.red, c.result);
+    Program slow(text);
+    const Tensor want = slow.run({tensor({n, m}, a), scalar(1.1f), Tensor(DType::f32, {0})}, {n, m, 0})[0];
     for (int threads : {1, 2, 3, 8}) {
-      Program p(map_of(false, c.out, c.red, c.result), threads);
-      EXPECT_TRUE(same_bits(p.run({tensor({n, m}, a), scalar(1.1f)}, {n, m})[0], want)) << c.red << threads;
+      Program p(text, threads);
+      const auto got = p.run({tensor({n, m}, a), scalar(1.1f), tensor<float>({1}, {0})}, {n, m, 1});
+      EXPECT_TRUE(same_bits(got[0], want)) << c.red << threads;
     }
   }
 }
 
 TEST(Map, EmptySpaces) {
-  Program p(map_of(false, "[N]", "[M] sum", "f32[N]"));
-  EXPECT_EQ(elements<float>(p.run({Tensor(DType::f32, {3, 0}), scalar(1.0f)}, {3, 0})[0]), std::vector<float>(3, 0.0f));
-  Program slow(map_of(true, "[N]", "[M] sum", "f32[N]"));
-  EXPECT_EQ(elements<float>(slow.run({Tensor(DType::f32, {3, 0}), scalar(1.0f)}, {3, 0})[0]), std::vector<float>(3, 0.0f));
-  EXPECT_EQ(p.run({Tensor(DType::f32, {0, 3}), scalar(1.0f)}, {0, 3})[0].count(), 0);
+  Program p(map_of("[N]", "[M] sum", "f32[N]"));
+  for (int64_t z : {0, 1}) {
+    auto run = [&](int64_t n, int64_t m) {
+      return p.run({Tensor(DType::f32, {n, m}), scalar(1.0f), tensor<float>({z}, std::vector<float>(z))}, {n, m, z})[0];
+    };
+    EXPECT_EQ(elements<float>(run(3, 0)), std::vector<float>(3, 0.0f));
+    EXPECT_EQ(run(0, 3).count(), 0);
+  }
 }
 
 // An `if` in a body computes one arm: what the other would do wrong does not happen.
@@ -509,57 +518,56 @@ TEST(Map, ReportsTheFirstIndexForAnyThreads) {
   at[150000] = 555;
   at[77777] = -333;
   at[199999] = 444;
-  for (bool loops : {false, true}) {
-    const std::string body = loops ? R"(
-      %5: i64 = read(%1, %3)
-      %20: i64 = constant 0
-      %6: f32 = for(%20, %20, %4) {
-        (%22: i64, %23: f32)
-        yield %23
+  for (int64_t z : {1, 0}) {  // 0: turn by turn
+    constexpr const char* kText = R"(fn @0 f[N, K, Z](%0: f32[K], %1: i64[N], %2: f32[Z]) {
+      %3: f32[N] = map out=[N] {
+        (%4: i64)
+        %5: i64 = read(%1, %4)
+        %6: i64 = constant 0
+        %7: bool = lt(%5, %6)
+        %8: bool = lt(%6, %5)
+        %9: bool = eq(%7, %8)
+        %10: f32 = if(%9) {
+          %11: f32 = read(%2, %6)
+          yield %11
+        } {
+          %12: f32 = read(%0, %5)
+          yield %12
+        }
+        yield %10
       }
-      %7: f32 = read(%0, %5))"
-                                   : R"(
-      %5: i64 = read(%1, %3)
-      %7: f32 = read(%0, %5))";
-    std::string text = "fn @0 f[N, K](%0: f32[K], %1: i64[N]) {\n %4: f32 = constant 0.0\n %2: f32[N] = map out=[N] {\n(%3: i64)" +
-                       body + "\n %8: f32 = neg(%7)\n yield %8\n}\n return %2\n}";
+      return %3
+    })";
     for (int threads : {1, 2, 3, 8}) {
-      Program p(text, threads);
-      const Diagnostic d = p.error({tensor<float>({2}, {1, 2}), tensor({n}, at)}, {n, 2});
+      Program p(kText, threads);
+      const Diagnostic d = p.error({tensor<float>({2}, {1, 2}), tensor({n}, at), Tensor(DType::f32, {z})}, {n, 2, z});
       EXPECT_EQ(d.code, Code::E0802);
       EXPECT_NE(d.message.find("-333"), std::string::npos) << d.message;
     }
   }
 }
 
-TEST(Map, CallsFunctionsOfScalars) {
-  Program p(R"(fn @0 f[N](%0: f32[N]) {
-    %1: f32[N] = map out=[N] {
-      (%2: i64)
-      %3: f32 = read(%0, %2)
-      %4: f32 = call(%3) @1
-      %5: i64 = call(%2) @2
-      %6: f32 = convert(%5)
-      %7: f32 = add(%4, %6)
-      yield %7
+// The first index counts, not the first read in the body.
+TEST(Map, ReportsTheFirstIndexOfTwoReads) {
+  Program p(R"(fn @0 f[N, K](%0: i64[K], %1: i64[N], %2: i64[N]) {
+    %3: i64[N] = map out=[N] {
+      (%4: i64)
+      %5: i64 = read(%1, %4)
+      %6: i64 = read(%2, %4)
+      %7: i64 = read(%0, %5)
+      %8: i64 = read(%0, %6)
+      %9: i64 = div(%7, %8)
+      yield %9
     }
-    return %1
-  }
-  fn @1 square[](%0: f32) {
-    %1: f32 = mul(%0, %0)
-    return %1
-  }
-  fn @2 sum_to[](%0: i64) {
-    %1: i64 = constant 0
-    %2: i64 = for(%1, %0, %1) {
-      (%3: i64, %4: i64)
-      %5: i64 = add(%3, %4)
-      yield %5
-    }
-    return %2
+    return %3
   })");
-  EXPECT_EQ(elements<float>(p.run({tensor<float>({5}, {1, 2, 3, 4, 5})}, {5})[0]),
-            (std::vector<float>{1, 4, 10, 19, 31}));
+  std::vector<int64_t> a(5000, 1), b(5000, 1);
+  a[700] = 111;
+  b[600] = 222;
+  b[800] = 333;
+  auto run = [&](int64_t one) { return p.error({tensor<int64_t>({2}, {7, one}), tensor({5000}, a), tensor({5000}, b)}, {5000, 2}); };
+  EXPECT_NE(run(1).message.find("222"), std::string::npos);
+  EXPECT_EQ(run(0).code, Code::E0801);  // the division fails at once
 }
 
 constexpr const char* kScatter = R"(fn @0 f[N, M, K](%0: f32[N, M], %1: i64[K], %2: f32[K, M]) {
@@ -605,29 +613,35 @@ TEST(Scatter, OfItselfReadsItAsItWas) {
 }
 
 TEST(Scatter, IntoAScalarAndTurnByTurn) {
-  Program p(R"(fn @0 f[N](%0: f32, %1: f32[N]) {
-    %2: f32 = scatter(%0) dims=[N] {
-      (%3: i64)
-      %4: f32 = read(%1, %3)
-      yield %4
+  Program p(R"(fn @0 f[N, Z](%0: f32, %1: f32[N], %2: f32[Z], %3: f32[N]) {
+    %4: f32 = scatter(%0) dims=[N] {
+      (%5: i64)
+      %6: f32 = read(%1, %5)
+      yield %6
     }
-    %5: i64 = constant 0
-    %6: i64 = constant 2
-    %7: f32 = scatter(%0) dims=[N] {
+    %7: f32[N] = scatter(%3) dims=[N] {
       (%8: i64)
       %9: f32 = read(%1, %8)
-      %10: f32 = for(%5, %6, %9) {
-        (%11: i64, %12: f32)
-        %13: f32 = add(%12, %12)
-        yield %13
+      %10: i64 = size Z
+      %11: i64 = constant 0
+      %12: bool = lt(%11, %10)
+      %13: f32 = if(%12) {
+        %14: f32 = read(%2, %11)
+        %15: f32 = add(%14, %9)
+        yield %15
+      } {
+        yield %9
       }
-      yield %10
+      yield %11, %13
     }
-    return %2, %7
+    return %4, %7
   })");
-  auto out = p.run({scalar(10.0f), tensor<float>({4}, {1, 2, 3, 4})}, {4});
-  EXPECT_EQ(elements<float>(out[0])[0], 20);
-  EXPECT_EQ(elements<float>(out[1])[0], 50);
+  for (int64_t z : {0, 1}) {
+    auto out = p.run({scalar(10.0f), tensor<float>({4}, {1, 2, 3, 4}), tensor<float>({z}, std::vector<float>(z, 100.0f)),
+                      tensor<float>({4}, {5, 6, 7, 8})}, {4, z});
+    EXPECT_EQ(elements<float>(out[0])[0], 20);
+    EXPECT_EQ(elements<float>(out[1]), (std::vector<float>{z == 0 ? 15.0f : 415.0f, 6, 7, 8}));
+  }
 }
 
 // ---------------------------------------------------------------- law 1
