@@ -144,7 +144,20 @@ void Reverse::forward_loop(const Node& node, Frame& frame) {
   for (size_t k : plan.carries)
     cts.push_back(cotangent_or_zero(body.params[first_param + k], inner));
   for (Value v : plan.captured) cts.push_back(inner.cotangent[v]);
+  // What a carry is after a turn it was before the next one, which backward code has just popped: it
+  // is handed on from turn to turn, from the loop's result on, instead of being pushed as well.
+  std::vector<Value> handed_on;
+  for (size_t k = 0; k < carries; ++k) {
+    const Value before = map_[body.params[first_param + k]], after = map_[body.results[k]];
+    const Value stand_in = residuals_.drop(after, inner, before);
+    if (stand_in == kNoValue) continue;
+    plan.handed_on.push_back(k);
+    handed_on.push_back(stand_in);
+    cts.push_back(residuals_.need(before, inner));
+  }
   plan.bodies.push_back(b_.close(cts));
+  Region& back_body = plan.bodies[0];
+  back_body.params.insert(back_body.params.end(), handed_on.begin(), handed_on.end());
 
   f_.at(node.loc);
   residuals_.push_saved(inner);
@@ -196,6 +209,8 @@ void Reverse::backward_loop(const Node& node, Frame& frame) {
   b_.at(node.loc);
   for (size_t k : plan.carries) operands.push_back(cotangent_or_zero(node.results[k], frame));
   for (Value v : plan.captured) operands.push_back(cotangent_or_zero(v, frame));
+  for (size_t k : plan.handed_on) operands.push_back(primal(node.results[k], frame));
+  b_.at(node.loc);
   if (plan.tape) operands.push_back(residuals_.back_tape(frame));
   const std::vector<Value> cts = b_.emit(Op::for_, operands, {}, std::move(plan.bodies)).results;
   if (plan.tape) residuals_.back_tape(frame) = cts.back();

@@ -35,6 +35,7 @@ class Reverse {
     std::vector<Value> captured;    // values of around that the bodies want cotangents for
     Value tape_in = kNoValue;       // if: stands for the tape that backward bodies start from
     bool tape = false;
+    std::vector<size_t> handed_on;  // loops: carries whose value after a turn is kept as a carry
     Value turns = kNoValue;         // while: how many times the body ran
     const Pair* pair = nullptr;     // call
     std::vector<Value> extras;

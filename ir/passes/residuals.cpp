@@ -2,6 +2,8 @@
 
 #include "ir/passes/residuals.h"
 
+#include <algorithm>
+
 namespace tenon::ir {
 namespace {
 
@@ -202,6 +204,19 @@ Value Residuals::need(Value forward, Frame& frame) {
   const Value stand_in = backward_.fn().new_value(type(forward_.type(forward)));
   home.saved.emplace_back(forward, stand_in);
   return home.here[forward] = stand_in;
+}
+
+Value Residuals::drop(Value after, Frame& frame, Value before) {
+  auto find = [&](Value v) {
+    return std::find_if(frame.saved.begin(), frame.saved.end(),
+                        [&](const auto& s) { return s.first == v; });
+  };
+  const auto kept = find(after);
+  if (after == before || kept == frame.saved.end() || find(before) == frame.saved.end())
+    return kNoValue;
+  const Value stand_in = kept->second;
+  frame.saved.erase(kept);
+  return stand_in;
 }
 
 void Residuals::push_saved(Frame& frame) {

@@ -61,6 +61,10 @@ class Residuals {
   Type type(Type t);
   Value& back_tape(Frame& frame);  // the tape in backward code; `frame` uses one
 
+  // Forgets that `after` is kept, when `before` is too: its stand-in, which the caller binds, or
+  // kNoValue.
+  Value drop(Value after, Frame& frame, Value before);
+
   // Closing a taped body: forward pushes what was asked for, into the open region.
   void push_saved(Frame& frame);
   // Backward pops it: nodes to stand before all others, and the tape they start from; kNoValue when

@@ -244,6 +244,13 @@ TEST(Differentiate, RefusesWhatHasNoDerivative) {
     return %2
   })", {}), {0});
   EXPECT_EQ(flat.code, Code::E0501);
+  Case placed(R"(fn @0 f[](%0: f64) {
+    %1: f64 = exp(%0)
+    %2: f64 = round(%1)
+    return %2
+  })", {});
+  placed.module->fn(0).body.nodes[1].loc = {1, 5, 9};
+  EXPECT_EQ(refused(std::move(placed), {0}).where, (Loc{1, 5, 9}));
   EXPECT_EQ(refused(Case(R"(fn @0 f[](%0: f64) {
     %1: i64 = convert(%0)
     %2: f64 = convert(%1)
@@ -912,6 +919,14 @@ TEST(Differentiate, KeepsNoMoreThanItMust) {
   EXPECT_EQ(count[Op::push], 1);
   EXPECT_EQ(count[Op::pop], 1);
   EXPECT_EQ(count[Op::tape_new], 1);
+  // With respect to the matrix too each state is both what tanh gave and what the next turn takes:
+  // it is pushed once.
+  count.clear();
+  walk(walk, c.module->fn(ir::make_vjp(*c.module, 0, {0, 1}, {0})).body);
+  EXPECT_EQ(count[Op::push], 1);
+  c.args = {some({2}), some({2, 2}, -1, 1, 2), num(4)};
+  c.sizes = {2};
+  check(std::move(c), {0, 1}, 3);
 }
 
 }  // namespace
