@@ -70,7 +70,8 @@ Value Builder::fill(Value scalar, const std::vector<DimId>& shape) {
   return shape.empty() ? scalar : one(Op::broadcast, {scalar}, BroadcastAttr{shape, {}});
 }
 
-Value Builder::zeros(const Type& t) {
+Value Builder::zeros(const Type& like) {
+  const Type t = like;  // may be one of the types that grow here
   require(!t.tape, "a tape has no zero");
   return fill(number(t.dtype, 0), t.shape);
 }
