@@ -1,5 +1,5 @@
 // Numbers as short text for messages at run time, the same in every way of running: the shortest
-// decimal that reads back, tensors in brackets and cut short. (`print` formats for itself.)
+// decimal that reads back, tensors in brackets on one line and cut short. (`print` takes format.h.)
 #pragma once
 
 #include <span>
@@ -13,7 +13,7 @@ namespace tenon {
 std::string show_element(DType t, const void* element);
 std::string show(const Tensor& t);
 
-// `text` with each {} replaced by the next value.
+// `text` with its holes {} and {:spec} filled with the values in order; {{ and }} stand for braces.
 std::string fill_holes(std::string_view text, std::span<const Tensor> values);
 
 }  // namespace tenon
