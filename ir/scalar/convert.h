@@ -63,9 +63,10 @@ typename M::I32 clamp_to_i32(M& m, typename M::F64 x, double low, double high) {
   return m.to_i32(m.select(m.eq(x, x), x, m.f64(0.0)));
 }
 template <class M>
-typename M::I32 clamp_to_i32(M& m, typename M::F32 x, float low, float high) {
-  x = m.select(m.lt(m.f32(high), x), m.f32(high), x);
-  x = m.select(m.lt(x, m.f32(low)), m.f32(low), x);
+typename M::I32 clamp_to_i32(M& m, typename M::F32 x, double low, double high) {
+  auto top = m.f32(static_cast<float>(high)), bottom = m.f32(static_cast<float>(low));
+  x = m.select(m.lt(top, x), top, x);
+  x = m.select(m.lt(x, bottom), bottom, x);
   return m.to_i32(m.select(m.eq(x, x), x, m.f32(0.0f)));
 }
 template <class M>

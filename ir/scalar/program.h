@@ -96,8 +96,8 @@ Register<M, to> convert(M& m, Register<M, from> x) {
   } else if constexpr (b == Class::i32) {
     if constexpr (a == Class::i32) return wrap<to>(m, x);
     else if constexpr (a == Class::i64) return wrap<to>(m, m.to_i32(x));
-    else if constexpr (to == DType::i8) return clamp_to_i32(m, x, -128.0f, 127.0f);
-    else if constexpr (to == DType::u8) return clamp_to_i32(m, x, 0.0f, 255.0f);
+    else if constexpr (to == DType::i8) return clamp_to_i32(m, x, -128.0, 127.0);
+    else if constexpr (to == DType::u8) return clamp_to_i32(m, x, 0.0, 255.0);
     else return float_to_i32(m, x);
   } else if constexpr (b == Class::i64) {
     if constexpr (a == Class::i32) return m.to_i64(x);
