@@ -1,6 +1,7 @@
-// rooms: support ir
+// rooms: support ir runtime kernels interp
 // Derivatives against finite differences, order after order, and forward against reverse mode. Programs
-// are IR text; what differentiation writes is verified, run by a naive evaluator, and differentiated again.
+// are IR text; what differentiation writes is verified, run by a naive evaluator and by the interpreter,
+// which have to agree, and differentiated again.
 
 #include "ir/passes/differentiate.h"
 
@@ -9,6 +10,7 @@
 #include "ir/passes.h"
 #include "ir/text.h"
 #include "ir/verify.h"
+#include "jit/interp/interp.h"
 #include "tests/unit/naive_eval.h"
 
 namespace tenon::test {
@@ -32,6 +34,40 @@ Array some(std::vector<int64_t> shape, double lo = -1, double hi = 1, int seed =
   }
   return a;
 }
+
+// Tensors of the types that `fn` takes, and back.
+std::vector<Tensor> tensors(const Function& fn, const std::vector<Array>& args) {
+  std::vector<Tensor> out;
+  for (size_t i = 0; i < args.size(); ++i) {
+    const DType type = fn.type(fn.body.params[i]).dtype;
+    Tensor t(type, Extents(args[i].shape));
+    std::string bytes;
+    for (double v : args[i].at) {
+      if (is_float(type))
+        ir::append_number(bytes, type, v);
+      else
+        ir::append_integer(bytes, type, int64_t(v));
+    }
+    std::copy(bytes.begin(), bytes.end(), static_cast<char*>(t.raw()));
+    out.push_back(std::move(t));
+  }
+  return out;
+}
+Array array(const Tensor& any) {
+  const Tensor t = any.packed();
+  Array out = array_of({t.shape.begin(), t.shape.end()});
+  for (size_t i = 0; i < out.at.size(); ++i)
+    out.at[i] = t.dtype == DType::f64   ? t.data<double>()[i]
+                : t.dtype == DType::f32 ? t.data<float>()[i]
+                : t.dtype == DType::i64 ? double(t.data<int64_t>()[i])
+                                        : double(t.data<bool>()[i]);
+  return out;
+}
+
+struct NoHost : Host {
+  std::vector<Tensor> host(const ir::HostAttr&, std::vector<Tensor>, Loc) override { return {}; }
+  void debug(std::string_view, std::span<const Tensor>) override {}
+};
 
 struct Case {
   std::unique_ptr<ir::Module> module;
@@ -59,6 +95,26 @@ struct Case {
     std::vector<Array> all = args;
     all.insert(all.end(), more.begin(), more.end());
     return NaiveEval(*module).run(fn, sizes, all);
+  }
+  // What the naive evaluator says, after the interpreter said the same.
+  std::vector<Array> run_both(FnId fn, std::vector<Array> more = {}) {
+    const std::vector<Array> expected = run(fn, more);
+    more.insert(more.begin(), args.begin(), args.end());
+    Threads threads(1);
+    NoHost host;
+    const std::atomic<bool> interrupted{false};
+    RunContext context{threads, host, interrupted, 100000};
+    Interpreter interpreter(*module);
+    const auto got = interpreter.run(fn, sizes, tensors(module->fn(fn), more), context);
+    EXPECT_EQ(got.size(), expected.size());
+    for (size_t k = 0; k < expected.size(); ++k) {
+      const Array a = array(got[k]);
+      EXPECT_EQ(a.shape, expected[k].shape);
+      for (size_t i = 0; i < a.at.size(); ++i)
+        EXPECT_NEAR(a.at[i], expected[k].at[i], 1e-9 * std::max(1.0, std::fabs(expected[k].at[i])))
+            << "the interpreter, result " << k << ", element " << i;
+    }
+    return expected;
   }
   double number(FnId fn) { return run(fn)[0].at[0]; }
 
@@ -113,7 +169,7 @@ void check(Case c, std::vector<int> wrt, int orders = 2, bool bend = true) {
     const FnId forward = ir::make_jvp(*c.module, scalar, wrt, {0});
     prefix.run(gradient);
     prefix.run(forward);
-    const std::vector<Array> got = c.run(gradient, {num(1)});
+    const std::vector<Array> got = c.run_both(gradient, {num(1)});
     ASSERT_EQ(got.size(), 1 + wrt.size());
     ASSERT_EQ(got[0].at[0], c.number(scalar)) << "the value changes";
     double along = 0;
@@ -140,7 +196,7 @@ void check(Case c, std::vector<int> wrt, int orders = 2, bool bend = true) {
             << at(order, size_t(wrt[i]), k);
       }
     }
-    const double forward_along = c.run(forward, direction)[1].at[0];
+    const double forward_along = c.run_both(forward, direction)[1].at[0];
     EXPECT_NEAR(forward_along, along, 1e-9 * std::max(1.0, std::fabs(along))) << "order " << order;
     scalar = c.scalarised(gradient, 1, false);
   }
@@ -211,7 +267,7 @@ TEST(Differentiate, EveryScalarRow) {
 
 std::vector<double> gradient_of(Case c, std::vector<int> wrt = {0}) {
   const FnId g = ir::make_vjp(*c.module, 0, wrt, {0});
-  auto got = c.run(g, {num(1)});
+  auto got = c.run_both(g, {num(1)});
   std::vector<double> out;
   for (size_t i = 1; i < got.size(); ++i) out.insert(out.end(), got[i].at.begin(), got[i].at.end());
   return out;
@@ -294,7 +350,8 @@ TEST(Differentiate, Moving) {
       "%4: f64[N, M] = update(%0, %3, %1, %2) strides=[1, 2]\n%5: f64[N, M] = mul(%4, %0)\nreturn %5");
   one("%1: f64[N, M] = sin(%0)\n%2: f64[N, 2*M] = concat(%0, %1) axis=1\n"
       "%3: f64[N, 4*M] = concat(%2, %0, %0) axis=1\n return %3");
-  one("%1: f32[N, M] = convert(%0)\n%2: f32[N, M] = mul(%1, %1)\n%3: f64[N, M] = convert(%2)\nreturn %3");
+  one("%1: i64[N, M] = convert(%0)\n%2: f64[N, M] = convert(%1)\n%3: f64[N, M] = mul(%2, %0)\nreturn %3",
+      2, some({2, 3}, 1, 4));
 }
 
 TEST(Differentiate, ReductionsAndScans) {
