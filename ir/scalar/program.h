@@ -114,7 +114,7 @@ Register<M, to> convert(M& m, Register<M, from> x) {
 // ---- apply
 template <Op op, DType t, class M, class X>
 auto apply(M& m, X x) {  // one operand
-  static_assert(takes(op, t));
+  static_assert(takes(op, t) && std::is_same_v<X, Register<M, t>>);
   if constexpr (op == Op::not_) return wrap<t>(m, m.not_(x));
   else if constexpr (op == Op::neg) return wrap<t>(m, m.neg(x));
   else if constexpr (op == Op::abs) return wrap<t>(m, abs(m, x));
@@ -135,7 +135,7 @@ auto apply(M& m, X x) {  // one operand
 
 template <Op op, DType t, class M, class X>
 auto apply(M& m, X a, X b) {  // two operands of one type
-  static_assert(takes(op, t));
+  static_assert(takes(op, t) && std::is_same_v<X, Register<M, t>>);
   if constexpr (op == Op::add) return wrap<t>(m, m.add(a, b));
   else if constexpr (op == Op::sub) return wrap<t>(m, m.sub(a, b));
   else if constexpr (op == Op::mul) return wrap<t>(m, m.mul(a, b));
@@ -168,7 +168,7 @@ auto apply(M& m, X a, X b) {  // two operands of one type
 
 template <Op op, DType t, class M, class C, class X>
 auto apply(M& m, C a, X b, X c) {  // fma(a, b, c) or select(a, b, c)
-  static_assert(takes(op, t));
+  static_assert(takes(op, t) && std::is_same_v<X, Register<M, t>>);
   if constexpr (op == Op::fma) {
     return wrap<t>(m, m.fma(a, b, c));
   } else {
