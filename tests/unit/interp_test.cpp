@@ -321,6 +321,95 @@ TEST(Host, BindsItsSizesAndChecksTheRest) {
   EXPECT_EQ(p.error({}, {4}).code, Code::E0803);
 }
 
+// A host function that fails, or runs a program of its own, leaves the frames around it in order.
+struct BusyHost : TestHost {
+  std::vector<Tensor> host(const ir::HostAttr& call, std::vector<Tensor> operands, Loc) override {
+    if (call.name == "fail") fail(Code::E0901, {3, 1, 2}, "no such file");
+    if (call.name == "trap") throw Trap(Code::E0902, "disk full");
+    return {interpreter->run(1, {}, std::move(operands), *context)[0]};
+  }
+  Interpreter* interpreter = nullptr;
+  RunContext* context = nullptr;
+};
+
+TEST(Host, MayFailAndMayRunAProgram) {
+  auto text = [](const std::string& name) {
+    return "fn @0 f[N](%0: f32[N], %1: i64) effect {\n %2: i64 = host(%1) \"" + name + R"("
+      return %2, %0
+    }
+    fn @1 g[](%0: i64) {
+      %1: i64 = add(%0, %0)
+      return %1
+    })";
+  };
+  Threads threads(1);
+  std::atomic<bool> interrupted{false};
+  auto run = [&](const std::string& name, Tensor x) {
+    std::string error;
+    auto module = ir::parse_text(text(name), error);
+    EXPECT_TRUE(module) << error;
+    module->fn(0).body.nodes[0].loc = {9, 5, 6};
+    Interpreter interpreter(*module);
+    BusyHost host;
+    RunContext context{threads, host, interrupted};
+    host.interpreter = &interpreter;
+    host.context = &context;
+    const int64_t sizes[] = {1};
+    return interpreter.run(0, sizes, {x, scalar<int64_t>(21)}, context);
+  };
+  Tensor x = tensor<float>({1}, {1});
+  EXPECT_EQ(elements<int64_t>(run("twice", x)[0])[0], 42);
+  EXPECT_TRUE(x.unique());
+  try {
+    run("fail", x);
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_EQ(e.diagnostic.where, (Loc{3, 1, 2}));
+  }
+  try {
+    run("trap", x);
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_EQ(e.diagnostic.code, Code::E0902);
+    EXPECT_EQ(e.diagnostic.where, (Loc{9, 5, 6}));
+  }
+  EXPECT_TRUE(x.unique());
+}
+
+TEST(Errors, MemoryThatIsNotThere) {
+  Program p(R"(fn @0 f[](%0: i64) {
+    bind_dim(%0) S?
+    %1: i64[S?] = iota axis=0
+    return %1
+  })");
+  EXPECT_EQ(p.run({scalar<int64_t>(5)})[0].count(), 5);
+  EXPECT_EQ(p.error({scalar<int64_t>(int64_t{1} << 50)}).code, Code::E0805);
+}
+
+TEST(Values, ConstantsAreNeverWrittenOver) {
+  Program p(R"(fn @0 f[](%0: i64, %1: f32) {
+    %2: i64 = constant 0
+    %3: f32 = constant 0.0
+    %4: f32 = for(%2, %0, %3) {
+      (%5: i64, %6: f32)
+      %7: f32[2] = constant [1.0, 2.0]
+      %8: f32[1] = reshape(%1)
+      %9: i64 = constant 1
+      %10: f32[2] = update(%7, %8, %9) strides=[1]
+      %11: f32[2] = constant [1.0, 2.0]
+      %12: f32[2] = mul(%11, %7)
+      %13: f32[2] = add(%12, %10)
+      %14: f32 = reduce(%13) sum axes=[0]
+      %15: f32 = add(%6, %14)
+      yield %15
+    }
+    return %4
+  })");
+  // each turn: (1 + 1) + (4 + 10)
+  EXPECT_EQ(p.number<float>({scalar<int64_t>(3), scalar(10.0f)}), 48.0f);
+  EXPECT_EQ(p.number<float>({scalar<int64_t>(3), scalar(10.0f)}), 48.0f);
+}
+
 TEST(Sizes, FreshOnesComeOutOfACall) {
   Program p(R"(fn @0 f[](%0: i64) {
     %1: f32[M?] = call(%0) @1 fresh=[S?: M?]
