@@ -202,6 +202,11 @@ Val draw_fn(Elab& e, const Args& args) {
   }
   return e.draw(a.values[0], t, args.loc);
 }
+// Small seeds are no keys of the generator (it wants many different digits): spread them first.
+ir::Value mixed_seed(Elab& e, ir::Value seed) {
+  ir::Value spread = e.cx->b.scalar(ir::Op::mul, {seed, e.cx->b.integer(kSeedFactor)});
+  return e.cx->b.scalar(ir::Op::add, {spread, e.cx->b.integer(kSeedOffset)});
+}
 // _bits(seed, step, n): i64[n] of 64 random bits, of these numbers alone
 Val bits_fn(Elab& e, const Args& args) {
   Taken a(e, args, "_bits", {"seed", "step", "n"}, 3);
@@ -209,7 +214,7 @@ Val bits_fn(Elab& e, const Args& args) {
     if (a[i]->kind != Value::integer) e.error(Code::E0401, a.loc(i), "an int is needed here, but this is " + e.type_text(a[i]));
   ir::Value seed = e.int_value(*as<IntVal>(a[0])), step = e.int_value(*as<IntVal>(a[1]));
   DimId n = e.int_dim(*as<IntVal>(a[2]));
-  ir::Value key = e.cx->b.scalar(ir::Op::rng, {seed, step});
+  ir::Value key = e.cx->b.scalar(ir::Op::rng, {mixed_seed(e, seed), step});
   ir::Value at = e.cx->b.one(ir::Op::iota, {}, ir::IotaAttr{DType::i64, {n}, 0});
   return e.tensor(e.cx->b.scalar(ir::Op::rng, {e.cx->b.fill(key, {n}), at}));
 }
@@ -437,6 +442,7 @@ Named named_leaves(Elab& e, const Val& v, const std::string& path, Loc loc) {
   std::vector<Elab::FlatLeaf> flat;
   e.flatten(v, flat);
   for (auto& f : flat) {
+    if (f.argument) continue;
     n.args.push_back(f.path.empty() ? "value" : f.path);
     n.operands.push_back(e.use(f.leaf, f.type));
     n.types.push_back(f.type);
@@ -457,8 +463,12 @@ Val load_fn(Elab& e, const Args& args) {
   Val v = e.named_value(a[0]);
   Named n = named_leaves(e, v, e.static_string(a[1], a.loc(1), "the path of a file"), args.loc);
   auto out = e.host("load", n.args, n.operands, n.types, {}, args.loc);
-  size_t i = 0;
-  return e.rebuild(v, [&](const Leaf&, const ir::Type&) { return as<TensorVal>(out[i++])->leaf; });
+  std::vector<Elab::FlatLeaf> flat;
+  e.flatten(v, flat);
+  size_t i = 0, at = 0;
+  return e.rebuild(v, [&](const Leaf& own, const ir::Type&) {
+    return flat[at++].argument ? own : as<TensorVal>(out[i++])->leaf;
+  });
 }
 // _progress(epoch, epochs, step, steps, values): values a record of numbers
 Val progress_fn(Elab& e, const Args& args) {

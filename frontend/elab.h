@@ -132,7 +132,7 @@ class Elab {
 
   // ---- leaves
   ir::Value use(const Leaf& leaf, const ir::Type& type);
-  ir::Value use(const TensorVal& t) { return use(t.leaf, t.type); }
+  ir::Value use(const TensorVal& t);
   Val tensor(ir::Value v);  // of the current function
   Leaf leaf(ir::Value v) { return {cx->id, v}; }
   // Rebuilds a structure; `f` maps each leaf with its type, `subst` its sizes.
@@ -143,6 +143,7 @@ class Elab {
     ir::Type type;
     std::string path;
     ir::Leaf::Role role = ir::Leaf::data;
+    bool argument = false;  // of a model's constructor: not saved
   };
   void flatten(const Val& v, std::vector<FlatLeaf>& out, const std::string& path = "",
                ir::Leaf::Role role = ir::Leaf::data);
@@ -341,11 +342,12 @@ class Elab {
     std::string name;
     const ast::FnSig* sig;
     const ast::FnBody* body;
-    ScopePtr scope;
+    ScopePtr scope;            // where it was made
     Val self;                  // a method's model
     uint64_t id = 0;           // tells closures of one text apart
     Loc loc;
     bool training = false;
+    ScopePtr names;            // what its types and defaults see: a method's, the model's fields too
   };
   Callee callee_of(const FunctionVal& f);
   // Arguments in the order of the parameters, defaults filled in, checked against their types.

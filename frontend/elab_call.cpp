@@ -60,10 +60,11 @@ Val Elab::call(const Val& callee, const Args& args) {
 
 Elab::Callee Elab::callee_of(const FunctionVal& f) {
   if (f.what == FunctionVal::lambda)
-    return {f.fn, "fn", &f.fn->sig, &f.fn->body, f.scope, nullptr, f.id, f.fn->loc, cx->training};
-  Callee c{f.decl, f.decl->id.text, &f.decl->sig, &f.decl->body, f.scope, f.self, f.id, f.decl->loc, cx->training};
+    return {f.fn, "fn", &f.fn->sig, &f.fn->body, f.scope, nullptr, f.id, f.fn->loc, cx->training, f.scope};
+  Callee c{f.decl, f.decl->id.text, &f.decl->sig, &f.decl->body, f.scope, f.self, f.id, f.decl->loc, cx->training, f.scope};
   if (auto* m = as<ModelVal>(f.self)) {
     c.training = m->training;
+    c.names = model_scope(f.self, f.scope);
     c.name = m->decl->id.text + "." + c.name;
   }
   return c;
@@ -111,7 +112,7 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
     }
   }
   // Defaults, which may use the parameters before them.
-  auto scope = std::make_shared<Scope>(c.scope);
+  auto scope = std::make_shared<Scope>(c.names);
   for (size_t i = 0; i < params.size(); ++i) {
     if (params[i].rest) b.values[i] = std::make_shared<TupleVal>(rest);
     if (!b.values[i]) {
@@ -126,7 +127,7 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
   }
   // Types: first what binds names, then all of them.
   TypeCx& t = b.types;
-  t.scope = c.scope;
+  t.scope = c.names;
   for (auto& k : c.sig->constraints) t.bounds[k.variable.text] = k.bound.text;
   for (size_t i = 0; i < params.size(); ++i)
     if (params[i].type && host_type(*params[i].type) == "dtype")

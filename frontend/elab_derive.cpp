@@ -49,6 +49,8 @@ Val Elab::derive(Wrap kind, const FunctionVal& f, const Args& args, const std::v
   std::vector<Val> argv;
   std::vector<std::string> names;
   const FunctionVal* inner = as<FunctionVal>(f.inner);
+  while (inner && inner->what == FunctionVal::wrapped && inner->wrap != Wrap::vjp_pull)
+    inner = as<FunctionVal>(inner->inner);  // grad(f) takes what f takes
   if (inner && (inner->what == FunctionVal::named || inner->what == FunctionVal::lambda)) {
     Callee c = callee_of(*inner);
     Bound b = bind_args(c, args);

@@ -128,12 +128,14 @@ std::vector<SymId> Elab::free_symbols(const ir::Function& fn) {
   auto all = [&](const std::vector<DimId>& ds) {
     for (DimId d : ds) dim(d);
   };
-  for (const ir::Type& t : fn.types) all(t.shape);
   struct Visit {
     std::function<void(const ir::Region&)> region;
   } visit;
+  // Only values that are there: what was elaborated in vain has left types behind.
   visit.region = [&](const ir::Region& r) {
+    for (ir::Value v : r.params) all(fn.type(v).shape);
     for (const ir::Node& n : r.nodes) {
+      for (ir::Value v : n.results) all(fn.type(v).shape);
       if (auto* a = std::get_if<ir::DimAttr>(&n.attr)) dim(a->dim);
       if (auto* a = std::get_if<ir::ShapeAttr>(&n.attr)) all(a->shape);
       if (auto* a = std::get_if<ir::IotaAttr>(&n.attr)) all(a->shape);
@@ -337,6 +339,8 @@ Val Elab::call_instance(const Callee& c, const Args& args) {
         if (!as<IntVal>(v)->dim) operands.push_back(int_value(*as<IntVal>(v)));
       } else if (v->kind == Value::real) {
         operands.push_back(float_value(*as<FloatVal>(v)));
+      } else if (auto* t = as<TensorVal>(v); t && c.sig->params[i].type && !c.sig->params[i].rest) {
+        operands.push_back(use(*t));  // a known bool too: the parameter is there
       } else {
         leaf_values(v, operands);
       }
@@ -471,6 +475,7 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
   if (c.self) {
     p.param = -1;
     self = parameter(nullptr, c.self, p, "");
+    p.types.scope = model_scope(self, c.scope);
   }
   std::vector<Val> values(params.size());
   // Whole numbers first: the types of the others may name them.
@@ -515,7 +520,7 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
   }
   for (auto& [from, type] : assumed) use(from, type);
   for (SymId s : assumed_sizes) cx->fn->sizes.push_back(s);
-  auto scope = std::make_shared<Scope>(self ? model_scope(self, c.scope) : c.scope);
+  auto scope = std::make_shared<Scope>(p.types.scope);
   for (auto& [n, d] : p.types.sizes) scope->define(n, std::make_shared<IntVal>(d), false, p.types.size_where[n]);
   for (auto& [n, d] : p.types.dtypes) scope->define(n, std::make_shared<DTypeVal>(d), false, c.loc);
   for (size_t i = 0; i < params.size(); ++i)

@@ -33,6 +33,11 @@ ir::Value Elab::use(const Leaf& l, const ir::Type& type) {
   return v;
 }
 
+ir::Value Elab::use(const TensorVal& t) {
+  if (t.known && t.type.scalar() && t.type.dtype == DType::boolean) return cx->b.boolean(t.known->bytes[0] != 0);
+  return use(t.leaf, t.type);
+}
+
 Val Elab::tensor(ir::Value v) {
   return std::make_shared<TensorVal>(leaf(v), cx->fn->type(v));
 }
@@ -68,10 +73,10 @@ Val Elab::rebuild(const Val& v, const std::function<Leaf(const Leaf&, const ir::
       return v;
     case Value::tensor: {
       const auto& t = *as<TensorVal>(v);
-      // Known elements belong to the leaf, but a known bool is structure: `if bias` leaves no branch.
+      if (known_bool(v)) return v;  // structure, not a leaf: `if bias` leaves no branch
+      // Known elements belong to the leaf: another one has its own.
       Leaf l = f(t.leaf, t.type);
-      bool keep = l == t.leaf || (t.type.scalar() && t.type.dtype == DType::boolean);
-      return std::make_shared<TensorVal>(l, substituted(dims, t.type, subst), keep ? t.known : nullptr);
+      return std::make_shared<TensorVal>(l, substituted(dims, t.type, subst), l == t.leaf ? t.known : nullptr);
     }
     case Value::integer: {
       const auto& i = *as<IntVal>(v);
@@ -142,7 +147,7 @@ void Elab::flatten(const Val& v, std::vector<FlatLeaf>& out, const std::string& 
       return;
     case Value::tensor: {
       const auto& t = *as<TensorVal>(v);
-      out.push_back({t.leaf, t.type, path, role});
+      if (!known_bool(v)) out.push_back({t.leaf, t.type, path, role});
       return;
     }
     case Value::integer:
@@ -189,7 +194,10 @@ void Elab::flatten(const Val& v, std::vector<FlatLeaf>& out, const std::string& 
         ir::Leaf::Role r = f.role == ModelField::param   ? ir::Leaf::param
                            : f.role == ModelField::state ? ir::Leaf::state
                                                          : ir::Leaf::data;
+        size_t before = out.size();
         flatten(f.value, out, join_path(f.name), r);
+        if (f.role == ModelField::argument)
+          for (size_t i = before; i < out.size(); ++i) out[i].argument = true;
       }
       return;
   }

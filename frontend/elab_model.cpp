@@ -38,7 +38,7 @@ Val Elab::construct(const ModelClassVal& c, const Args& args) {
   ast::FnSig& sig = model_sigs[&d];
   if (sig.params.size() != d.params.size()) sig.params = d.params;
   ast::FnBody none;
-  Callee callee{&d, d.id.text, &sig, &none, c.scope, nullptr, 0, d.id.loc, cx->training};
+  Callee callee{&d, d.id.text, &sig, &none, c.scope, nullptr, 0, d.id.loc, cx->training, c.scope};
   if (++call_depth > 200) error(Code::E0601, args.loc, "making a `" + d.id.text + "` makes another without end");
   calls.push_back(args.loc);
   struct Leave {

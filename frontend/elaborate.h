@@ -31,6 +31,14 @@ class Texts {
   virtual std::optional<TextSource> file(std::string_view path, Loc where) = 0;
 };
 
+// The key that a unit's hidden key parameter gets for a user's seed: small numbers are no keys of the
+// generator, which wants many different digits.
+inline constexpr int64_t kSeedFactor = static_cast<int64_t>(0x9E3779B97F4A7C15u);
+inline constexpr int64_t kSeedOffset = static_cast<int64_t>(0xD1B54A32D192ED03u);
+constexpr int64_t key_of_seed(int64_t seed) {
+  return static_cast<int64_t>(static_cast<uint64_t>(seed) * static_cast<uint64_t>(kSeedFactor) + static_cast<uint64_t>(kSeedOffset));
+}
+
 struct UnitTest {
   std::string title;
   Loc where;
