@@ -355,6 +355,7 @@ class Elab {
     std::vector<Val> values;
     std::vector<Loc> locs;
     TypeCx types;
+    bool alone = false;  // no call: a function is checked by its text
   };
   Bound bind_args(const Callee& c, const Args& args);
   Val call_inline(const Callee& c, const Args& args);

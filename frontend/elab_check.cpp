@@ -17,6 +17,7 @@ void Elab::check_function(const ast::FnDecl& d, const ScopePtr& s) {
   b.values.resize(d.sig.params.size());
   b.locs.assign(d.sig.params.size(), d.loc);
   b.types.scope = s;
+  b.alone = true;
   for (auto& k : d.sig.constraints) b.types.bounds[k.variable.text] = k.bound.text;
   size_t depth = cx->b.depth();
   FnCx* outer = cx;

@@ -10,7 +10,8 @@ std::vector<Elab::Var> Elab::vars_named(const std::set<std::string>& names, cons
   std::set<std::string> left = names;
   for (Scope* at = s.get(); at && !left.empty(); at = at->parent.get())
     for (size_t i = at->bindings.size(); i-- > 0;)
-      if (left.erase(at->bindings[i].name) && at->bindings[i].mutable_) out.push_back({at, i});
+      if (left.erase(at->bindings[i].name) && at->bindings[i].mutable_ && at->bindings[i].value)
+        out.push_back({at, i});
   return out;
 }
 
@@ -18,7 +19,7 @@ std::vector<Elab::Var> Elab::every_var(const ScopePtr& s) {
   std::vector<Var> out;
   for (Scope* at = s.get(); at; at = at->parent.get())
     for (size_t i = 0; i < at->bindings.size(); ++i)
-      if (at->bindings[i].mutable_) out.push_back({at, i});
+      if (at->bindings[i].mutable_ && at->bindings[i].value) out.push_back({at, i});
   return out;
 }
 

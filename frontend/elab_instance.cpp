@@ -604,6 +604,7 @@ Val Elab::placeholder(const ast::TypeExpr& e, TypeCx& t) {
 
 // The caller's size for each own symbol of the instance.
 void Elab::caller_sizes(const Instance& inst, const Bound& bound, DimSubst& sizes) {
+  if (bound.alone) return;
   for (auto& o : inst.own_sizes) {
     switch (o.from) {
       case Instance::OwnSize::of_int: sizes.emplace_back(o.symbol, *as<IntVal>(bound.values[o.param])->dim); break;

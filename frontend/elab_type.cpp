@@ -229,6 +229,10 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
     if (auto it = typedefs.find(e.path[0].text); it != typedefs.end() && e.path.size() == 1)
       return match(*it->second, v, t, loc, what);
     Val named;
+    const std::string& first = e.path[0].text;
+    if (t.scope && e.path.size() == 1 && !lookup(first, t.scope) && !library_name(first) && !find_builtin(first))
+      error(Code::E0201, e.path[0].loc, "the type `" + first + "` is not known here",
+            "a dtype variable is declared behind the signature: where " + first + ": float (or integer, number, any)");
     if (t.scope) {
       named = name_value(e.path[0].text, e.path[0].loc, t.scope);
       for (size_t i = 1; i < e.path.size(); ++i) named = member(named, e.path[i], e.loc);
