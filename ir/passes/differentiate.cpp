@@ -1,5 +1,5 @@
-// Differentiation: the memo of a module, the pass, and the functions written for reverse and forward
-// mode (differentiate.h).
+// Differentiation: the memo of a module, the pass, and the functions written for reverse and
+// forward mode (differentiate.h).
 
 #include "ir/passes/differentiate.h"
 
@@ -8,18 +8,11 @@
 #include "ir/passes.h"
 #include "ir/passes/differentiate_forward.h"
 #include "ir/passes/differentiate_reverse.h"
+#include "ir/passes/rewrite.h"
 #include "ir/verify.h"
 
 namespace tenon::ir {
 namespace {
-
-template <class Visit>
-void each_node(const Region& region, Visit visit) {
-  for (const Node& n : region.nodes) {
-    visit(n);
-    for (const Region& r : n.regions) each_node(r, visit);
-  }
-}
 
 // The first effect that running `fn` can come to.
 const Node* find_effect(const Module& module, FnId fn, std::set<FnId>& seen) {
@@ -40,6 +33,19 @@ void refuse_effects(const Module& module, FnId fn, Loc where) {
   fail(Code::E0701, effect->loc.known() ? effect->loc : where,
        "`" + effect->get<HostAttr>().name + "` is an effect, inside what is differentiated",
        "debug(x) prints from there; or give the value back and print it outside");
+}
+
+// A function in the user's words: what differentiation wrote has the name of what it came from.
+std::string shown(const Function& fn) {
+  std::string name = fn.name, what;
+  for (size_t at; (at = name.rfind("'")) != std::string::npos; name.resize(at))
+    what += "the derivative of ";
+  return what + "`" + name + "`";
+}
+
+std::string shown_result(const Function& fn) {
+  const bool written = fn.name.find('\'') != std::string::npos;
+  return (written ? "" : "the result of ") + shown(fn);
 }
 
 std::string shown(const Leaf& leaf, const char* what, size_t index) {
@@ -146,7 +152,8 @@ FnId Derivatives::make(Order order, Loc where) {
   if (!where.known()) where = fn.loc;
   if (in_progress_.count(order))
     fail(Code::E0501, where,
-         "the derivative of `" + fn.name + "` needs itself: inside its own recursion it has no order",
+         "the derivative of " + shown(fn) +
+             " needs itself: inside its own recursion it has no order",
          "differentiate from outside, once the recursion is done");
   refuse_effects(module_, order.fn, where);
   in_progress_.insert(order);
@@ -165,7 +172,7 @@ FnId Derivatives::make(Order order, Loc where) {
     std::string of;
     for (int i : order.wrt) of += (of.empty() ? "" : ", ") + shown(fn.params[i], "parameter", i);
     fail(Code::E0501, at.known() ? at : where,
-         "the result of `" + fn.name + "` does not depend on " + of +
+         shown_result(fn) + " does not depend on " + of +
              ", so it has no derivative with respect to it",
          "integers, bools and stop_gradient(...) carry no derivative");
   }
@@ -191,7 +198,8 @@ FnId Derivatives::write_vjp(const Order& order) {
   reverse.bind_params(params);
   fn.body.results = reverse.forward();
   const std::vector<Value> out = reverse.backward(cts);
-  if (reverse.root().tape != kNoValue) b.emit(Op::tape_end, {reverse.residuals().back_tape(reverse.root())});
+  if (reverse.root().tape != kNoValue)
+    b.emit(Op::tape_end, {reverse.residuals().back_tape(reverse.root())});
   fn.body.results.insert(fn.body.results.end(), out.begin(), out.end());
   fn.results = source.results;
   for (int i : order.wrt) fn.results.push_back(source.params[i]);
@@ -399,49 +407,15 @@ Region Copier::region(const Region& region, const std::vector<Type>& more) {
   return b_.close(values(region.results));
 }
 
-Attr with_dims(const Attr& attr, const std::function<DimId(DimId)>& dim) {
-  auto all = [&](std::vector<DimId>& dims) {
-    for (DimId& d : dims) d = dim(d);
-  };
-  struct {
-    decltype(all)& each;
-    const std::function<DimId(DimId)>& dim;
-    void operator()(std::monostate&) {}
-    void operator()(ConstantAttr&) {}
-    void operator()(IotaAttr& a) { each(a.shape); }
-    void operator()(DimAttr& a) { a.dim = dim(a.dim); }
-    void operator()(ShapeAttr& a) { each(a.shape); }
-    void operator()(BroadcastAttr& a) { each(a.shape); }
-    void operator()(AxesAttr&) {}
-    void operator()(SliceAttr& a) { each(a.shape); }
-    void operator()(AxisAttr&) {}
-    void operator()(ReduceAttr&) {}
-    void operator()(ArgReduceAttr&) {}
-    void operator()(ScanAttr&) {}
-    void operator()(ContractAttr& a) {
-      auto spec = std::make_shared<ContractSpec>(*a.spec);
-      each(spec->range);
-      for (Affine& x : spec->a) x.offset = dim(x.offset);
-      for (Affine& x : spec->b) x.offset = dim(x.offset);
-      a.spec = spec;
+Attr with_dims(Module& module, const Attr& attr, const std::function<DimId(DimId)>& dim) {
+  DimSubst subst;
+  each_dim(attr, [&](DimId d) {
+    for (SymId s : module.dims.symbols(d)) {
+      const DimId from = module.dims.symbol(s), to = dim(from);
+      if (to != from) subst.emplace_back(s, to);
     }
-    void operator()(MapAttr& a) {
-      each(a.out);
-      each(a.red);
-    }
-    void operator()(ScatterAttr& a) { each(a.dims); }
-    void operator()(ConvertAttr&) {}
-    void operator()(CallAttr& a) { each(a.dims); }
-    void operator()(DeriveAttr& a) { each(a.dims); }
-    void operator()(SlotAttr& a) { each(a.type.shape); }
-    void operator()(BindAttr&) {}
-    void operator()(CheckAttr&) {}
-    void operator()(TextAttr&) {}
-    void operator()(HostAttr&) {}
-  } replace{all, dim};
-  Attr out = attr;
-  std::visit(replace, out);
-  return out;
+  });
+  return subst.empty() ? attr : substitute(module, attr, subst);
 }
 
 void rename_uses(Region& region, const std::map<Value, Value>& to) {

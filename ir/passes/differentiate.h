@@ -3,12 +3,14 @@
 // make_vjp and make_jvp are used. How it works is told in design.md b, in short:
 //
 //   reverse   A function becomes forward code, the program itself, and backward code, which runs it
-//             from its end and carries a cotangent per value. At the top both go into one body; what
-//             is called becomes a pair of functions (differentiate_reverse.h).
-//   residuals What backward code needs of forward code is a value that lives longer, a further result
+//             from its end and carries a cotangent per value. At the top both go into one body;
+//             what is called becomes a pair of functions (differentiate_reverse.h).
+//   residuals What backward code needs of forward code is a value that lives longer, a further
+//   result
 //             of a call, or, where the body runs many times, pushed on a tape (residuals.h).
-//   forward   A function becomes the program with a tangent beside each value (differentiate_forward).
-//   order n   What comes out is ordinary IR, tapes included, so it is differentiated the same way.
+//   forward   A function becomes the program with a tangent beside each value
+//   (differentiate_forward). order n   What comes out is ordinary IR, tapes included, so it is
+//   differentiated the same way.
 #pragma once
 
 #include <functional>
@@ -22,7 +24,8 @@
 
 namespace tenon::ir {
 
-// The pass: replaces each `derive` of `fn` by a call of a function that make_vjp or make_jvp writes.
+// The pass: replaces each `derive` of `fn` by a call of a function that make_vjp or make_jvp
+// writes.
 std::unique_ptr<Function> differentiate(Module& module, const Function& fn);
 
 // Which parameters and results of a function take part, as sorted lists.
@@ -129,7 +132,7 @@ class Copier {
 inline bool differentiable(const Type& t) { return t.tape || is_float(t.dtype); }
 
 // The attribute with each Dim replaced.
-Attr with_dims(const Attr& attr, const std::function<DimId(DimId)>& dim);
+Attr with_dims(Module& module, const Attr& attr, const std::function<DimId(DimId)>& dim);
 // Renames uses in a region and the regions inside it.
 void rename_uses(Region& region, const std::map<Value, Value>& to);
 // The values of outer regions that a region uses, in the order of their first use.

@@ -1,6 +1,6 @@
-// Reverse mode through branches and loops (design.md b2; differentiate_reverse.h). The backward body
-// is written as soon as the forward body is known, since what it asks for decides what forward pushes;
-// it is put in its place when the sweep comes by.
+// Reverse mode through branches and loops (design.md b2; differentiate_reverse.h). The backward
+// body is written as soon as the forward body is known, since what it asks for decides what forward
+// pushes; it is put in its place when the sweep comes by.
 
 #include "ir/passes/differentiate_reverse.h"
 
@@ -14,8 +14,7 @@ void Reverse::forward_if(const Node& node, Frame& frame) {
   for (size_t k = 0; k < node.results.size(); ++k) {
     if (!activity_.active(node.results[k])) continue;
     plan.carries.push_back(k);
-    plan.stand_ins.push_back(
-        b_.fn().new_value(residuals_.type(source_.type(node.results[k]))));
+    plan.stand_ins.push_back(b_.fn().new_value(residuals_.type(source_.type(node.results[k]))));
   }
   // Where a value has a cotangent already, from later uses or as a sum of the loop around, a branch
   // goes on with that: one that only touches an element of it does not cost a whole tensor.
@@ -100,8 +99,9 @@ void Reverse::backward_if(const Node& node, Frame& frame) {
   }
 }
 
-// A loop pushes in each turn and runs backward as many turns; `while` counts them. Cotangents of the
-// carries are carried, and so are those of what the body captures: each turn adds to what there is.
+// A loop pushes in each turn and runs backward as many turns; `while` counts them. Cotangents of
+// the carries are carried, and so are those of what the body captures: each turn adds to what there
+// is.
 void Reverse::forward_loop(const Node& node, Frame& frame) {
   const bool counts = node.op == Op::while_;
   const size_t first_param = counts ? 0 : 1;
@@ -144,8 +144,8 @@ void Reverse::forward_loop(const Node& node, Frame& frame) {
   for (size_t k : plan.carries)
     cts.push_back(cotangent_or_zero(body.params[first_param + k], inner));
   for (Value v : plan.captured) cts.push_back(inner.cotangent[v]);
-  // What a carry is after a turn it was before the next one, which backward code has just popped: it
-  // is handed on from turn to turn, from the loop's result on, instead of being pushed as well.
+  // What a carry is after a turn it was before the next one, which backward code has just popped:
+  // it is handed on from turn to turn, from the loop's result on, instead of being pushed as well.
   std::vector<Value> handed_on;
   for (size_t k = 0; k < carries; ++k) {
     const Value before = map_[body.params[first_param + k]], after = map_[body.results[k]];

@@ -58,7 +58,8 @@ struct Flow::Walk {
   void forward(const Node& n) {
     switch (n.op) {
       case Op::stop_gradient:
-      case Op::host: return;
+      case Op::host:
+        return;
       case Op::call:
       case Op::derive: {
         const auto& matrix = callee(n);
@@ -142,7 +143,8 @@ struct Flow::Walk {
     };
     switch (n.op) {
       case Op::stop_gradient:
-      case Op::host: return;
+      case Op::host:
+        return;
       case Op::call:
       case Op::derive: {
         const auto& matrix = callee(n);

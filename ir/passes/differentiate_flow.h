@@ -1,7 +1,7 @@
 // Which values depend differentiably on which parameters, and which reach a result: what
 // differentiation may leave out. Integers, bools and stop_gradient pass nothing on. A tape is one
-// value that depends on all that was pushed; tapes always take part, so that whoever pushes on a tape
-// of cotangents and whoever pops from it agree without asking.
+// value that depends on all that was pushed; tapes always take part, so that whoever pushes on a
+// tape of cotangents and whoever pops from it agree without asking.
 #pragma once
 
 #include <map>

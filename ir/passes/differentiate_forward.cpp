@@ -9,11 +9,16 @@
 namespace tenon::ir {
 
 Forward::Forward(Derivatives& memo, const PairKey& key, Builder& b)
-    : memo_(memo), key_(key), source_(memo.module().fn(key.fn)), b_(b), copy_(memo, source_, b),
+    : memo_(memo),
+      key_(key),
+      source_(memo.module().fn(key.fn)),
+      b_(b),
+      copy_(memo, source_, b),
       activity_(memo.flow().activity(key.fn, key.params, key.results)),
       tangent_(source_.types.size(), kNoValue) {}
 
-std::vector<Value> Forward::run(const std::vector<Value>& params, const std::vector<Value>& tangents) {
+std::vector<Value> Forward::run(const std::vector<Value>& params,
+                                const std::vector<Value>& tangents) {
   for (size_t i = 0; i < params.size(); ++i) copy_.map[source_.body.params[i]] = params[i];
   for (size_t i = 0; i < tangents.size(); ++i)
     tangent_[source_.body.params[key_.params[i]]] = tangents[i];
@@ -60,11 +65,14 @@ void Forward::node(const Node& n) {
     return;
   }
   switch (n.op) {
-    case Op::if_: return branch(n);
+    case Op::if_:
+      return branch(n);
     case Op::for_:
-    case Op::while_: return loop(n);
+    case Op::while_:
+      return loop(n);
     case Op::call:
-    case Op::derive: return call(n);
+    case Op::derive:
+      return call(n);
     case Op::tape_new:
       copy_.emit(n);
       tangent_[n.results[0]] = b_.one(Op::tape_new, {});
@@ -78,7 +86,8 @@ void Forward::node(const Node& n) {
       if (!is_float(slot.type.dtype)) return;
       const SlotAttr derived{memo_.derived_slot(slot.slot), slot.type};
       if (n.op == Op::push) {
-        tangent_[n.results[0]] = b_.one(Op::push, {before, tangent_or_zero(n.operands[1])}, derived);
+        tangent_[n.results[0]] =
+            b_.one(Op::push, {before, tangent_or_zero(n.operands[1])}, derived);
       } else {
         const Node& pop = b_.emit(Op::pop, {before}, derived);
         tangent_[n.results[0]] = pop.results[0];
@@ -123,7 +132,9 @@ void Forward::node(const Node& n) {
 
 Value Forward::structural(const Node& n) {
   const Value t = n.operands.empty() ? kNoValue : tangent(n.operands[0]);
-  auto again = [&](std::vector<Value> operands) { return b_.one(n.op, std::move(operands), n.attr); };
+  auto again = [&](std::vector<Value> operands) {
+    return b_.one(n.op, std::move(operands), n.attr);
+  };
   // The operation itself on the tangent of its first operand.
   auto linear = [&] {
     std::vector<Value> operands = copy_.values(n.operands);
@@ -134,7 +145,8 @@ Value Forward::structural(const Node& n) {
     case Op::broadcast:
     case Op::reshape:
     case Op::transpose:
-    case Op::slice: return t == kNoValue ? t : linear();
+    case Op::slice:
+      return t == kNoValue ? t : linear();
     case Op::update: {
       if (t == kNoValue && tangent(n.operands[1]) == kNoValue) return kNoValue;
       std::vector<Value> operands = copy_.values(n.operands);
@@ -155,7 +167,8 @@ Value Forward::structural(const Node& n) {
       const auto& a = n.get<ReduceAttr>();
       const Value x = primal(n.operands[0]);
       switch (a.kind) {
-        case ReduceKind::sum: return linear();
+        case ReduceKind::sum:
+          return linear();
         case ReduceKind::prod:
           return sum_over(b_, b_.one(Op::mul, {t, product_of_others(b_, x, a.axes)}), a.axes);
         case ReduceKind::max:
@@ -164,7 +177,8 @@ Value Forward::structural(const Node& n) {
           return sum_over(b_, b_.one(Op::select, {wins, t, b_.zeros(b_.type(x))}), a.axes);
         }
         case ReduceKind::any:
-        case ReduceKind::all: break;
+        case ReduceKind::all:
+          break;
       }
       bug("a bool carries no derivative");
     }
@@ -173,12 +187,16 @@ Value Forward::structural(const Node& n) {
       const auto& a = n.get<ScanAttr>();
       const Value x = primal(n.operands[0]), y = primal(n.results[0]);
       switch (a.kind) {
-        case ReduceKind::sum: return linear();
-        case ReduceKind::prod: return scan_prod_tangent(b_, x, y, t, a);
+        case ReduceKind::sum:
+          return linear();
+        case ReduceKind::prod:
+          return scan_prod_tangent(b_, x, y, t, a);
         case ReduceKind::max:
-        case ReduceKind::min: return gather_along(b_, t, scan_winner(b_, y, a), a.axis);
+        case ReduceKind::min:
+          return gather_along(b_, t, scan_winner(b_, y, a), a.axis);
         case ReduceKind::any:
-        case ReduceKind::all: break;
+        case ReduceKind::all:
+          break;
       }
       bug("a bool carries no derivative");
     }
@@ -204,8 +222,10 @@ Value Forward::structural(const Node& n) {
     case Op::bind_dim:
     case Op::check:
     case Op::debug:
-    case Op::stop_gradient: return kNoValue;
-    case Op::read: bug("a read stands outside map and scatter");
+    case Op::stop_gradient:
+      return kNoValue;
+    case Op::read:
+      bug("a read stands outside map and scatter");
     case Op::call:
     case Op::derive:
     case Op::if_:

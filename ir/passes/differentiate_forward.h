@@ -23,7 +23,9 @@ class Forward {
 
   Value primal(Value v) const { return copy_.map[v]; }
   Value tangent(Value v) const { return tangent_[v]; }  // kNoValue: zero
-  Value tangent_or_zero(Value v) { return tangent(v) != kNoValue ? tangent(v) : b_.zeros(source_.type(v)); }
+  Value tangent_or_zero(Value v) {
+    return tangent(v) != kNoValue ? tangent(v) : b_.zeros(source_.type(v));
+  }
   bool takes_part(const Node& node) const;
 
   Derivatives& memo_;

@@ -18,8 +18,13 @@ class Point {
  public:
   Point(Builder& b, const Function& source, const Node& node, Outside primal, Outside tangent,
         std::function<DimId(DimId)> dim)
-      : b_(b), source_(source), node_(node), body_(node.regions[0]), primal_(std::move(primal)),
-        tangent_(std::move(tangent)), dim_(std::move(dim)) {
+      : b_(b),
+        source_(source),
+        node_(node),
+        body_(node.regions[0]),
+        primal_(std::move(primal)),
+        tangent_(std::move(tangent)),
+        dim_(std::move(dim)) {
     collect(body_);
     if (node.op == Op::map) {
       const auto& a = node.get<MapAttr>();
@@ -59,8 +64,8 @@ class Point {
     return out;
   }
 
-  // Gives the owner of `target` (what is read, or the scalar itself) the cotangent that flows into it
-  // over all indices, if any does. `seed` gives the body's cotangent inside, from the indices.
+  // Gives the owner of `target` (what is read, or the scalar itself) the cotangent that flows into
+  // it over all indices, if any does. `seed` gives the body's cotangent inside, from the indices.
   void cotangent(BackwardSite& site, Value target,
                  const std::function<Value(Point&, const std::vector<Value>&)>& seed) {
     start();
@@ -164,7 +169,7 @@ class Point {
     std::vector<Value> operands;
     for (Value u : n.operands) operands.push_back(primal(u));
     at(n);
-    return primals_.back()[v] = b_.one(n.op, operands, with_dims(n.attr, dim_));
+    return primals_.back()[v] = b_.one(n.op, operands, with_dims(b_.module(), n.attr, dim_));
   }
   const std::vector<Value>& results() const { return body_.results; }
 
@@ -281,7 +286,8 @@ class Point {
     bool any = false;
     for (Value v : n.results) any |= cts_.count(v) && reach_.count(v);
     if (!any) return;
-    // The branches give a cotangent for each value of around them, and the target's if it is inside.
+    // The branches give a cotangent for each value of around them, and the target's if it is
+    // inside.
     std::vector<Value> wanted;
     for (const Region& r : n.regions)
       for (Value v : captures(r))
@@ -308,9 +314,7 @@ class Point {
       const bool here = cts_.count(target_) > 0;
       give(target_);
       for (size_t i = 1; i < read->operands.size(); ++i)
-        out.push_back(!here         ? b_.integer(0)
-                      : at_.empty() ? primal(read->operands[i])
-                                    : at_[i - 1]);
+        out.push_back(!here ? b_.integer(0) : at_.empty() ? primal(read->operands[i]) : at_[i - 1]);
       return out;
     });
     cts_ = around;
@@ -365,7 +369,8 @@ class Point {
     const Primals p{[&](size_t k) { return primal(n.operands[k]); }, [&] { return primal(v); }};
     Value sum = kNoValue;
     for (size_t k = 0; k < n.operands.size(); ++k) {
-      const Value t = is_float(source_.type(n.operands[k]).dtype) ? tangent(n.operands[k]) : kNoValue;
+      const Value t =
+          is_float(source_.type(n.operands[k]).dtype) ? tangent(n.operands[k]) : kNoValue;
       if (t == kNoValue) continue;
       at(n);
       const Value part = apply_partial(b_, n, k, t, p, source_.type(v).dtype);
@@ -413,8 +418,9 @@ void point_cotangents(BackwardSite& site, const Function& source, const Node& no
   const std::vector<Value> targets = point.targets([&](Value v) { return site.active(v); });
   if (!sum && !targets.empty()) {  // as if the values had been written out and then reduced
     const Type full{b.type(ct).dtype, point.ranges()};
-    ct = reduce_cotangent(b, node.get<MapAttr>().kind, reduced_axes(point), full,
-                          [&] { return point.everywhere(false); }, ct);
+    ct = reduce_cotangent(
+        b, node.get<MapAttr>().kind, reduced_axes(point), full,
+        [&] { return point.everywhere(false); }, ct);
   }
   auto seed = [&](Point& p, const std::vector<Value>& index) {
     std::vector<Value> at;

@@ -30,9 +30,15 @@ class Reverse::Site : public BackwardSite {
 Reverse::Reverse(Derivatives& memo, FnId source, const std::vector<int>& params,
                  const std::vector<int>& results, Builder& forward, Builder& backward,
                  Frame::Kind kind)
-    : memo_(memo), source_(memo.module().fn(source)), copy_(memo, source_, forward),
-      map_(copy_.map), f_(forward), b_(backward), params_(params),
-      results_(results), activity_(memo.flow().activity(source, params, results)),
+    : memo_(memo),
+      source_(memo.module().fn(source)),
+      copy_(memo, source_, forward),
+      map_(copy_.map),
+      f_(forward),
+      b_(backward),
+      params_(params),
+      results_(results),
+      activity_(memo.flow().activity(source, params, results)),
       residuals_(memo, forward, backward) {
   root_.kind = kind;
 }
@@ -155,8 +161,7 @@ void Reverse::forward_call(const Node& node, Frame& frame) {
   for (Value v : node.operands) operands.push_back(map_[v]);
   if (pair.tape) operands.push_back(residuals_.tape(frame));
   f_.at(node.loc);
-  const Node& made =
-      f_.emit(Op::call, operands, CallAttr{pair.fwd, memo_.sizes(node), plan.fresh});
+  const Node& made = f_.emit(Op::call, operands, CallAttr{pair.fwd, memo_.sizes(node), plan.fresh});
   const std::vector<Value> results = made.results;
   finish(node, results, frame);
   for (const auto& [inner, outer] : plan.fresh) residuals_.bound(outer, frame);
@@ -186,15 +191,19 @@ void Reverse::backward_node(const Node& node, Frame& frame) {
     return;
   }
   switch (node.op) {
-    case Op::if_: return backward_if(node, frame);
+    case Op::if_:
+      return backward_if(node, frame);
     case Op::for_:
-    case Op::while_: return backward_loop(node, frame);
+    case Op::while_:
+      return backward_loop(node, frame);
     case Op::call:
-    case Op::derive: return backward_call(node, frame);
+    case Op::derive:
+      return backward_call(node, frame);
     case Op::push:
     case Op::pop:
     case Op::tape_new:
-    case Op::tape_end: return backward_tape(node, frame);
+    case Op::tape_end:
+      return backward_tape(node, frame);
     case Op::host:
       fail(Code::E0701, node.loc,
            "`" + node.get<HostAttr>().name + "` is an effect, inside what is differentiated",
@@ -238,7 +247,8 @@ void Reverse::backward_node(const Node& node, Frame& frame) {
 }
 
 // push and pop are each other's adjoint: what was pushed last is popped first, and its cotangent is
-// pushed first. Every float slot has one, so that both ends agree without asking (differentiate_flow.h).
+// pushed first. Every float slot has one, so that both ends agree without asking
+// (differentiate_flow.h).
 void Reverse::backward_tape(const Node& node, Frame& frame) {
   const auto tape_ct = [&](Value v) {
     const Value ct = cotangent(v, frame);
@@ -291,8 +301,12 @@ void Reverse::backward_call(const Node& node, Frame& frame) {
   std::vector<Value> operands;
   for (const Pair::Residual& r : pair.residuals) {
     switch (r.from) {
-      case Pair::Residual::param: operands.push_back(primal(node.operands[r.index], frame)); break;
-      case Pair::Residual::result: operands.push_back(primal(node.results[r.index], frame)); break;
+      case Pair::Residual::param:
+        operands.push_back(primal(node.operands[r.index], frame));
+        break;
+      case Pair::Residual::result:
+        operands.push_back(primal(node.results[r.index], frame));
+        break;
       case Pair::Residual::extra:
         operands.push_back(residuals_.need(plan.extras[r.index], frame));
         break;

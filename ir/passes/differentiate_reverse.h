@@ -1,5 +1,6 @@
 // Reverse mode on one function: writes its forward code and its backward code, body by body
-// (design.md b). Both builders may be one: then backward code stands behind forward code in one list.
+// (design.md b). Both builders may be one: then backward code stands behind forward code in one
+// list.
 #pragma once
 
 #include <span>
@@ -28,12 +29,12 @@ class Reverse {
   class Site;
   // What forward code leaves for backward code, per node that needs more than values.
   struct Plan {
-    std::vector<Region> bodies;     // backward, detached until its place comes
-    std::vector<size_t> carries;    // results (or carries) that take part
-    std::vector<Value> stand_ins;   // if: for the cotangents of `carries`
+    std::vector<Region> bodies;                   // backward, detached until its place comes
+    std::vector<size_t> carries;                  // results (or carries) that take part
+    std::vector<Value> stand_ins;                 // if: for the cotangents of `carries`
     std::vector<std::pair<Value, Value>> totals;  // if: captured, and a stand-in for its cotangent
-    std::vector<Value> captured;    // values of around that the bodies want cotangents for
-    Value tape_in = kNoValue;       // if: stands for the tape that backward bodies start from
+    std::vector<Value> captured;  // values of around that the bodies want cotangents for
+    Value tape_in = kNoValue;     // if: stands for the tape that backward bodies start from
     bool tape = false;
     std::vector<size_t> handed_on;  // loops: carries whose value after a turn is kept as a carry
     Value turns = kNoValue;         // while: how many times the body ran

@@ -1,5 +1,5 @@
-// One row per scalar operation (partials.h). Conventions, which are meaning: at a tie max and min give
-// the derivative to their second operand, abs has 0 at 0, and integers and bools carry none.
+// One row per scalar operation (partials.h). Conventions, which are meaning: at a tie max and min
+// give the derivative to their second operand, abs has 0 at 0, and integers and bools carry none.
 
 #include "ir/passes/partials.h"
 
@@ -36,9 +36,12 @@ Value apply_partial(Builder& b, const Node& node, size_t i, Value d, const Prima
     return holds ? where(c, d, number(0)) : where(c, number(0), d);
   };
   switch (node.op) {
-    case Op::add: return d;
-    case Op::sub: return i == 0 ? d : op1(Op::neg, d);
-    case Op::mul: return times(x(1 - i));
+    case Op::add:
+      return d;
+    case Op::sub:
+      return i == 0 ? d : op1(Op::neg, d);
+    case Op::mul:
+      return times(x(1 - i));
     case Op::div: {
       const Value by = x(1);
       return i == 0 ? op2(Op::div, d, by) : times(op1(Op::neg, op2(Op::div, p.result(), by)));
@@ -48,14 +51,18 @@ Value apply_partial(Builder& b, const Node& node, size_t i, Value d, const Prima
       if (i == 0) return d;
       return times(op1(Op::neg, op2(Op::div, op2(Op::sub, x(0), p.result()), x(1))));
     }
-    case Op::neg: return op1(Op::neg, d);
+    case Op::neg:
+      return op1(Op::neg, d);
     case Op::abs: {
       const Value v = x(0), zero = number(0);
       return where(op2(Op::lt, v, zero), op1(Op::neg, d), where(op2(Op::lt, zero, v), d, zero));
     }
-    case Op::min: return pass_if(op2(Op::lt, x(0), x(1)), i == 0);
-    case Op::max: return pass_if(op2(Op::lt, x(1), x(0)), i == 0);
-    case Op::fma: return i == 2 ? d : times(x(1 - i));
+    case Op::min:
+      return pass_if(op2(Op::lt, x(0), x(1)), i == 0);
+    case Op::max:
+      return pass_if(op2(Op::lt, x(1), x(0)), i == 0);
+    case Op::fma:
+      return i == 2 ? d : times(x(1 - i));
     case Op::pow: {
       const Value base = x(0), zero = number(0), one = number(1);
       if (i == 0) {
@@ -72,14 +79,22 @@ Value apply_partial(Builder& b, const Node& node, size_t i, Value d, const Prima
     case Op::floor:
     case Op::ceil:
     case Op::trunc:
-    case Op::round: flat(node);
-    case Op::sqrt: return times(op2(Op::div, number(0.5), p.result()));  // inf at 0
-    case Op::exp: return times(p.result());
-    case Op::expm1: return times(op2(Op::add, p.result(), number(1)));
-    case Op::log: return op2(Op::div, d, x(0));
-    case Op::log1p: return op2(Op::div, d, op2(Op::add, x(0), number(1)));
-    case Op::sin: return times(op1(Op::cos, x(0)));
-    case Op::cos: return times(op1(Op::neg, op1(Op::sin, x(0))));
+    case Op::round:
+      flat(node);
+    case Op::sqrt:
+      return times(op2(Op::div, number(0.5), p.result()));  // inf at 0
+    case Op::exp:
+      return times(p.result());
+    case Op::expm1:
+      return times(op2(Op::add, p.result(), number(1)));
+    case Op::log:
+      return op2(Op::div, d, x(0));
+    case Op::log1p:
+      return op2(Op::div, d, op2(Op::add, x(0), number(1)));
+    case Op::sin:
+      return times(op1(Op::cos, x(0)));
+    case Op::cos:
+      return times(op1(Op::neg, op1(Op::sin, x(0))));
     case Op::tanh: {
       const Value y = p.result();
       return times(op2(Op::sub, number(1), op2(Op::mul, y, y)));
@@ -94,8 +109,10 @@ Value apply_partial(Builder& b, const Node& node, size_t i, Value d, const Prima
       const Value r2 = op2(Op::add, op2(Op::mul, u, u), op2(Op::mul, y, y));
       return times(op2(Op::div, i == 0 ? u : op1(Op::neg, y), r2));
     }
-    case Op::select: return pass_if(x(0), i == 1);
-    case Op::convert: return b.convert(d, to);
+    case Op::select:
+      return pass_if(x(0), i == 1);
+    case Op::convert:
+      return b.convert(d, to);
     case Op::eq:
     case Op::lt:
     case Op::le:
@@ -105,11 +122,12 @@ Value apply_partial(Builder& b, const Node& node, size_t i, Value d, const Prima
     case Op::not_:
     case Op::shl:
     case Op::shr:
-    case Op::rng: bug("a bool or an integer carries no derivative");
+    case Op::rng:
+      bug("a bool or an integer carries no derivative");
 #define OTHER(name) case Op::name:
-    TENON_OTHER_OPS(OTHER)
+      TENON_OTHER_OPS(OTHER)
 #undef OTHER
-    bug("not a scalar operation");
+      bug("not a scalar operation");
   }
   bug("an unknown operation");
 }

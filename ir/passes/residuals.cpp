@@ -10,19 +10,21 @@ namespace {
 constexpr int kRebuildNodes = 4;
 constexpr int kNever = 1000;
 
-// How a node may be emitted again: not at all; from nothing; from its operand, which is no larger and
-// is kept instead; or only from operands that backward code has anyway.
+// How a node may be emitted again: not at all; from nothing; from its operand, which is no larger
+// and is kept instead; or only from operands that backward code has anyway.
 enum class Again : uint8_t { never, leaf, view, cheap };
 
 Again again(Op op) {
   switch (op) {
     case Op::constant:
     case Op::iota:
-    case Op::size: return Again::leaf;
+    case Op::size:
+      return Again::leaf;
     case Op::broadcast:
     case Op::reshape:
     case Op::transpose:
-    case Op::stop_gradient: return Again::view;
+    case Op::stop_gradient:
+      return Again::view;
     case Op::slice:
     case Op::add:
     case Op::sub:
@@ -42,7 +44,8 @@ Again again(Op op) {
     case Op::shr:
     case Op::select:
     case Op::convert:
-    case Op::rng: return Again::cheap;
+    case Op::rng:
+      return Again::cheap;
     case Op::div:  // whole numbers can trap; the cost of the others is worth their bytes
     case Op::rem:
     case Op::fma:
@@ -83,7 +86,8 @@ Again again(Op op) {
     case Op::bind_dim:
     case Op::check:
     case Op::debug:
-    case Op::host: return Again::never;
+    case Op::host:
+      return Again::never;
   }
   return Again::never;
 }
@@ -156,8 +160,10 @@ int Residuals::rebuild_cost(Value forward, Frame& frame, int budget) {
   if (budget == 0 || node == cheap_.end()) return kNever;
   int cost = 1;
   switch (again(node->second.op)) {
-    case Again::never: return kNever;
-    case Again::leaf: break;
+    case Again::never:
+      return kNever;
+    case Again::leaf:
+      break;
     case Again::view: {
       const int base = rebuild_cost(node->second.operands[0], frame, budget - 1);
       cost += base == kNever ? 0 : base;
@@ -179,8 +185,9 @@ Value Residuals::rebuild(Value forward, Frame& frame) {
   for (Value v : node.operands) operands.push_back(need(v, frame));
   const Loc before = backward_.at();
   backward_.at(node.loc);
-  const Value v = backward_.one(node.op, std::move(operands),
-                                with_dims(node.attr, [&](DimId d) { return dim(d); }));
+  const Value v =
+      backward_.one(node.op, std::move(operands),
+                    with_dims(memo_.module(), node.attr, [&](DimId d) { return dim(d); }));
   backward_.at(before);
   return v;
 }

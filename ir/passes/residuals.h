@@ -9,8 +9,8 @@
 //            between, so one tape serves all.
 //
 // What is free to rebuild (constants, views, compares and cheap elementwise nodes of what is there
-// anyway) is emitted again instead. A value of an outer body is asked of that body's frame, so what a
-// loop does not change is never pushed in it.
+// anyway) is emitted again instead. A value of an outer body is asked of that body's frame, so what
+// a loop does not change is never pushed in it.
 #pragma once
 
 #include <unordered_map>
@@ -82,7 +82,7 @@ class Residuals {
   std::unordered_map<Value, Frame*> home_;
   std::unordered_map<SymId, Frame*> size_home_;
   std::unordered_map<SymId, SymId> size_here_;
-  std::unordered_map<Value, Node> cheap_;                  // nodes that may be emitted again
+  std::unordered_map<Value, Node> cheap_;                     // nodes that may be emitted again
   std::unordered_map<const Frame*, std::vector<int>> slots_;  // of what push_saved pushed
 };
 

@@ -95,8 +95,8 @@ struct Contraction {
           place.strides[axis] = t.coefficient;
           continue;
         }
-        const DimId reach = dims.mul(dims.constant(t.coefficient),
-                                     dims.sub(range[t.index], dims.constant(1)));
+        const DimId reach =
+            dims.mul(dims.constant(t.coefficient), dims.sub(range[t.index], dims.constant(1)));
         DimId& side = t.coefficient > 0 ? above : below;
         side = dims.add(side, reach);
         read.terms.push_back({t.index, -t.coefficient});
@@ -168,7 +168,8 @@ struct Contraction {
 
 std::vector<Value> starts_of(BackwardSite& site, const Node& node, size_t first) {
   std::vector<Value> out;
-  for (size_t i = first; i < node.operands.size(); ++i) out.push_back(site.primal(node.operands[i]));
+  for (size_t i = first; i < node.operands.size(); ++i)
+    out.push_back(site.primal(node.operands[i]));
   return out;
 }
 
@@ -211,7 +212,8 @@ void transpose(BackwardSite& site, const Function& source, const Node& node,
     case Op::bind_dim:
     case Op::check:
     case Op::debug:
-    case Op::stop_gradient: return;
+    case Op::stop_gradient:
+      return;
     case Op::broadcast: {
       if (!wants(0)) return;
       const auto& axes = node.get<BroadcastAttr>().axes;
@@ -247,23 +249,25 @@ void transpose(BackwardSite& site, const Function& source, const Node& node,
     case Op::concat: {
       const int axis = node.get<AxisAttr>().axis;
       std::vector<DimId> start{b.dims().constant(0)};
-      for (Value v : node.operands) start.push_back(b.dims().add(start.back(), site.type(v).shape[axis]));
+      for (Value v : node.operands)
+        start.push_back(b.dims().add(start.back(), site.type(v).shape[axis]));
       for (size_t i = node.operands.size(); i-- > 0;) {
         if (!wants(i)) continue;
         const Type t = site.type(operand(i));
         std::vector<Value> operands{ct};
         for (int k = 0; k < int(t.rank()); ++k)
           operands.push_back(k == axis ? index_constant(b, start[i]) : b.integer(0));
-        site.add(operand(i), b.one(Op::slice, operands,
-                                   SliceAttr{t.shape, std::vector<int64_t>(t.rank(), 1)}));
+        site.add(operand(i),
+                 b.one(Op::slice, operands, SliceAttr{t.shape, std::vector<int64_t>(t.rank(), 1)}));
       }
       return;
     }
     case Op::reduce: {
       if (!wants(0)) return;
       const auto& a = node.get<ReduceAttr>();
-      site.add(operand(0), reduce_cotangent(b, a.kind, a.axes, site.type(operand(0)),
-                                            [&] { return site.primal(operand(0)); }, ct));
+      site.add(operand(0), reduce_cotangent(
+                               b, a.kind, a.axes, site.type(operand(0)),
+                               [&] { return site.primal(operand(0)); }, ct));
       return;
     }
     case Op::scan: {
@@ -285,7 +289,8 @@ void transpose(BackwardSite& site, const Function& source, const Node& node,
           return;
         }
         case ReduceKind::any:
-        case ReduceKind::all: bug("a bool carries no derivative");
+        case ReduceKind::all:
+          bug("a bool carries no derivative");
       }
       return;
     }
@@ -293,8 +298,13 @@ void transpose(BackwardSite& site, const Function& source, const Node& node,
       const ContractSpec& spec = *node.get<ContractAttr>().spec;
       for (size_t i = 2; i-- > 0;) {
         if (!wants(i)) continue;
-        Contraction c{site, spec, i == 0 ? spec.a : spec.b, i == 0 ? spec.b : spec.a,
-                      site.type(operand(i)), site.primal(operand(1 - i)), ct};
+        Contraction c{site,
+                      spec,
+                      i == 0 ? spec.a : spec.b,
+                      i == 0 ? spec.b : spec.a,
+                      site.type(operand(i)),
+                      site.primal(operand(1 - i)),
+                      ct};
         const std::vector<int> leads = c.leads();
         if (leads.size() == c.own.size())
           site.add(operand(i), c.contract(leads));
@@ -305,8 +315,8 @@ void transpose(BackwardSite& site, const Function& source, const Node& node,
     }
     case Op::sort:
       if (wants(0))
-        site.add(operand(0), scatter_along(b, ct, site.primal(node.results[1]),
-                                           node.get<AxisAttr>().axis));
+        site.add(operand(0),
+                 scatter_along(b, ct, site.primal(node.results[1]), node.get<AxisAttr>().axis));
       return;
     case Op::read: {
       if (!wants(0)) return;
@@ -328,7 +338,8 @@ void transpose(BackwardSite& site, const Function& source, const Node& node,
     case Op::pop:
     case Op::tape_new:
     case Op::tape_end:
-    case Op::host: bug("not a structural operation");
+    case Op::host:
+      bug("not a structural operation");
   }
 }
 

@@ -16,10 +16,10 @@ class BackwardSite {
   explicit BackwardSite(Builder& builder) : b(builder) {}
   virtual ~BackwardSite() = default;
 
-  virtual Value primal(Value source) = 0;    // its value in backward code, kept for it
-  virtual Type type(Value source) = 0;       // its type there
-  virtual DimId dim(DimId d) = 0;            // a size there
-  virtual bool active(Value source) = 0;     // whether it wants a cotangent
+  virtual Value primal(Value source) = 0;        // its value in backward code, kept for it
+  virtual Type type(Value source) = 0;           // its type there
+  virtual DimId dim(DimId d) = 0;                // a size there
+  virtual bool active(Value source) = 0;         // whether it wants a cotangent
   virtual void add(Value source, Value ct) = 0;  // after what it has: the order is meaning
   // What it has so far, and a total that takes its place. A rule that gives only some elements adds
   // them where they belong, so that a loop which reads x[i] does not touch all of x in each turn.
@@ -59,7 +59,7 @@ Value gather_along(Builder& b, Value x, Value index, int axis);
 Value scatter_along(Builder& b, Value ct, Value index, int axis);
 
 // The cotangent of x under y = reduce(kind, x, axes).
-Value reduce_cotangent(Builder& b, ReduceKind kind, const std::vector<int>& axes, const Type& x_type,
-                       const std::function<Value()>& x, Value ct);
+Value reduce_cotangent(Builder& b, ReduceKind kind, const std::vector<int>& axes,
+                       const Type& x_type, const std::function<Value()>& x, Value ct);
 
 }  // namespace tenon::ir

@@ -1,5 +1,5 @@
-// Derivatives of the reductions and scans, of which only sums are linear (transpose_rules.h). max and
-// min go to their first winner only; prod is written so that elements that are 0 get their due.
+// Derivatives of the reductions and scans, of which only sums are linear (transpose_rules.h). max
+// and min go to their first winner only; prod is written so that elements that are 0 get their due.
 
 #include "ir/passes/transpose_rules.h"
 
@@ -47,7 +47,8 @@ Value read(Builder& b, Value x, std::vector<Value> index) {
   return b.one(Op::read, std::move(index));
 }
 
-// The place before `at` in the order of a scan, or `at` itself at the start; and whether it is that.
+// The place before `at` in the order of a scan, or `at` itself at the start; and whether it is
+// that.
 struct Before {
   Value index, first;
 };
@@ -71,9 +72,10 @@ Value exclusive(Builder& b, Value y, int axis, bool reverse) {
 
 // A loop along an axis over rows of size 1: body(row of each input, carries) -> (row of the result,
 // carries). `reverse` runs from the end.
-Value loop_along(Builder& b, const std::vector<Value>& inputs, int axis, bool reverse,
-                 const std::vector<double>& init,
-                 const std::function<std::vector<Value>(std::vector<Value>, std::vector<Value>)>& body) {
+Value loop_along(
+    Builder& b, const std::vector<Value>& inputs, int axis, bool reverse,
+    const std::vector<double>& init,
+    const std::function<std::vector<Value>(std::vector<Value>, std::vector<Value>)>& body) {
   const Type t = b.type(inputs[0]);
   Type row = t;
   row.shape[axis] = b.dims().constant(1);
@@ -128,19 +130,22 @@ Value product_of_others(Builder& b, Value x, const std::vector<int>& axes) {
   return b.one(Op::mul, {below, above});
 }
 
-Value reduce_cotangent(Builder& b, ReduceKind kind, const std::vector<int>& axes, const Type& x_type,
-                       const std::function<Value()>& x, Value ct) {
+Value reduce_cotangent(Builder& b, ReduceKind kind, const std::vector<int>& axes,
+                       const Type& x_type, const std::function<Value()>& x, Value ct) {
   const Value everywhere = b.broadcast(ct, x_type.shape, other_axes(x_type.rank(), axes));
   switch (kind) {
-    case ReduceKind::sum: return everywhere;
-    case ReduceKind::prod: return b.one(Op::mul, {everywhere, product_of_others(b, x(), axes)});
+    case ReduceKind::sum:
+      return everywhere;
+    case ReduceKind::prod:
+      return b.one(Op::mul, {everywhere, product_of_others(b, x(), axes)});
     case ReduceKind::max:
     case ReduceKind::min: {
       const Value wins = first_winner(b, kind, x(), axes);
       return b.one(Op::select, {wins, everywhere, b.zeros(x_type)});
     }
     case ReduceKind::any:
-    case ReduceKind::all: break;
+    case ReduceKind::all:
+      break;
   }
   bug("a bool carries no derivative");
 }
@@ -175,12 +180,13 @@ Value scan_prod_tangent(Builder& b, Value x, Value y, Value tangent, const ScanA
 
 Value scan_prod_cotangent(Builder& b, Value x, Value y, Value ct, const ScanAttr& attr) {
   // dx[i] = (product before i) * r[i] with r[i] = ct[i] + x[i+1]*r[i+1]
-  const Value r = loop_along(b, {x, ct}, attr.axis, !attr.reverse, {0, 0},
-                             [&](std::vector<Value> row, std::vector<Value> carry) -> std::vector<Value> {
-                               const Value later = b.one(Op::mul, {carry[0], carry[1]});
-                               const Value now = b.one(Op::add, {row[1], later});
-                               return {now, now, row[0]};
-                             });
+  const Value r =
+      loop_along(b, {x, ct}, attr.axis, !attr.reverse, {0, 0},
+                 [&](std::vector<Value> row, std::vector<Value> carry) -> std::vector<Value> {
+                   const Value later = b.one(Op::mul, {carry[0], carry[1]});
+                   const Value now = b.one(Op::add, {row[1], later});
+                   return {now, now, row[0]};
+                 });
   return b.one(Op::mul, {r, exclusive(b, y, attr.axis, attr.reverse)});
 }
 

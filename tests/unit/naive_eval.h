@@ -1,6 +1,7 @@
-// A naive evaluator of the IR for tests of passes: every number is a double, every tensor a row-major
-// vector, every loop a recursion. Slow and short, and independent of the interpreter, so that the two
-// can be held against each other. Integers are exact up to 2^53; `rng`, `host` and shifts are not known.
+// A naive evaluator of the IR for tests of passes: every number is a double, every tensor a
+// row-major vector, every loop a recursion. Slow and short, and independent of the interpreter, so
+// that the two can be held against each other. Integers are exact up to 2^53; `rng`, `host` and
+// shifts are not known.
 #pragma once
 
 #include <algorithm>
@@ -90,51 +91,92 @@ class NaiveEval {
   static double number(ir::Op op, bool whole, const std::vector<double>& x) {
     using ir::Op;
     switch (op) {
-      case Op::add: return x[0] + x[1];
-      case Op::sub: return x[0] - x[1];
-      case Op::mul: return x[0] * x[1];
-      case Op::div: return whole ? std::floor(x[0] / x[1]) : x[0] / x[1];
-      case Op::rem: return x[0] - x[1] * std::floor(x[0] / x[1]);
-      case Op::neg: return -x[0];
-      case Op::abs: return std::fabs(x[0]);
-      case Op::min: return x[1] < x[0] || std::isnan(x[1]) ? x[1] : x[0];
-      case Op::max: return x[1] > x[0] || std::isnan(x[1]) ? x[1] : x[0];
-      case Op::fma: return std::fma(x[0], x[1], x[2]);
-      case Op::pow: return std::pow(x[0], x[1]);
-      case Op::floor: return std::floor(x[0]);
-      case Op::ceil: return std::ceil(x[0]);
-      case Op::trunc: return std::trunc(x[0]);
-      case Op::round: return std::nearbyint(x[0]);
-      case Op::sqrt: return std::sqrt(x[0]);
-      case Op::exp: return std::exp(x[0]);
-      case Op::expm1: return std::expm1(x[0]);
-      case Op::log: return std::log(x[0]);
-      case Op::log1p: return std::log1p(x[0]);
-      case Op::sin: return std::sin(x[0]);
-      case Op::cos: return std::cos(x[0]);
-      case Op::tanh: return std::tanh(x[0]);
-      case Op::erf: return std::erf(x[0]);
-      case Op::atan2: return std::atan2(x[0], x[1]);
-      case Op::eq: return x[0] == x[1];
-      case Op::lt: return x[0] < x[1];
-      case Op::le: return x[0] <= x[1];
-      case Op::and_: return x[0] != 0 && x[1] != 0;  // of bools
-      case Op::or_: return x[0] != 0 || x[1] != 0;
-      case Op::xor_: return (x[0] != 0) != (x[1] != 0);
-      case Op::not_: return x[0] == 0;
-      case Op::select: return x[0] != 0 ? x[1] : x[2];
-      case Op::convert: return whole ? std::trunc(x[0]) : x[0];
-      default: throw std::logic_error("an operation the naive evaluator does not know");
+      case Op::add:
+        return x[0] + x[1];
+      case Op::sub:
+        return x[0] - x[1];
+      case Op::mul:
+        return x[0] * x[1];
+      case Op::div:
+        return whole ? std::floor(x[0] / x[1]) : x[0] / x[1];
+      case Op::rem:
+        return x[0] - x[1] * std::floor(x[0] / x[1]);
+      case Op::neg:
+        return -x[0];
+      case Op::abs:
+        return std::fabs(x[0]);
+      case Op::min:
+        return x[1] < x[0] || std::isnan(x[1]) ? x[1] : x[0];
+      case Op::max:
+        return x[1] > x[0] || std::isnan(x[1]) ? x[1] : x[0];
+      case Op::fma:
+        return std::fma(x[0], x[1], x[2]);
+      case Op::pow:
+        return std::pow(x[0], x[1]);
+      case Op::floor:
+        return std::floor(x[0]);
+      case Op::ceil:
+        return std::ceil(x[0]);
+      case Op::trunc:
+        return std::trunc(x[0]);
+      case Op::round:
+        return std::nearbyint(x[0]);
+      case Op::sqrt:
+        return std::sqrt(x[0]);
+      case Op::exp:
+        return std::exp(x[0]);
+      case Op::expm1:
+        return std::expm1(x[0]);
+      case Op::log:
+        return std::log(x[0]);
+      case Op::log1p:
+        return std::log1p(x[0]);
+      case Op::sin:
+        return std::sin(x[0]);
+      case Op::cos:
+        return std::cos(x[0]);
+      case Op::tanh:
+        return std::tanh(x[0]);
+      case Op::erf:
+        return std::erf(x[0]);
+      case Op::atan2:
+        return std::atan2(x[0], x[1]);
+      case Op::eq:
+        return x[0] == x[1];
+      case Op::lt:
+        return x[0] < x[1];
+      case Op::le:
+        return x[0] <= x[1];
+      case Op::and_:
+        return x[0] != 0 && x[1] != 0;  // of bools
+      case Op::or_:
+        return x[0] != 0 || x[1] != 0;
+      case Op::xor_:
+        return (x[0] != 0) != (x[1] != 0);
+      case Op::not_:
+        return x[0] == 0;
+      case Op::select:
+        return x[0] != 0 ? x[1] : x[2];
+      case Op::convert:
+        return whole ? std::trunc(x[0]) : x[0];
+      default:
+        throw std::logic_error("an operation the naive evaluator does not know");
     }
   }
   static double join(ir::ReduceKind k, double a, double b) {
     switch (k) {
-      case ir::ReduceKind::sum: return a + b;
-      case ir::ReduceKind::prod: return a * b;
-      case ir::ReduceKind::max: return number(ir::Op::max, false, {a, b});
-      case ir::ReduceKind::min: return number(ir::Op::min, false, {a, b});
-      case ir::ReduceKind::any: return a != 0 || b != 0;
-      case ir::ReduceKind::all: return a != 0 && b != 0;
+      case ir::ReduceKind::sum:
+        return a + b;
+      case ir::ReduceKind::prod:
+        return a * b;
+      case ir::ReduceKind::max:
+        return number(ir::Op::max, false, {a, b});
+      case ir::ReduceKind::min:
+        return number(ir::Op::min, false, {a, b});
+      case ir::ReduceKind::any:
+        return a != 0 || b != 0;
+      case ir::ReduceKind::all:
+        return a != 0 && b != 0;
     }
     return 0;
   }
@@ -142,11 +184,15 @@ class NaiveEval {
     const double top = whole ? 9007199254740992.0 : INFINITY;
     switch (k) {
       case ir::ReduceKind::sum:
-      case ir::ReduceKind::any: return 0;
+      case ir::ReduceKind::any:
+        return 0;
       case ir::ReduceKind::prod:
-      case ir::ReduceKind::all: return 1;
-      case ir::ReduceKind::max: return -top;
-      case ir::ReduceKind::min: return top;
+      case ir::ReduceKind::all:
+        return 1;
+      case ir::ReduceKind::max:
+        return -top;
+      case ir::ReduceKind::min:
+        return top;
     }
     return 0;
   }
@@ -185,8 +231,10 @@ class NaiveEval {
         const auto& a = n.get<ir::IotaAttr>();
         return indexed(shape(f, a.shape), [&](const Index& i) { return double(i[a.axis]); });
       }
-      case Op::size: return give(Array::scalar(double(size(f, n.get<ir::DimAttr>().dim))));
-      case Op::stop_gradient: return give(in(0));
+      case Op::size:
+        return give(Array::scalar(double(size(f, n.get<ir::DimAttr>().dim))));
+      case Op::stop_gradient:
+        return give(in(0));
       case Op::reshape: {
         Array out = in(0);
         out.shape = shape(f, n.get<ir::ShapeAttr>().shape);
@@ -214,7 +262,8 @@ class NaiveEval {
         const auto& a = n.get<ir::SliceAttr>();
         return indexed(shape(f, a.shape), [&](const Index& i) {
           Index from(i.size());
-          for (size_t k = 0; k < i.size(); ++k) from[k] = whole(in(1 + k).at[0]) + a.strides[k] * i[k];
+          for (size_t k = 0; k < i.size(); ++k)
+            from[k] = whole(in(1 + k).at[0]) + a.strides[k] * i[k];
           return in(0).at[in(0).offset(from)];
         });
       }
@@ -223,7 +272,8 @@ class NaiveEval {
         Array out = in(0);
         each_index(in(1).shape, [&](const Index& i) {
           Index to(i.size());
-          for (size_t k = 0; k < i.size(); ++k) to[k] = whole(in(2 + k).at[0]) + a.strides[k] * i[k];
+          for (size_t k = 0; k < i.size(); ++k)
+            to[k] = whole(in(2 + k).at[0]) + a.strides[k] * i[k];
           out.at[out.offset(to)] = in(1).at[in(1).offset(i)];
         });
         return give(std::move(out));
@@ -360,7 +410,8 @@ class NaiveEval {
         const auto& a = n.get<ir::CallAttr>();
         const ir::Function& callee = module_.fn(a.fn);
         Frame inner{callee, {}, std::vector<Array>(callee.types.size())};
-        for (size_t i = 0; i < a.dims.size(); ++i) inner.sizes[callee.sizes[i]] = size(f, a.dims[i]);
+        for (size_t i = 0; i < a.dims.size(); ++i)
+          inner.sizes[callee.sizes[i]] = size(f, a.dims[i]);
         std::vector<Array> args;
         for (ir::Value v : n.operands) args.push_back(f.values[v]);
         std::vector<Array> results = region(inner, callee.body, std::move(args));
@@ -387,7 +438,8 @@ class NaiveEval {
         for (size_t k = 0; k < carry.size(); ++k) f.values[n.results[k]] = std::move(carry[k]);
         return;
       }
-      case Op::tape_new: return give(Array{});
+      case Op::tape_new:
+        return give(Array{});
       case Op::tape_end:
         if (!in(0).tape.empty()) throw std::logic_error("a tape ends with something on it");
         return;
@@ -404,12 +456,17 @@ class NaiveEval {
         t.tape.pop_back();
         return give(std::move(t));
       }
-      case Op::bind_dim: f.sizes[n.get<ir::BindAttr>().symbol] = whole(in(0).at[0]); return;
+      case Op::bind_dim:
+        f.sizes[n.get<ir::BindAttr>().symbol] = whole(in(0).at[0]);
+        return;
       case Op::check:
         if (std::count(in(0).at.begin(), in(0).at.end(), 0.0)) throw std::runtime_error("check");
         return;
-      case Op::debug: ++debugged; return;
-      default: throw std::logic_error("an operation the naive evaluator does not know");
+      case Op::debug:
+        ++debugged;
+        return;
+      default:
+        throw std::logic_error("an operation the naive evaluator does not know");
     }
   }
 
