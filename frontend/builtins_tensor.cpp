@@ -525,12 +525,14 @@ Val broadcast_fn(Elab& e, const Args& args) {
   std::vector<DimId> shape = sizes_from(e, a.values, a.locs, "broadcast");
   if (shape.size() < t.type.rank()) e.error(Code::E0303, args.loc, "`broadcast` to fewer axes");
   DimId one = e.dims.constant(1);
+  std::vector<DimId> own = t.type.shape;
   for (size_t i = 0; i < t.type.rank(); ++i) {
     DimId to = shape[shape.size() - t.type.rank() + i];
-    if (t.type.shape[i] != one && t.type.shape[i] != to)
-      e.require_equal(t.type.shape[i], to, args.loc, "`broadcast` repeats axes of size 1 only", "", {});
+    if (own[i] == one || own[i] == to) continue;
+    e.require_equal(own[i], to, args.loc, "`broadcast` repeats axes of size 1 only", "", {});
+    own[i] = to;  // equal when the program runs, which was checked
   }
-  return e.tensor(e.stretch(e.use(t), shape));
+  return e.tensor(e.stretch(e.reshape_as(e.use(t), own), shape));
 }
 
 Val dtype_fn(Elab& e, const Args& args) {

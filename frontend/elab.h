@@ -111,6 +111,8 @@ struct Instance {
     std::string name;  // of_name: a size of the signature
   };
   std::vector<OwnSize> own_sizes;
+  std::vector<Val> param_values;                  // over the callee's leaves; for `derivative of`
+  std::map<std::string, DimId> size_names;
   std::vector<std::pair<Leaf, Val>> updates;      // over callee's leaves
 };
 
@@ -363,6 +365,7 @@ class Elab {
   Instance& instance(const Callee& c, const Bound& bound, const std::string& key, DimSubst& sizes);
   void make_body(const Callee& c, const Bound& bound, Instance& inst,
                  const std::vector<std::pair<Leaf, ir::Type>>& assumed, const std::vector<SymId>& assumed_sizes);
+  void make_rule(const Callee& c, const ast::Derivative& d, Instance& inst);
   Val placeholder(const ast::TypeExpr& e, TypeCx& t);
   void caller_sizes(const Instance& inst, const Bound& bound, DimSubst& sizes);
   bool names_size(const ast::FnSig& sig, const std::string& id);

@@ -456,6 +456,20 @@ Instance& Elab::instance(const Callee& c, const Bound& bound, const std::string&
     }
     if (std::string wrong = ir::verify(module, *mine->fn); !wrong.empty())
       bug("elaboration of `" + c.name + "`: " + wrong);
+    if (c.decl)
+      if (auto it = own_derivative.find(static_cast<const ast::FnDecl*>(c.decl)); it != own_derivative.end()) {
+        try {
+          make_rule(c, *it->second, inst);
+        } catch (const UserError& e) {
+          if (!recovering) throw;
+          report(e.diagnostic);
+          inst.failed = true;
+          throw Reported{};
+        } catch (const Reported&) {
+          inst.failed = true;
+          throw;
+        }
+      }
     symbols(inst);
     return inst;
   }
@@ -525,6 +539,8 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
   for (auto& [n, d] : p.types.dtypes) scope->define(n, std::make_shared<DTypeVal>(d), false, c.loc);
   for (size_t i = 0; i < params.size(); ++i)
     scope->define(params[i].id.text, values[i], false, params[i].id.loc);
+  inst.param_values = values;
+  inst.size_names = p.types.sizes;
   // What a call of itself gives, as far as the written type tells.
   if (c.sig->result) {
     TypeCx t = p.types;

@@ -7,14 +7,23 @@
 namespace tenon::elab {
 namespace {
 
+// The shortest decimal that reads back the same, laid out as Python does; what the runtime prints for
+// a number that is only known then.
 std::string shortest(double v) {
   if (std::isnan(v)) return "nan";
   if (std::isinf(v)) return v < 0 ? "-inf" : "inf";
   char buffer[40];
-  auto r = std::to_chars(buffer, buffer + sizeof buffer, v);
-  std::string s(buffer, r.ptr);
-  if (s.find_first_of(".e") == std::string::npos) s += ".0";
-  return s;
+  auto r = std::to_chars(buffer, buffer + sizeof buffer, std::fabs(v), std::chars_format::scientific);
+  const std::string s(buffer, r.ptr);
+  const size_t e = s.find('e');
+  const int exponent = std::stoi(s.substr(e + 1));
+  std::string digits = s.substr(0, 1) + (e > 2 ? s.substr(2, e - 2) : "");
+  const std::string sign = std::signbit(v) ? "-" : "";
+  const int count = static_cast<int>(digits.size());
+  if (exponent < -4 || exponent >= 16) return sign + s;
+  if (exponent < 0) return sign + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
+  if (count <= exponent + 1) return sign + digits + std::string(static_cast<size_t>(exponent + 1 - count), '0') + ".0";
+  return sign + digits.insert(static_cast<size_t>(exponent + 1), ".");
 }
 
 std::string escaped(const std::string& text) {

@@ -1,0 +1,241 @@
+// Units: texts in, diagnostics and kept tensors out (session.h).
+#include "session/session.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <new>
+
+#include "io/file.h"
+#include "runtime/trap.h"
+#include "session/impl.h"
+
+namespace tenon {
+
+namespace {
+
+// The cores that this process may use, and that its container grants time for.
+int granted_cores() {
+  cpu_set_t set;
+  int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  std::ifstream quota("/sys/fs/cgroup/cpu.max");
+  double used = 0, period = 0;
+  if (quota >> used >> period && period > 0)
+    cores = std::min(cores, std::max(1, static_cast<int>(std::ceil(used / period))));
+  return cores;
+}
+
+SessionHost::Output output_of(const SessionOptions& options) {
+  if (options.output) return options.output;
+  return [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); };
+}
+
+}  // namespace
+
+bool has_error(const Diagnostics& list) {
+  return std::any_of(list.begin(), list.end(), [](const Diagnostic& d) { return !d.warning; });
+}
+
+Diagnostics guarded(const std::function<void()>& f) {
+  try {
+    f();
+    return {};
+  } catch (const UserError& error) {
+    return {error.diagnostic};
+  } catch (const Trap& trap) {
+    return {{trap.code, {}, trap.message, {}, trap.hint, trap.fault}};
+  } catch (const std::bad_alloc&) {
+    return {{Code::E0805, {}, "there is not enough memory", {}, {}, Fault::data}};
+  }
+}
+
+Session::Impl::Impl(SessionOptions o)
+    : options(std::move(o)),
+      threads(options.threads > 0 ? options.threads : granted_cores()),
+      host(sources, output_of(options), options.progress),
+      tier(module, interpreter, options.mode) {
+  if (options.device != "cpu")
+    fail(Code::E1002, {}, "there is no device '" + options.device + "' in this build",
+         "programs run on the cpu here; `tenon doctor` tells what was found", {}, Fault::data);
+  host.run = [this](ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor> arguments) {
+    RunContext c = context();
+    return interpreter.run(fn, sizes, std::move(arguments), c);
+  };
+}
+
+ParseResult Session::Impl::parse_file(const std::string& path) {
+  std::string text;
+  ParseResult out;
+  out.errors = guarded([&] { text = io::read_file(path, {}); });
+  // The program's own path stands on the command line: that it is wrong is no fault of data.
+  for (Diagnostic& d : out.errors)
+    if (d.code == Code::E0901) d.fault = Fault::program;
+  if (!out.errors.empty()) return out;
+  return parse(sources, sources.add(path, std::move(text)));
+}
+
+std::vector<Tensor> Session::Impl::run(ir::FnId fn, std::span<const int64_t> sizes,
+                                       std::vector<Tensor> arguments, const std::vector<uint32_t>& inputs) {
+  const ir::Function& f = module.fn(fn);
+  const size_t given = arguments.size();
+  size_t next = 0;
+  for (size_t i = given; i < f.params.size(); ++i) {
+    if (f.params[i].role == ir::Leaf::key) {
+      arguments.push_back(Tensor::scalar(DType::i64, key_of_seed(static_cast<int64_t>(options.seed))));
+    } else {
+      require(next < inputs.size(), "a unit has a parameter that nothing is kept for");
+      arguments.push_back(kept.at(inputs[next++]));
+    }
+  }
+  require(next == inputs.size(), "a unit has fewer parameters than inputs");
+  RunContext c = context();
+  return interpreter.run(tier.prepare(fn), sizes, std::move(arguments), c);
+}
+
+Diagnostics Session::Impl::run_unit(const Unit& unit) {
+  std::vector<Tensor> results;
+  Diagnostics wrong = guarded([&] {
+    require(module.fn(unit.fn).sizes.empty(), "a unit of the top level has sizes that nobody passes");
+    results = run(unit.fn, {}, {}, unit.inputs);
+  });
+  host.end_progress();
+  if (!wrong.empty()) {
+    elaborator.discard(unit);
+    return wrong;
+  }
+  require(results.size() == unit.outputs.size(), "a unit gave the wrong number of results");
+  std::vector<Elaborator::Kept> facts;
+  for (size_t i = 0; i < results.size(); ++i) {
+    Tensor& t = results[i];
+    Elaborator::Kept k{t.dtype, {t.shape.begin(), t.shape.end()}, std::nullopt};
+    if (t.rank() == 0 && t.dtype == DType::i64) k.integer = t.as_int();
+    facts.push_back(std::move(k));
+    if (unit.outputs[i] >= kept.size()) kept.resize(unit.outputs[i] + 1);
+    kept[unit.outputs[i]] = std::move(t);
+  }
+  elaborator.finish(unit, facts);
+  return {};
+}
+
+// ---------------------------------------------------------------- the public face
+
+Session::Session(SessionOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Session::~Session() = default;
+
+SourceMap& Session::sources() { return impl_->sources; }
+
+Diagnostics Session::run_file(const std::string& path) {
+  impl_->interrupted = false;
+  ParseResult parsed = impl_->parse_file(path);
+  if (!parsed.module) return parsed.errors;
+  Elaborator::Options how;
+  how.check_all = false;
+  how.seed_statement = impl_->statements++;
+  Unit unit;
+  Diagnostics out = guarded([&] { unit = impl_->elaborator.unit(parsed.module, how); });
+  if (!out.empty()) return out;
+  for (Diagnostic& d : unit.messages)
+    if (!d.warning) out.push_back(std::move(d));  // notes are for `check`
+  if (!unit.ok) return out;
+  return impl_->run_unit(unit);
+}
+
+Session::TextResult Session::run_text(const std::string& name, std::string_view text, bool echo) {
+  impl_->interrupted = false;
+  ParseResult parsed = parse(impl_->sources, impl_->sources.add(name, std::string(text)));
+  if (!parsed.module) return {parsed.incomplete, std::move(parsed.errors)};
+  Elaborator::Options how;
+  how.echo = echo;
+  how.check_all = false;
+  how.seed_statement = impl_->statements++;
+  Unit unit;
+  Diagnostics out = guarded([&] { unit = impl_->elaborator.unit(parsed.module, how); });
+  if (!out.empty()) return {false, std::move(out)};
+  for (Diagnostic& d : unit.messages)
+    if (!d.warning) out.push_back(std::move(d));
+  if (!unit.ok) return {false, std::move(out)};
+  impl_->entries.clear();  // what they were made of may have been defined anew
+  return {false, impl_->run_unit(unit)};
+}
+
+Diagnostics Session::check_file(const std::string& path) {
+  // A world of its own: what one file defines is nothing to the next.
+  ParseResult parsed = impl_->parse_file(path);
+  if (!parsed.module) return parsed.errors;
+  ir::Module module;
+  LibraryTexts texts(impl_->sources);
+  Elaborator elaborator(module, impl_->sources, texts);
+  Unit unit;
+  Diagnostics out = guarded([&] { unit = elaborator.unit(parsed.module, {}); });
+  if (out.empty()) out = std::move(unit.messages);
+  return out;
+}
+
+Session::CallResult Session::call(const std::string& function, std::vector<Tensor> arguments) {
+  impl_->interrupted = false;
+  CallResult out;
+  std::string key = function;
+  std::vector<std::pair<DType, int>> types;
+  for (const Tensor& t : arguments) {
+    types.emplace_back(t.dtype, t.rank());
+    key += " " + std::string(name(t.dtype)) + std::to_string(t.rank());
+  }
+  auto at = impl_->entries.find(key);
+  if (at == impl_->entries.end()) {
+    Impl::Entry entry;
+    entry.errors = guarded([&] { entry.made = impl_->elaborator.entry(function, types); });
+    for (Diagnostic& d : entry.made.unit.messages)
+      if (!d.warning) entry.errors.push_back(std::move(d));
+    at = impl_->entries.emplace(std::move(key), std::move(entry)).first;
+  }
+  const Impl::Entry& entry = at->second;
+  if (!entry.errors.empty()) {
+    out.diagnostics = entry.errors;
+    return out;
+  }
+  std::vector<Tensor> values;
+  out.diagnostics = guarded([&] {
+    const ir::Function& f = impl_->module.fn(entry.made.unit.fn);
+    std::vector<int64_t> sizes;
+    for (SymId s : f.sizes) {
+      int64_t size = -1;
+      for (size_t i = 0; i < arguments.size(); ++i)
+        for (size_t k = 0; k < entry.made.entry_sizes[i].size(); ++k)
+          if (entry.made.entry_sizes[i][k] == s) size = arguments[i].shape[static_cast<int>(k)];
+      require(size >= 0, "an entry has a size that no argument brings");
+      sizes.push_back(size);
+    }
+    values = impl_->run(entry.made.unit.fn, sizes, std::move(arguments), entry.made.unit.inputs);
+  });
+  impl_->host.end_progress();
+  for (size_t i = 0; i < values.size(); ++i)
+    out.results.push_back({entry.made.result_names.at(i), std::move(values[i])});
+  return out;
+}
+
+std::vector<std::string> Session::names() const { return impl_->elaborator.names(); }
+
+const std::vector<ProgressRow>& Session::history() const { return impl_->host.history(); }
+
+std::string Session::stats() const {
+  const Interpreter::Stats& run = impl_->interpreter.stats();
+  const Tier::Stats& tier = impl_->tier.stats();
+  char text[256];
+  std::snprintf(text, sizeof text,
+                "stats: nodes interpreted %llu, functions prepared %llu, compiled %llu in %.1f ms, compiled runs "
+                "%llu, peak memory %.1f MiB, threads %d",
+                static_cast<unsigned long long>(run.nodes_run), static_cast<unsigned long long>(run.functions_prepared),
+                static_cast<unsigned long long>(tier.compiled), tier.compile_ms,
+                static_cast<unsigned long long>(tier.compiled_runs),
+                static_cast<double>(memory_use().peak) / (1024 * 1024), impl_->threads.count());
+  return text;
+}
+
+std::string session_compiler_version() { return TENON_LLVM_VERSION; }
+
+void Session::interrupt() { impl_->interrupted = true; }
+
+}  // namespace tenon
