@@ -46,7 +46,8 @@ void row(const char* name, double nodes, std::string_view text, std::vector<Tens
   }
   std::sort(times.begin(), times.end());
   std::printf("%-28s %10.1f ns a node, best %8.1f   (%.0f nodes, %.2f us a run)\n", name,
-              times[times.size() / 2] / nodes, times[0] / nodes, nodes, times[times.size() / 2] / 1e3);
+              times[times.size() / 2] / nodes, times[0] / nodes, nodes,
+              times[times.size() / 2] / 1e3);
 }
 
 Tensor i64(int64_t v) { return Tensor::scalar(DType::i64, v); }

@@ -29,9 +29,14 @@ Tape::~Tape() {
 
 void Tape::dispose(const Entry& e) {
   switch (e.kind) {
-    case Kind::scalar: break;
-    case Kind::tensor: delete reinterpret_cast<Tensor*>(e.bits); break;
-    case Kind::tape: delete reinterpret_cast<Tape*>(e.bits); break;
+    case Kind::scalar:
+      break;
+    case Kind::tensor:
+      delete reinterpret_cast<Tensor*>(e.bits);
+      break;
+    case Kind::tape:
+      delete reinterpret_cast<Tape*>(e.bits);
+      break;
   }
 }
 
@@ -62,7 +67,8 @@ void Tape::grow() {
   if (!fresh) {
     int64_t capacity = chunk_ ? std::min(chunk_->capacity * 2, kLargest) : kFirst;
     fresh = static_cast<Chunk*>(std::malloc(sizeof(Chunk) + sizeof(Entry) * (capacity - 1)));
-    if (!fresh) throw Trap(Code::E0805, "there is not enough memory for what the gradient needs", "");
+    if (!fresh)
+      throw Trap(Code::E0805, "there is not enough memory for what the gradient needs", "");
     fresh->capacity = capacity;
   }
   fresh->below = chunk_;

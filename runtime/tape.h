@@ -1,7 +1,7 @@
 // The tape of reverse mode at run time: what `push` laid down and `pop` takes back, last in, first
 // out. A pushed tensor is a counted handle, so no element is copied; whoever pops it may find that
-// it is the only user. Every entry remembers its slot, so that a pop which does not meet its push is
-// found at once (our bug, never the user's).
+// it is the only user. Every entry remembers its slot, so that a pop which does not meet its push
+// is found at once (our bug, never the user's).
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,9 @@ class Tape {
   void push_scalar(int slot, uint64_t bits) { put({bits, slot, Kind::scalar}); }
   void push_tensor(int slot, Tensor value);
   // A tape on a tape: taken over, deleted with this one when nobody pops it.
-  void push_tape(int slot, Tape* value) { put({reinterpret_cast<uint64_t>(value), slot, Kind::tape}); }
+  void push_tape(int slot, Tape* value) {
+    put({reinterpret_cast<uint64_t>(value), slot, Kind::tape});
+  }
 
   uint64_t pop_scalar(int slot) { return take(slot, Kind::scalar); }
   Tensor pop_tensor(int slot);

@@ -1,7 +1,7 @@
-// Prepared code: what the interpreter really runs. A function is flattened once into a straight list
-// of instructions with jumps, over a frame of 8-byte slots: a scalar lies in its slot unboxed, a
-// tensor or tape as a pointer that is null while the slot is free. Calls push frames on a stack of
-// our own, so the depth of recursion never touches the C++ stack.
+// Prepared code: what the interpreter really runs. A function is flattened once into a straight
+// list of instructions with jumps, over a frame of 8-byte slots: a scalar lies in its slot unboxed,
+// a tensor or tape as a pointer that is null while the slot is free. Calls push frames on a stack
+// of our own, so the depth of recursion never touches the C++ stack.
 #pragma once
 
 #include <cstring>
@@ -68,11 +68,11 @@ struct Use {
 struct Prepared {
   const ir::Function* fn = nullptr;
   std::vector<Instr> instrs;
-  std::vector<Loc> locs;  // one per instruction
-  std::vector<SlotKind> kinds;   // of each slot
-  std::vector<Slot> start;       // what a new frame is filled with: constants, and zero
-  std::vector<uint32_t> sizes;   // slots of fn->sizes
-  std::vector<Use> params;       // slots of the parameters
+  std::vector<Loc> locs;        // one per instruction
+  std::vector<SlotKind> kinds;  // of each slot
+  std::vector<Slot> start;      // what a new frame is filled with: constants, and zero
+  std::vector<uint32_t> sizes;  // slots of fn->sizes
+  std::vector<Use> params;      // slots of the parameters
   std::vector<std::pair<SymId, uint32_t>> symbols;  // where each size symbol lives
   std::vector<SizeOp> size_code;
   std::vector<std::shared_ptr<void>> owned;  // the instructions' data
@@ -152,10 +152,10 @@ struct Run {
   Engine& engine;
   Boxes& boxes;
   int depth = 0;
-  uint64_t count = 0;             // nodes run
-  std::vector<Tensor> results;    // of the entry
-  std::vector<Slot> moving;       // scratch of parallel moves
-  Loc place{};                    // a better place for a Trap than the instruction's own
+  uint64_t count = 0;           // nodes run
+  std::vector<Tensor> results;  // of the entry
+  std::vector<Slot> moving;     // scratch of parallel moves
+  Loc place{};                  // a better place for a Trap than the instruction's own
 
   Run(RunContext& c, Engine& e, Boxes& b) : context(c), engine(e), boxes(b) {}
 
@@ -172,8 +172,7 @@ struct Run {
     return value;
   }
   void poll() const {
-    if (context.interrupted.load(std::memory_order_relaxed))
-      throw Trap(Code::E0807, "interrupted");
+    if (context.interrupted.load(std::memory_order_relaxed)) throw Trap(Code::E0807, "interrupted");
   }
 };
 
@@ -188,7 +187,8 @@ inline Extents ShapeRef::eval(const Run& r) const {
   Extents e;
   for (const SizeRef& a : axes) {
     int64_t v = a.eval(r);
-    if (v < 0) [[unlikely]] negative_size(v);
+    if (v < 0) [[unlikely]]
+      negative_size(v);
     e.push_back(v);
   }
   return e;

@@ -87,8 +87,10 @@ Tensor as_tensor(Run& r, const Use& u) {
 }
 
 void from_tensor(Run& r, const Use& u, Tensor&& t) {
-  if (u.kind == SlotKind::scalar) r.s[u.slot] = scalar_slot(t.raw(), u.dtype);
-  else r.put(u.slot, std::move(t));
+  if (u.kind == SlotKind::scalar)
+    r.s[u.slot] = scalar_slot(t.raw(), u.dtype);
+  else
+    r.put(u.slot, std::move(t));
 }
 
 // A call that leaves a function with effects may be taken by compiled code.
@@ -109,16 +111,20 @@ bool overridden(Run& r, const Call& call) {
       r.s[u.slot].t->buffer.reset();
     }
   size_t k = 0;
-  const bool taken = r.engine.override_fn(r.engine.override_self, call.fn, sizes, args, results, r.context);
+  const bool taken =
+      r.engine.override_fn(r.engine.override_self, call.fn, sizes, args, results, r.context);
   for (size_t i = 0; i < call.args.size(); ++i) {
     const Use& u = call.args[i];
     if (!u.dies) continue;
-    if (taken) r.drop(u.slot);
-    else kept[k++].t->buffer = std::move(args[i].buffer);
+    if (taken)
+      r.drop(u.slot);
+    else
+      kept[k++].t->buffer = std::move(args[i].buffer);
   }
   if (!taken) return false;
   require(results.size() == call.results.size(), "compiled code gave the wrong number of results");
-  for (size_t i = 0; i < results.size(); ++i) from_tensor(r, call.results[i], std::move(results[i]));
+  for (size_t i = 0; i < results.size(); ++i)
+    from_tensor(r, call.results[i], std::move(results[i]));
   return true;
 }
 
@@ -223,9 +229,12 @@ TENON_HANDLER(run_push) {
   const auto& push = *static_cast<const Push*>(in->data);
   Tape* tape = r.s[in->a].tape;
   switch (push.value.kind) {
-    case SlotKind::scalar: tape->push_scalar(push.slot, r.s[push.value.slot].bits); break;
+    case SlotKind::scalar:
+      tape->push_scalar(push.slot, r.s[push.value.slot].bits);
+      break;
     case SlotKind::tensor:
-      tape->push_tensor(push.slot, push.value.dies ? r.take(push.value.slot) : r.peek(push.value.slot));
+      tape->push_tensor(push.slot,
+                        push.value.dies ? r.take(push.value.slot) : r.peek(push.value.slot));
       break;
     case SlotKind::tape:
       tape->push_tape(push.slot, r.s[push.value.slot].tape);
@@ -241,9 +250,15 @@ TENON_HANDLER(run_pop) {
   const auto& pop = *static_cast<const Push*>(in->data);
   Tape* tape = r.s[in->a].tape;
   switch (pop.value.kind) {
-    case SlotKind::scalar: r.s[pop.value.slot].bits = tape->pop_scalar(pop.slot); break;
-    case SlotKind::tensor: r.put(pop.value.slot, tape->pop_tensor(pop.slot)); break;
-    case SlotKind::tape: r.s[pop.value.slot].tape = tape->pop_tape(pop.slot); break;
+    case SlotKind::scalar:
+      r.s[pop.value.slot].bits = tape->pop_scalar(pop.slot);
+      break;
+    case SlotKind::tensor:
+      r.put(pop.value.slot, tape->pop_tensor(pop.slot));
+      break;
+    case SlotKind::tape:
+      r.s[pop.value.slot].tape = tape->pop_tape(pop.slot);
+      break;
   }
   r.s[in->a].tape = nullptr;
   r.s[in->out].tape = tape;

@@ -8,14 +8,15 @@ namespace tenon::interp {
 
 void out_of_range(int64_t index, int axis, int64_t size) {
   // In the words of kernels/cpu: a read says the same wherever it stands.
-  throw Trap(Code::E0802, "index " + std::to_string(index) + " is outside axis " + std::to_string(axis) +
-                              " of size " + std::to_string(size));
+  throw Trap(Code::E0802, "index " + std::to_string(index) + " is outside axis " +
+                              std::to_string(axis) + " of size " + std::to_string(size));
 }
 
 std::vector<Tensor> shown(Run& r, const std::vector<Use>& uses) {
   std::vector<Tensor> list;
   for (const Use& u : uses)
-    list.push_back(u.kind == SlotKind::scalar ? scalar_tensor(r.s[u.slot], u.dtype) : r.peek(u.slot));
+    list.push_back(u.kind == SlotKind::scalar ? scalar_tensor(r.s[u.slot], u.dtype)
+                                              : r.peek(u.slot));
   return list;
 }
 
@@ -32,10 +33,12 @@ bool all_true(const Tensor& t, int axis, const uint8_t* at) {
 
 TENON_HANDLER(run_check) {
   const auto& c = *static_cast<const Check*>(in->data);
-  const bool good = c.condition.kind == SlotKind::scalar
-                        ? r.s[c.condition.slot].b
-                        : all_true(r.peek(c.condition.slot), 0, r.peek(c.condition.slot).data<uint8_t>());
-  if (good) [[likely]] return in + 1;
+  const bool good =
+      c.condition.kind == SlotKind::scalar
+          ? r.s[c.condition.slot].b
+          : all_true(r.peek(c.condition.slot), 0, r.peek(c.condition.slot).data<uint8_t>());
+  if (good) [[likely]]
+    return in + 1;
   throw Trap(c.attr.code, fill_holes(c.attr.text, shown(r, c.shown)), c.attr.hint, c.attr.fault);
 }
 
@@ -57,8 +60,10 @@ TENON_HANDLER(run_host) {
   const auto& h = *static_cast<const HostCall*>(in->data);
   std::vector<Tensor> operands;
   for (const Use& u : h.operands) {
-    if (u.kind == SlotKind::scalar) operands.push_back(scalar_tensor(r.s[u.slot], u.dtype));
-    else operands.push_back(u.dies ? r.take(u.slot) : r.peek(u.slot));
+    if (u.kind == SlotKind::scalar)
+      operands.push_back(scalar_tensor(r.s[u.slot], u.dtype));
+    else
+      operands.push_back(u.dies ? r.take(u.slot) : r.peek(u.slot));
   }
   const Loc where = r.frame->code->locs[in - r.frame->code->instrs.data()];
   std::vector<Tensor> results = r.context.host.host(h.attr, std::move(operands), where);
@@ -88,8 +93,10 @@ TENON_HANDLER(run_host) {
   }
   for (size_t i = 0; i < results.size(); ++i) {
     const Use& u = h.results[i];
-    if (u.kind == SlotKind::scalar) r.s[u.slot] = scalar_slot(results[i].raw(), u.dtype);
-    else r.put(u.slot, std::move(results[i]));
+    if (u.kind == SlotKind::scalar)
+      r.s[u.slot] = scalar_slot(results[i].raw(), u.dtype);
+    else
+      r.put(u.slot, std::move(results[i]));
   }
   return in + 1;
 }

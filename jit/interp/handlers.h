@@ -24,7 +24,7 @@ struct Call {
   std::vector<Use> results;
   std::vector<SymId> fresh_theirs;
   std::vector<std::pair<uint32_t, uint32_t>> fresh;  // slot of the callee -> ours
-  const Prepared* code = nullptr;                        // found at the first call
+  const Prepared* code = nullptr;                    // found at the first call
 };
 TENON_HANDLER(run_jump);
 TENON_HANDLER(run_if);         // jumps when slot a is false
@@ -36,7 +36,7 @@ TENON_HANDLER(run_return);     // data: std::vector<Use>
 TENON_HANDLER(run_move);       // out = a, which is then empty
 TENON_HANDLER(run_move_scalar);
 TENON_HANDLER(run_copy);
-TENON_HANDLER(run_moves);      // data: std::vector<MoveStep>, all at once
+TENON_HANDLER(run_moves);  // data: std::vector<MoveStep>, all at once
 TENON_HANDLER(run_drop);
 TENON_HANDLER(run_drop_tape);
 
@@ -69,7 +69,8 @@ struct Debug {
 TENON_HANDLER(run_debug);
 TENON_HANDLER(run_bind);  // symbol slot out = scalar a
 struct HostCall {
-  // One axis of one result: binds `slot` from extent = coefficient * slot + rest, or has to equal rest.
+  // One axis of one result: binds `slot` from extent = coefficient * slot + rest, or has to equal
+  // rest.
   struct Axis {
     uint16_t result, axis;
     bool binds;
@@ -153,7 +154,8 @@ struct Points {
 TENON_HANDLER(run_group);  // data: Points
 inline constexpr size_t kMostOperands = 160;
 
-// The body of a map or scatter as a point program: runs, and jumps over the turns that stand behind.
+// The body of a map or scatter as a point program: runs, and jumps over the turns that stand
+// behind.
 struct Mapped {
   kernels::PointProgram program;
   ShapeRef out, red;
@@ -163,7 +165,7 @@ struct Mapped {
   std::vector<char> guarded;  // read only where a condition holds
   DType dtype = DType::f32;
   bool to_scalar = false;
-  Use x{};                    // of a scatter
+  Use x{};  // of a scatter
 };
 TENON_HANDLER(run_map);
 TENON_HANDLER(run_scatter);
@@ -176,9 +178,10 @@ struct Rows {
 TENON_HANDLER(run_gather_rows);
 TENON_HANDLER(run_scatter_rows);
 
-// The turns of a map: its body once per index. They run where the point program trapped, to find what
-// is wrong first, and where a read under a condition meets a tensor without elements. What the body gives is laid down in buffers, and a program that only reads those goes
-// through the same kernel, so the order of sums is the same.
+// The turns of a map: its body once per index. They run where the point program trapped, to find
+// what is wrong first, and where a read under a condition meets a tensor without elements. What the
+// body gives is laid down in buffers, and a program that only reads those goes through the same
+// kernel, so the order of sums is the same.
 struct Turns {
   kernels::PointProgram program;
   ShapeRef out, red;

@@ -1,5 +1,5 @@
-// Handlers of point work: fused groups of elementwise nodes, and map and scatter, whose bodies run as
-// point programs over blocks of indices, or turn by turn (see Turns in handlers.h).
+// Handlers of point work: fused groups of elementwise nodes, and map and scatter, whose bodies run
+// as point programs over blocks of indices, or turn by turn (see Turns in handlers.h).
 #include <utility>
 
 #include "jit/interp/engine.h"
@@ -12,8 +12,10 @@ namespace tenon::interp {
 namespace {
 
 void operand_of(Run& r, const Use& u, kernels::PointOperand& to) {
-  if (u.kind == SlotKind::scalar) to = {&r.s[u.slot], nullptr};
-  else to = {r.peek(u.slot).raw(), r.peek(u.slot).strides.begin()};
+  if (u.kind == SlotKind::scalar)
+    to = {&r.s[u.slot], nullptr};
+  else
+    to = {r.peek(u.slot).raw(), r.peek(u.slot).strides.begin()};
 }
 
 }  // namespace
@@ -85,11 +87,13 @@ TENON_HANDLER(run_map) {
   try {
     if (m.to_scalar) {
       Slot result{};
-      kernels::run_map(m.program, out, red, m.kind, args.operands, args.reads, &result, r.threads());
+      kernels::run_map(m.program, out, red, m.kind, args.operands, args.reads, &result,
+                       r.threads());
       r.s[in->out] = result;
     } else {
       Tensor result(m.dtype, out);
-      kernels::run_map(m.program, out, red, m.kind, args.operands, args.reads, result.raw(), r.threads());
+      kernels::run_map(m.program, out, red, m.kind, args.operands, args.reads, result.raw(),
+                       r.threads());
       r.put(in->out, std::move(result));
     }
   } catch (const Trap& t) {
@@ -105,22 +109,27 @@ TENON_HANDLER(run_scatter) {
   const Extents space = m.out.eval(r);
   Slot sum{};
   Tensor x;
-  if (m.to_scalar) sum = r.s[m.x.slot];
-  else x = copy_of(r, m.x);
+  if (m.to_scalar)
+    sum = r.s[m.x.slot];
+  else
+    x = copy_of(r, m.x);
   // The reads are seen after x was taken: a body that reads x reads it as it was, since then x does
   // not end here and was copied.
   const Mapping args(r, m);
   try {
-    kernels::run_scatter(m.program, space, args.operands, args.reads,
-                         m.to_scalar ? kernels::View(&sum, nullptr, nullptr, 0, m.dtype) : kernels::View(x),
-                         r.threads());
+    kernels::run_scatter(
+        m.program, space, args.operands, args.reads,
+        m.to_scalar ? kernels::View(&sum, nullptr, nullptr, 0, m.dtype) : kernels::View(x),
+        r.threads());
   } catch (const Trap& t) {
     if (t.code != Code::E0801 && t.code != Code::E0802) throw;
     if (m.x.dies) r.put(m.x.slot, std::move(x));  // half changed; the turns look at its sizes only
     return in + 1;
   }
-  if (m.to_scalar) r.s[in->out] = sum;
-  else r.put(in->out, std::move(x));
+  if (m.to_scalar)
+    r.s[in->out] = sum;
+  else
+    r.put(in->out, std::move(x));
   return in + in->jump;
 }
 
@@ -162,7 +171,8 @@ TENON_HANDLER(run_turns_begin) {
     }
   r.s[t.turn].i = 0;
   r.s[t.turns].i = total;
-  for (size_t i = 0; i < t.buffers.size(); ++i) r.put(t.buffers[i], Tensor(t.values[i].dtype, {total}));
+  for (size_t i = 0; i < t.buffers.size(); ++i)
+    r.put(t.buffers[i], Tensor(t.values[i].dtype, {total}));
   return total > 0 ? in + 1 : in + in->jump;
 }
 
@@ -178,8 +188,9 @@ TENON_HANDLER(run_turns_next) {
   }
   for (size_t i = 0; i < t.buffers.size(); ++i) {
     const size_t bytes = size_of(t.values[i].dtype);
-    std::memcpy(static_cast<std::byte*>(r.s[t.buffers[i]].t->raw()) + at * static_cast<int64_t>(bytes),
-                &r.s[t.values[i].slot], bytes);
+    std::memcpy(
+        static_cast<std::byte*>(r.s[t.buffers[i]].t->raw()) + at * static_cast<int64_t>(bytes),
+        &r.s[t.values[i].slot], bytes);
   }
   if (at + 1 == r.s[t.turns].i) return in + 1;
   for (size_t i = t.index.size(); i-- > 0;) {

@@ -35,12 +35,6 @@ Preparer::Preparer(ir::Module& module, const ir::Function& fn)
   element_.assign(fn.types.size(), 0);
 }
 
-namespace {
-bool is_point(const ir::Function& fn, const Node& n) {
-  return ir::is_scalar(n.op) && !fn.type(n.results[0]).scalar();
-}
-}  // namespace
-
 std::unique_ptr<Prepared> Preparer::run() {
   code_->fn = &fn_;
   loc_ = fn_.loc;
@@ -53,7 +47,7 @@ std::unique_ptr<Prepared> Preparer::run() {
     for (const Node& n : r.nodes) {
       for (Value v : n.operands) {
         ++use_count_[v];
-        if (!is_point(fn_, n)) needed_whole_[v] = 1;
+        if (!is_point(n)) needed_whole_[v] = 1;
       }
       for (Value v : n.results) def_[v] = &n;
       if (n.op == Op::broadcast && rank0(n.operands[0])) splat_[n.results[0]] = n.operands[0];
@@ -71,27 +65,6 @@ std::unique_ptr<Prepared> Preparer::run() {
     emit(run_return).data = results;
   });
   return std::move(code_);
-}
-
-void Preparer::find_elements() {
-  auto lone = [&](Value v) {
-    if (use_count_[v] != 1 || !def_[v] || type(v).tape || type(v).shape.empty()) return false;
-    for (DimId d : type(v).shape)
-      if (module_.dims.value(d) != int64_t{1}) return false;
-    return true;
-  };
-  std::function<void(const Region&)> visit = [&](const Region& r) {
-    for (const Node& n : r.nodes) {
-      if (n.op == Op::reshape && rank0(n.results[0]) && lone(n.operands[0]) &&
-          def_[n.operands[0]]->op == Op::slice)
-        element_[n.operands[0]] = 1;
-      if (n.op == Op::update && lone(n.operands[1]) && def_[n.operands[1]]->op == Op::reshape &&
-          rank0(def_[n.operands[1]]->operands[0]))
-        element_[n.operands[1]] = 1;
-      for (const Region& inner : n.regions) visit(inner);
-    }
-  };
-  visit(fn_.body);
 }
 
 // ---------------------------------------------------------------- slots
@@ -204,9 +177,14 @@ std::vector<Use> Preparer::uses(const std::vector<Value>& values, Dying& dying) 
 
 void Preparer::drop(Value v) {
   switch (kind(v)) {
-    case SlotKind::scalar: break;
-    case SlotKind::tensor: emit(run_drop, 0, slot(v)); break;
-    case SlotKind::tape: emit(run_drop_tape, 0, slot(v)); break;
+    case SlotKind::scalar:
+      break;
+    case SlotKind::tensor:
+      emit(run_drop, 0, slot(v));
+      break;
+    case SlotKind::tape:
+      emit(run_drop_tape, 0, slot(v));
+      break;
   }
 }
 
@@ -240,8 +218,10 @@ void Preparer::moves(std::vector<Move> list, Dying& dying) {
 // ---------------------------------------------------------------- regions
 
 void Preparer::direct_uses(const Item& item, std::vector<Value>& out) {
-  if (item.node) out.insert(out.end(), item.node->operands.begin(), item.node->operands.end());
-  else out.insert(out.end(), item.uses.begin(), item.uses.end());
+  if (item.node)
+    out.insert(out.end(), item.node->operands.begin(), item.node->operands.end());
+  else
+    out.insert(out.end(), item.uses.begin(), item.uses.end());
 }
 
 // All values that a region and those inside it use, its own included.
@@ -250,7 +230,7 @@ const std::vector<Value>& Preparer::used_in(const Region& r) {
   if (!fresh) return it->second;
   std::vector<Value> list = r.results;
   for (const Node& n : r.nodes) {
-    for (Value v : n.operands) list.push_back(is_point(fn_, n) ? splat_of(v) : v);
+    for (Value v : n.operands) list.push_back(is_point(n) ? splat_of(v) : v);
     for (const Region& inner : n.regions) {
       const auto& deep = used_in(inner);
       list.insert(list.end(), deep.begin(), deep.end());
@@ -267,8 +247,8 @@ bool contains(const std::vector<Value>& sorted, Value v) {
 }
 }  // namespace
 
-// `owned`: values from outside whose end this region has to see to (parameters, or what an `if` hands
-// to its branches); their slots belong to whoever defined them.
+// `owned`: values from outside whose end this region has to see to (parameters, or what an `if`
+// hands to its branches); their slots belong to whoever defined them.
 void Preparer::region(const Region& r, const std::vector<Value>& owned, const Finish& finish) {
   const uint32_t self = ++regions_;
   const std::vector<Item> items = plan(r);
@@ -338,99 +318,33 @@ void Preparer::region(const Region& r, const std::vector<Value>& owned, const Fi
   for (Value v : ends[n]) release(v);
 }
 
-// Point nodes of one shape are gathered and stand where the first other node needs one of them. They
-// cannot trap (integer division stands alone), so what is moved before them runs as if it were after.
-std::vector<Item> Preparer::plan(const Region& r) {
-  std::vector<Item> items;
-  auto can_trap = [&](const Node& n) {
-    return (n.op == Op::div || n.op == Op::rem) && is_integer(type(n.results[0]).dtype);
-  };
-  constexpr size_t kMostNodes = 48;
-  struct Open {
-    std::vector<const Node*> nodes;
-    bool alone = false;
-  };
-  std::map<std::vector<DimId>, Open> open;
-  std::map<Value, const std::vector<DimId>*> in_open;  // value -> the shape of its open group
-  std::map<Value, int> inside;                         // uses within its group
-
-  auto close = [&](const std::vector<DimId>& shape) {
-    auto it = open.find(shape);
-    if (it == open.end()) return;
-    Item item;
-    item.group = std::move(it->second.nodes);
-    std::map<Value, int> here;
-    std::set<Value> made;
-    for (const Node* n : item.group) {
-      for (Value v : n->operands) {
-        if (made.contains(v)) {
-          ++here[v];
-          continue;
-        }
-        Value from = splat_of(v);
-        if (std::find(item.uses.begin(), item.uses.end(), from) == item.uses.end())
-          item.uses.push_back(from);
-      }
-      made.insert(n->results[0]);
-    }
-    for (const Node* n : item.group) {
-      Value v = n->results[0];
-      in_open.erase(v);
-      if (here[v] < use_count_[v] || can_trap(*n)) item.defs.push_back(v);
-    }
-    open.erase(it);
-    if (!item.defs.empty()) items.push_back(std::move(item));
-  };
-  auto close_for = [&](Value v) {
-    if (auto it = in_open.find(v); it != in_open.end()) close(std::vector<DimId>(*it->second));
-  };
-
-  for (const Node& n : r.nodes) {
-    if (is_point(fn_, n)) {
-      const std::vector<DimId>& shape = type(n.results[0]).shape;
-      const bool traps = can_trap(n);
-      for (Value v : n.operands)
-        if (auto it = in_open.find(v); it != in_open.end() && *it->second != shape) close_for(v);
-      if (auto it = open.find(shape);
-          traps || (it != open.end() && (it->second.nodes.size() >= kMostNodes)))
-        close(shape);
-      Open& group = open[shape];
-      group.nodes.push_back(&n);
-      in_open[n.results[0]] = &type(n.results[0]).shape;
-      if (traps) close(shape);
-      continue;
-    }
-    if (only_splat(n)) continue;  // its users read the scalar itself
-    for (Value v : n.operands) close_for(v);
-    for (const Region& inner : n.regions)
-      for (Value v : used_in(inner)) close_for(v);
-    Item item;
-    item.node = &n;
-    items.push_back(std::move(item));
-  }
-  for (Value v : r.results) close_for(v);
-  while (!open.empty()) close(std::vector<DimId>(open.begin()->first));
-  return items;
-}
-
-bool Preparer::only_splat(const Node& n) const {
-  return n.op == Op::broadcast && rank0(n.operands[0]) && !needed_whole_[n.results[0]];
-}
-
 // ---------------------------------------------------------------- control
 
 void Preparer::node(const Node& n, Dying& dying) {
   switch (n.op) {
-    case Op::if_: if_node(n, dying); return;
-    case Op::for_: for_node(n, dying); return;
-    case Op::while_: while_node(n, dying); return;
-    case Op::call: call_node(n, dying); return;
+    case Op::if_:
+      if_node(n, dying);
+      return;
+    case Op::for_:
+      for_node(n, dying);
+      return;
+    case Op::while_:
+      while_node(n, dying);
+      return;
+    case Op::call:
+      call_node(n, dying);
+      return;
     case Op::map:
-    case Op::scatter: map_node(n, dying); return;
-    default: break;  // the operations, which prepare_ops.cpp lists exhaustively
+    case Op::scatter:
+      map_node(n, dying);
+      return;
+    default:
+      break;  // the operations, which prepare_ops.cpp lists exhaustively
   }
-  if (ir::is_scalar(n.op) && rank0(n.results[0])) scalar_node(n);
-  else tensor_node(n, dying);
+  if (ir::is_scalar(n.op) && rank0(n.results[0]))
+    scalar_node(n);
+  else
+    tensor_node(n, dying);
 }
 
 void Preparer::if_node(const Node& n, Dying& dying) {
@@ -453,12 +367,15 @@ void Preparer::if_node(const Node& n, Dying& dying) {
     const auto& used = used_in(r);
     std::vector<Value> handed;
     for (Value v : outer) {
-      if (contains(used, v)) handed.push_back(v);
-      else drop(v);
+      if (contains(used, v))
+        handed.push_back(v);
+      else
+        drop(v);
     }
     region(r, handed, [&](Dying& last) {
       std::vector<Move> list;
-      for (size_t i = 0; i < n.results.size(); ++i) list.push_back({r.results[i], slot(n.results[i])});
+      for (size_t i = 0; i < n.results.size(); ++i)
+        list.push_back({r.results[i], slot(n.results[i])});
       moves(std::move(list), last);
     });
   }
@@ -546,8 +463,7 @@ void Preparer::call_node(const Node& n, Dying& dying) {
     define(v);
     call.results.push_back(borrow(v));
   }
-  for (Value v : module_.fn(attr.fn).body.params)
-    call.has_tape |= module_.fn(attr.fn).type(v).tape;
+  for (Value v : module_.fn(attr.fn).body.params) call.has_tape |= module_.fn(attr.fn).type(v).tape;
   for (Value v : module_.fn(attr.fn).body.results)
     call.has_tape |= module_.fn(attr.fn).type(v).tape;
   emit(run_call).data = own(std::move(call));

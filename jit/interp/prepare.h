@@ -26,10 +26,10 @@ class Dying {
 
 // What becomes one instruction (or a nest of them): a node, or point nodes of one shape fused.
 struct Item {
-  const ir::Node* node = nullptr;        // null: a group
-  std::vector<const ir::Node*> group;    // in order
-  std::vector<ir::Value> uses;           // of a group: what it reads from outside
-  std::vector<ir::Value> defs;           // of a group: what others read
+  const ir::Node* node = nullptr;      // null: a group
+  std::vector<const ir::Node*> group;  // in order
+  std::vector<ir::Value> uses;         // of a group: what it reads from outside
+  std::vector<ir::Value> defs;         // of a group: what others read
 };
 
 class Preparer {
@@ -43,7 +43,7 @@ class Preparer {
   // ---- slots
   uint32_t new_slot(SlotKind kind);
   void free_slot(uint32_t slot);
-  uint32_t define(ir::Value v);  // a new slot for it
+  uint32_t define(ir::Value v);      // a new slot for it
   uint32_t pinned_slot(Slot start);  // a scalar of its own, set when the frame is made
   uint32_t slot(ir::Value v) const;
   SlotKind kind(ir::Value v) const;
@@ -73,19 +73,23 @@ class Preparer {
   };
   void moves(std::vector<Move> list, Dying& dying);  // all at once
 
+  // ---- what goes together: prepare_plan.cpp
+  bool is_point(const ir::Node& n) const;
+  std::vector<Item> plan(const ir::Region& r);
+  // The scalar that a point node reads where `v` is its broadcast; else v.
+  ir::Value splat_of(ir::Value v) const { return splat_[v] == ir::kNoValue ? v : splat_[v]; }
+  bool only_splat(const ir::Node& n) const;
+  void find_elements();
+
   // ---- control: prepare.cpp
   const std::vector<ir::Value>& used_in(const ir::Region& r);
   static void direct_uses(const Item& item, std::vector<ir::Value>& out);
   void region(const ir::Region& r, const std::vector<ir::Value>& owned, const Finish& finish);
-  std::vector<Item> plan(const ir::Region& r);
   void node(const ir::Node& n, Dying& dying);
   void if_node(const ir::Node& n, Dying& dying);
   void for_node(const ir::Node& n, Dying& dying);
   void while_node(const ir::Node& n, Dying& dying);
   void call_node(const ir::Node& n, Dying& dying);
-  // The scalar that a point node reads where `v` is its broadcast; else v.
-  ir::Value splat_of(ir::Value v) const { return splat_[v] == ir::kNoValue ? v : splat_[v]; }
-  bool only_splat(const ir::Node& n) const;
   // The slots of a loop's carries; moves the initial values in.
   std::vector<uint32_t> carries(const ir::Node& n, size_t first, Dying& dying);
 
@@ -111,11 +115,11 @@ class Preparer {
   std::vector<ir::Value> splat_;      // a broadcast of a scalar -> the scalar
   std::vector<char> needed_whole_;    // a value that others than point nodes read
   std::vector<const ir::Node*> def_;  // of each value; null: a parameter
-  // One element between a tensor and a scalar (x[i], x[i] = v): a tensor of ones as type, whose only
-  // maker and reader are slice and reshape, or reshape and update, lies as a scalar in its slot.
+  // One element between a tensor and a scalar (x[i], x[i] = v): a tensor of ones as type, whose
+  // only maker and reader are slice and reshape, or reshape and update, lies as a scalar in its
+  // slot.
   std::vector<char> element_;
-  void find_elements();
-  std::set<uint32_t> pinned_;         // slots that are never free
+  std::set<uint32_t> pinned_;  // slots that are never free
 };
 
 }  // namespace tenon::interp

@@ -1,5 +1,5 @@
-// map and scatter: their bodies become point programs, with the turns behind that find errors; whole
-// rows picked by number are known by sight.
+// map and scatter: their bodies become point programs, with the turns behind that find errors;
+// whole rows picked by number are known by sight.
 #include <algorithm>
 
 #include "jit/interp/handlers.h"
@@ -71,8 +71,9 @@ class BodyCompiler {
       const DType t = fn_.type(n.results[0]).dtype;
       if (mask >= 0 && (n.op == Op::div || n.op == Op::rem) && is_integer(t))
         in[1] = program.op(Op::select, {mask, in[1], integer(t, 1)});
-      slots_[n.results[0]] = n.op == Op::convert ? program.convert(in[0], n.get<ir::ConvertAttr>().to)
-                                                 : program.op_n(n.op, in.data(), static_cast<int>(in.size()));
+      slots_[n.results[0]] = n.op == Op::convert
+                                 ? program.convert(in[0], n.get<ir::ConvertAttr>().to)
+                                 : program.op_n(n.op, in.data(), static_cast<int>(in.size()));
       return true;
     }
     switch (n.op) {
@@ -87,19 +88,28 @@ class BodyCompiler {
         slots_[n.results[0]] = program.input(DType::i64);
         return true;
       }
-      case Op::stop_gradient: slots_[n.results[0]] = in[0]; return true;
-      case Op::read: return read(n, mask);
-      case Op::if_: return branch(n, in[0], mask);
-      default: return false;  // the verifier lets nothing else in
+      case Op::stop_gradient:
+        slots_[n.results[0]] = in[0];
+        return true;
+      case Op::read:
+        return read(n, mask);
+      case Op::if_:
+        return branch(n, in[0], mask);
+      default:
+        return false;  // the verifier lets nothing else in
     }
   }
 
   int integer(DType t, int64_t v) {
     switch (t) {
-      case DType::i8: return program.constant(t, static_cast<int8_t>(v));
-      case DType::u8: return program.constant(t, static_cast<uint8_t>(v));
-      case DType::i32: return program.constant(t, static_cast<int32_t>(v));
-      default: return program.constant(DType::i64, v);
+      case DType::i8:
+        return program.constant(t, static_cast<int8_t>(v));
+      case DType::u8:
+        return program.constant(t, static_cast<uint8_t>(v));
+      case DType::i32:
+        return program.constant(t, static_cast<int32_t>(v));
+      default:
+        return program.constant(DType::i64, v);
     }
   }
 
@@ -163,9 +173,11 @@ std::optional<RowsSeen> gather_seen(const ir::Function& fn, const Node& n) {
   const Region& body = n.regions[0];
   if (!a.red.empty() || body.nodes.size() != 2) return std::nullopt;
   const Node &ids = body.nodes[0], &row = body.nodes[1];
-  if (ids.op != Op::read || row.op != Op::read || body.results[0] != row.results[0]) return std::nullopt;
+  if (ids.op != Op::read || row.op != Op::read || body.results[0] != row.results[0])
+    return std::nullopt;
   const ir::Type &index = fn.type(ids.operands[0]), &table = fn.type(row.operands[0]);
-  if (table.rank() == 0 || index.rank() == 0 || row.operands[1] != ids.results[0]) return std::nullopt;
+  if (table.rank() == 0 || index.rank() == 0 || row.operands[1] != ids.results[0])
+    return std::nullopt;
   if (!plain(ids, 1, body.params, 0, index.rank())) return std::nullopt;
   if (!plain(row, 2, body.params, index.rank(), table.rank() - 1)) return std::nullopt;
   if (body.params.size() != index.rank() + table.rank() - 1) return std::nullopt;
@@ -187,9 +199,11 @@ std::optional<RowsSeen> scatter_seen(const ir::Function& fn, const Node& n) {
   const ir::Type &index = fn.type(ids->operands[0]), &rows = fn.type(value->operands[0]);
   const ir::Type& table = fn.type(n.operands[0]);
   if (table.rank() == 0 || index.rank() == 0) return std::nullopt;
-  if (body.results[0] != ids->results[0] || body.results.back() != value->results[0]) return std::nullopt;
+  if (body.results[0] != ids->results[0] || body.results.back() != value->results[0])
+    return std::nullopt;
   if (!plain(*ids, 1, body.params, 0, index.rank())) return std::nullopt;
-  if (!plain(*value, 1, body.params, 0, rows.rank()) || rows.rank() != body.params.size()) return std::nullopt;
+  if (!plain(*value, 1, body.params, 0, rows.rank()) || rows.rank() != body.params.size())
+    return std::nullopt;
   if (body.params.size() != index.rank() + table.rank() - 1) return std::nullopt;
   for (size_t i = 1; i < table.rank(); ++i)
     if (body.results[i] != body.params[index.rank() + i - 1]) return std::nullopt;
@@ -207,7 +221,8 @@ std::optional<RowsSeen> scatter_seen(const ir::Function& fn, const Node& n) {
 void Preparer::map_node(const Node& n, Dying& dying) {
   if (n.op == Op::map) {
     if (auto rows = gather_seen(fn_, n)) {
-      auto* data = own(Rows{borrow(rows->table), borrow(rows->index), {}, n.regions[0].nodes[1].loc});
+      auto* data =
+          own(Rows{borrow(rows->table), borrow(rows->index), {}, n.regions[0].nodes[1].loc});
       emit(run_gather_rows, define(n.results[0])).data = data;
       return;
     }
@@ -221,7 +236,8 @@ void Preparer::map_node(const Node& n, Dying& dying) {
 
   const bool scatter = n.op == Op::scatter;
   const Region& body = n.regions[0];
-  const std::vector<DimId>& out = scatter ? n.get<ir::ScatterAttr>().dims : n.get<ir::MapAttr>().out;
+  const std::vector<DimId>& out =
+      scatter ? n.get<ir::ScatterAttr>().dims : n.get<ir::MapAttr>().out;
   const std::vector<DimId> red = scatter ? std::vector<DimId>{} : n.get<ir::MapAttr>().red;
   const ir::ReduceKind kind = scatter ? ir::ReduceKind::sum : n.get<ir::MapAttr>().kind;
   const uint32_t result = define(n.results[0]);

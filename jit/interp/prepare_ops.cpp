@@ -70,13 +70,15 @@ void Preparer::host_node(const Node& n, Dying& dying) {
     define(v);
     h.results.push_back(borrow(v));
   }
-  // Each symbol is bound by the first axis that is linear in it with all else known; every other axis
-  // is checked.
+  // Each symbol is bound by the first axis that is linear in it with all else known; every other
+  // axis is checked.
   std::set<SymId> unknown(h.attr.binds.begin(), h.attr.binds.end());
   std::vector<std::pair<uint16_t, uint16_t>> left;
   for (uint16_t i = 0; i < h.attr.results.size(); ++i)
     for (uint16_t k = 0; k < h.attr.results[i].shape.size(); ++k) left.emplace_back(i, k);
-  auto dim = [&](std::pair<uint16_t, uint16_t> at) { return h.attr.results[at.first].shape[at.second]; };
+  auto dim = [&](std::pair<uint16_t, uint16_t> at) {
+    return h.attr.results[at.first].shape[at.second];
+  };
   for (bool progress = true; progress;) {
     progress = false;
     for (auto at : left) {
@@ -100,8 +102,9 @@ void Preparer::host_node(const Node& n, Dying& dying) {
           }
         }
       if (mentions != 1 || !linear) continue;
-      HostCall::Axis axis{at.first, at.second, true, symbol_slot(free[0]), linear->coefficient,
-                          {}, module_.dims.text(d)};
+      HostCall::Axis axis{
+          at.first, at.second,           true, symbol_slot(free[0]), linear->coefficient,
+          {},       module_.dims.text(d)};
       const DimId part = module_.dims.mul(module_.dims.constant(linear->coefficient),
                                           module_.dims.symbol(free[0]));
       axis.rest = size_ref(module_.dims.sub(d, part));
@@ -114,7 +117,8 @@ void Preparer::host_node(const Node& n, Dying& dying) {
   }
   require(unknown.empty(), "a host node binds a size that no result determines");
   for (auto at : left)
-    h.axes.push_back({at.first, at.second, false, 0, 0, size_ref(dim(at)), module_.dims.text(dim(at))});
+    h.axes.push_back(
+        {at.first, at.second, false, 0, 0, size_ref(dim(at)), module_.dims.text(dim(at))});
   emit(run_host).data = own(std::move(h));
 }
 
@@ -147,8 +151,10 @@ void Preparer::tensor_node(const Node& n, Dying& dying) {
   auto identity = [&] {
     const Use u = use(0);
     const uint32_t out = define(result());
-    if (u.kind == SlotKind::scalar) emit(run_move_scalar, out, u.slot);
-    else emit(u.dies ? run_move : run_copy, out, u.slot);
+    if (u.kind == SlotKind::scalar)
+      emit(run_move_scalar, out, u.slot);
+    else
+      emit(u.dies ? run_move : run_copy, out, u.slot);
   };
 
   switch (n.op) {
@@ -161,8 +167,10 @@ void Preparer::tensor_node(const Node& n, Dying& dying) {
     case Op::while_:
     case Op::call:
     case Op::map:
-    case Op::scatter: bug("control is flattened elsewhere");
-    case Op::derive: bug("`derive` is left after the prefix");
+    case Op::scatter:
+      bug("control is flattened elsewhere");
+    case Op::derive:
+      bug("`derive` is left after the prefix");
 
     case Op::constant: {
       const ir::Literal& literal = *n.get<ir::ConstantAttr>().literal;
@@ -214,9 +222,9 @@ void Preparer::tensor_node(const Node& n, Dying& dying) {
       if (kind(x()) == SlotKind::scalar && kind(result()) == SlotKind::scalar) return identity();
       s.x = use(0);
       s.dtype = s.x.dtype;
-      put(rank0(x()) ? run_reshape_of_scalar
+      put(rank0(x())        ? run_reshape_of_scalar
           : rank0(result()) ? run_reshape_to_scalar
-                                : run_reshape,
+                            : run_reshape,
           std::move(s));
       return;
     }
@@ -317,11 +325,13 @@ void Preparer::tensor_node(const Node& n, Dying& dying) {
       emit(run_read, define(result())).data = data;
       return;
     }
-    case Op::stop_gradient: return identity();
+    case Op::stop_gradient:
+      return identity();
     case Op::bind_dim:
       emit(run_bind, symbol_slot(n.get<ir::BindAttr>().symbol), slot(x()));
       return;
-    case Op::check: return check_node(n);
+    case Op::check:
+      return check_node(n);
     case Op::debug: {
       Debug d;
       d.text = n.get<ir::TextAttr>().text;
@@ -329,9 +339,12 @@ void Preparer::tensor_node(const Node& n, Dying& dying) {
       emit(run_debug).data = own(std::move(d));
       return;
     }
-    case Op::host: return host_node(n, dying);
+    case Op::host:
+      return host_node(n, dying);
 
-    case Op::tape_new: emit(run_tape_new, define(result())); return;
+    case Op::tape_new:
+      emit(run_tape_new, define(result()));
+      return;
     case Op::tape_end:
       require(dying.take(x()), "a tape is used after its end");
       emit(run_tape_end, 0, slot(x()));

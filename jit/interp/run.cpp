@@ -12,7 +12,8 @@ namespace tenon::interp {
 Frame* FrameStack::push(size_t slots) {
   const size_t bytes = sizeof(Frame) + slots * sizeof(Slot);
   while (current_ < chunks_.size() && chunks_[current_].used + bytes > chunks_[current_].size) {
-    if (current_ + 1 < chunks_.size() && chunks_[current_ + 1].size < bytes) chunks_.resize(current_ + 1);
+    if (current_ + 1 < chunks_.size() && chunks_[current_ + 1].size < bytes)
+      chunks_.resize(current_ + 1);
     ++current_;
   }
   if (current_ == chunks_.size()) {
@@ -42,8 +43,12 @@ int64_t eval_size_program(const Run& r, int64_t start) {
   for (const SizeOp* op = r.frame->code->size_code.data() + start;; ++op) {
     require(n < 30, "a size is nested too deeply");
     switch (op->kind) {
-      case SizeOp::push: stack[n++] = op->value; break;
-      case SizeOp::load: stack[n++] = r.s[op->value].i; break;
+      case SizeOp::push:
+        stack[n++] = op->value;
+        break;
+      case SizeOp::load:
+        stack[n++] = r.s[op->value].i;
+        break;
       case SizeOp::mul:
         --n;
         stack[n - 1] = wrap(static_cast<unsigned __int128>(static_cast<uint64_t>(stack[n - 1])) *
@@ -61,9 +66,16 @@ int64_t eval_size_program(const Run& r, int64_t start) {
         stack[n - 1] = a / b - (a % b < 0);
         break;
       }
-      case SizeOp::min: --n; stack[n - 1] = std::min(stack[n - 1], stack[n]); break;
-      case SizeOp::max: --n; stack[n - 1] = std::max(stack[n - 1], stack[n]); break;
-      case SizeOp::end: return stack[0];
+      case SizeOp::min:
+        --n;
+        stack[n - 1] = std::min(stack[n - 1], stack[n]);
+        break;
+      case SizeOp::max:
+        --n;
+        stack[n - 1] = std::max(stack[n - 1], stack[n]);
+        break;
+      case SizeOp::end:
+        return stack[0];
     }
   }
 }
@@ -98,11 +110,14 @@ void unwind(Run& r) {
     for (size_t i = 0; i < f->slots; ++i) {
       Slot& s = f->first()[i];
       switch (f->code->kinds[i]) {
-        case SlotKind::scalar: break;
+        case SlotKind::scalar:
+          break;
         case SlotKind::tensor:
           if (s.t) r.boxes.give(s.t);
           break;
-        case SlotKind::tape: delete s.tape; break;
+        case SlotKind::tape:
+          delete s.tape;
+          break;
       }
     }
     r.frame = f->caller;
@@ -115,8 +130,10 @@ void unwind(Run& r) {
 std::vector<Tensor> Engine::run(ir::FnId fn, std::span<const int64_t> sizes,
                                 std::vector<Tensor> args, RunContext& context) {
   const ir::Function& function = module.fn(fn);
-  require(sizes.size() == function.sizes.size(), "a function is run with the wrong number of sizes");
-  require(args.size() == function.body.params.size(), "a function is run with the wrong number of arguments");
+  require(sizes.size() == function.sizes.size(),
+          "a function is run with the wrong number of sizes");
+  require(args.size() == function.body.params.size(),
+          "a function is run with the wrong number of arguments");
   if (override_fn) {
     std::vector<Tensor> results;
     if (override_fn(override_self, fn, sizes, args, results, context)) return results;
@@ -137,8 +154,10 @@ std::vector<Tensor> Engine::run(ir::FnId fn, std::span<const int64_t> sizes,
       const Use& u = c.params[i];
       require(u.kind != SlotKind::tape, "the entry of a run takes no tape");
       require(args[i].dtype == u.dtype, "an argument has the wrong dtype");
-      if (u.kind == SlotKind::scalar) r.s[u.slot] = scalar_slot(args[i].raw(), u.dtype);
-      else r.put(u.slot, std::move(args[i]));
+      if (u.kind == SlotKind::scalar)
+        r.s[u.slot] = scalar_slot(args[i].raw(), u.dtype);
+      else
+        r.put(u.slot, std::move(args[i]));
     }
     args.clear();
     pc = c.instrs.data();
@@ -151,7 +170,8 @@ std::vector<Tensor> Engine::run(ir::FnId fn, std::span<const int64_t> sizes,
     return std::move(r.results);
   } catch (const Trap& t) {
     Loc where = r.place;
-    if (!where.known() && pc && r.frame) where = r.frame->code->locs[pc - r.frame->code->instrs.data()];
+    if (!where.known() && pc && r.frame)
+      where = r.frame->code->locs[pc - r.frame->code->instrs.data()];
     unwind(r);
     fail(t.code, where, t.message, t.hint, {}, t.fault);
   } catch (const std::bad_alloc&) {

@@ -1,5 +1,5 @@
-// Handlers of scalar operations on rank-0 values: the scalar programs on the plain machine, straight
-// from slot to slot.
+// Handlers of scalar operations on rank-0 values: the scalar programs on the plain machine,
+// straight from slot to slot.
 #include "ir/scalar/program.h"
 #include "jit/interp/handlers.h"
 
@@ -13,8 +13,9 @@ using scalar::Plain;
 using scalar::Storage;
 using scalar::store_plain;
 
-// Every machine we run on has fma (design.md c); without this attribute each one is a call into libm.
-// flatten: the whole program of the operation becomes one function, compiled for that machine.
+// Every machine we run on has fma (design.md c); without this attribute each one is a call into
+// libm. flatten: the whole program of the operation becomes one function, compiled for that
+// machine.
 #if defined(__x86_64__)
 #define TENON_FLAT __attribute__((flatten, target("avx2,fma")))
 #else
@@ -34,9 +35,7 @@ inline void store(Slot& s, V v) {
   std::memcpy(&s, &bytes, sizeof bytes);
 }
 
-[[noreturn]] void zero_division() {
-  throw Trap(Code::E0801, "division of an integer by zero");
-}
+[[noreturn]] void zero_division() { throw Trap(Code::E0801, "division of an integer by zero"); }
 
 template <Op op, DType t>
 TENON_FLAT const Instr* run_scalar(Run& r, const Instr* in) {
@@ -49,11 +48,13 @@ TENON_FLAT const Instr* run_scalar(Run& r, const Instr* in) {
   } else if constexpr (n == 2) {
     store<result>(s[in->out], scalar::apply<op, t>(m, load<t>(s[in->a]), load<t>(s[in->b])));
     if constexpr ((op == Op::div || op == Op::rem) && is_integer(t))
-      if (m.trapped) [[unlikely]] zero_division();
+      if (m.trapped) [[unlikely]]
+        zero_division();
   } else if constexpr (op == Op::select) {
     s[in->out] = load<DType::boolean>(s[in->a]) ? s[in->b] : s[in->c];
   } else {
-    store<result>(s[in->out], scalar::apply<op, t>(m, load<t>(s[in->a]), load<t>(s[in->b]), load<t>(s[in->c])));
+    store<result>(s[in->out],
+                  scalar::apply<op, t>(m, load<t>(s[in->a]), load<t>(s[in->b]), load<t>(s[in->c])));
   }
   return in + 1;
 }

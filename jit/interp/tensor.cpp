@@ -31,7 +31,9 @@ Extents starts_of(Run& r, const std::vector<uint32_t>& slots) {
   return e;
 }
 
-std::span<const int64_t> span(const Extents& e) { return {e.begin(), static_cast<size_t>(e.size())}; }
+std::span<const int64_t> span(const Extents& e) {
+  return {e.begin(), static_cast<size_t>(e.size())};
+}
 
 }  // namespace
 
@@ -167,7 +169,8 @@ TENON_HANDLER(run_update_element) {
   Tensor x = to_change(r, s.x);
   const auto bytes = static_cast<int64_t>(size_of(x.dtype));
   const int64_t at = place_of(r, x, s.starts);  // a copy has strides of its own
-  std::memcpy(static_cast<std::byte*>(x.raw()) + at * bytes, &r.s[s.v.slot], static_cast<size_t>(bytes));
+  std::memcpy(static_cast<std::byte*>(x.raw()) + at * bytes, &r.s[s.v.slot],
+              static_cast<size_t>(bytes));
   r.put(in->out, std::move(x));
   return in + 1;
 }
@@ -224,8 +227,10 @@ TENON_HANDLER(run_reduce) {
   const Tensor& x = r.peek(in->a);
   Extents shape;
   for (int i = 0, k = 0; i < x.rank(); ++i) {
-    if (k < static_cast<int>(a.axes.size()) && a.axes[k] == i) ++k;
-    else shape.push_back(x.shape[i]);
+    if (k < static_cast<int>(a.axes.size()) && a.axes[k] == i)
+      ++k;
+    else
+      shape.push_back(x.shape[i]);
   }
   fill(r, in, a.to_scalar, a.dtype, shape,
        [&](const kernels::View& out) { kernels::reduce(a.kind, x, a.axes, out, r.threads()); });
@@ -238,8 +243,9 @@ TENON_HANDLER(run_arg_reduce) {
   Extents shape;
   for (int i = 0; i < x.rank(); ++i)
     if (i != a.axes[0]) shape.push_back(x.shape[i]);
-  fill(r, in, a.to_scalar, DType::i64, shape,
-       [&](const kernels::View& out) { kernels::arg_reduce(a.kind, x, a.axes[0], out, r.threads()); });
+  fill(r, in, a.to_scalar, DType::i64, shape, [&](const kernels::View& out) {
+    kernels::arg_reduce(a.kind, x, a.axes[0], out, r.threads());
+  });
   return in + 1;
 }
 
@@ -274,8 +280,10 @@ void inside(const std::vector<ir::Affine>& axes, const int64_t* range, const Ext
     int64_t low = offset[k], high = offset[k];
     for (const auto& term : axes[k].terms) {
       const int64_t most = (range[term.index] - 1) * term.coefficient;
-      if (most < 0) low += most;
-      else high += most;
+      if (most < 0)
+        low += most;
+      else
+        high += most;
     }
     if (low < 0) out_of_range(low, static_cast<int>(k), x.shape[k]);
     if (high >= x.shape[k]) out_of_range(high, static_cast<int>(k), x.shape[k]);

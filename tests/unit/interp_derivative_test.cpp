@@ -1,17 +1,17 @@
 // rooms: support ir runtime kernels interp
-// Derivatives as the prefix makes them, run by the interpreter: loops on tapes, recursion, order two,
-// and accumulators that must stay in place.
-#include "tests/unit/interp_program.h"
-
+// Derivatives as the prefix makes them, run by the interpreter: loops on tapes, recursion, order
+// two, and accumulators that must stay in place.
 #include <chrono>
 #include <cmath>
 
 #include "ir/passes.h"
+#include "tests/unit/interp_program.h"
 
 namespace tenon::test {
 namespace {
 
-// A program whose function 0 is replaced by its vjp, taken `order` times with respect to parameter 0.
+// A program whose function 0 is replaced by its vjp, taken `order` times with respect to parameter
+// 0.
 struct Derived : Program {
   Derived(std::string_view text, int order) : Program(text) {
     ir::PrefixRunner prefix(*module);
@@ -79,14 +79,15 @@ TEST(Derivative, GoesThroughRecursion) {
       yield %9
     }
     return %4
-  })", 1);
+  })",
+            1);
   auto out = p.run({scalar(1.5), scalar<int64_t>(7), scalar(1.0)}, {}, p.fn);
   EXPECT_DOUBLE_EQ(elements<double>(out[0])[0], std::pow(1.5, 7));
   EXPECT_NEAR(elements<double>(out.back())[0], 7 * std::pow(1.5, 6), 1e-12);
 }
 
-// s = sum over i of x[i]^2, one element at a time: the cotangent of x grows in place, so ten times the
-// length costs ten times the time, not a hundred.
+// s = sum over i of x[i]^2, one element at a time: the cotangent of x grows in place, so ten times
+// the length costs ten times the time, not a hundred.
 TEST(Derivative, OfAnElementLoopIsLinear) {
   Derived p(R"(fn @0 f[N](%0: f64[N]) {
     %1: i64 = constant 0
@@ -101,13 +102,15 @@ TEST(Derivative, OfAnElementLoopIsLinear) {
       yield %10
     }
     return %4
-  })", 1);
+  })",
+            1);
   auto seconds = [&](int64_t n) {
     double best = 1e9;
     for (int k = 0; k < 5; ++k) {
       const auto start = std::chrono::steady_clock::now();
       auto out = p.run({tensor({n}, std::vector<double>(n, 3.0)), scalar(1.0)}, {n}, p.fn);
-      best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      best = std::min(
+          best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
       EXPECT_EQ(elements<double>(out.back()), std::vector<double>(n, 6.0));
     }
     return best;

@@ -1,10 +1,9 @@
 // What the tests of the interpreter share: a program as IR text, run on tensors made from numbers.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <cstring>
+#include <gtest/gtest.h>
 #include <string>
 #include <vector>
 
@@ -18,13 +17,20 @@ namespace tenon::test {
 
 template <class T>
 constexpr DType dtype_of() {
-  if constexpr (std::is_same_v<T, bool>) return DType::boolean;
-  else if constexpr (std::is_same_v<T, int8_t>) return DType::i8;
-  else if constexpr (std::is_same_v<T, uint8_t>) return DType::u8;
-  else if constexpr (std::is_same_v<T, int32_t>) return DType::i32;
-  else if constexpr (std::is_same_v<T, int64_t>) return DType::i64;
-  else if constexpr (std::is_same_v<T, float>) return DType::f32;
-  else return DType::f64;
+  if constexpr (std::is_same_v<T, bool>)
+    return DType::boolean;
+  else if constexpr (std::is_same_v<T, int8_t>)
+    return DType::i8;
+  else if constexpr (std::is_same_v<T, uint8_t>)
+    return DType::u8;
+  else if constexpr (std::is_same_v<T, int32_t>)
+    return DType::i32;
+  else if constexpr (std::is_same_v<T, int64_t>)
+    return DType::i64;
+  else if constexpr (std::is_same_v<T, float>)
+    return DType::f32;
+  else
+    return DType::f64;
 }
 
 template <class T>
@@ -85,7 +91,8 @@ class Program {
     interpreter = std::make_unique<Interpreter>(*module);
   }
 
-  std::vector<Tensor> run(std::vector<Tensor> args, std::vector<int64_t> sizes = {}, ir::FnId fn = 0) {
+  std::vector<Tensor> run(std::vector<Tensor> args, std::vector<int64_t> sizes = {},
+                          ir::FnId fn = 0) {
     RunContext context{threads_, host, interrupted, depth_limit};
     return interpreter->run(fn, sizes, std::move(args), context);
   }

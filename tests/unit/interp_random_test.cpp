@@ -1,7 +1,7 @@
 // rooms: support ir runtime kernels interp
-// Random programs with nested control, calls, tapes and updates, run by the interpreter and by a naive
-// evaluator that copies every value: whatever is moved, dropped, fused or written in place wrongly
-// shows as a difference.
+// Random programs with nested control, calls, tapes and updates, run by the interpreter and by a
+// naive evaluator that copies every value: whatever is moved, dropped, fused or written in place
+// wrongly shows as a difference.
 #include <map>
 #include <random>
 #include <variant>
@@ -54,32 +54,53 @@ class Naive {
     };
     switch (n.op) {
       case Op::add:
-        if (in(0).i.empty()) point([&](size_t k) { out.f.push_back(in(0).f[k] + in(1).f[k]); });
-        else point([&](size_t k) { out.i.push_back(in(0).i[k] + in(1).i[k]); });
+        if (in(0).i.empty())
+          point([&](size_t k) { out.f.push_back(in(0).f[k] + in(1).f[k]); });
+        else
+          point([&](size_t k) { out.i.push_back(in(0).i[k] + in(1).i[k]); });
         break;
-      case Op::sub: point([&](size_t k) { out.f.push_back(in(0).f[k] - in(1).f[k]); }); break;
-      case Op::mul: point([&](size_t k) { out.f.push_back(in(0).f[k] * in(1).f[k]); }); break;
+      case Op::sub:
+        point([&](size_t k) { out.f.push_back(in(0).f[k] - in(1).f[k]); });
+        break;
+      case Op::mul:
+        point([&](size_t k) { out.f.push_back(in(0).f[k] * in(1).f[k]); });
+        break;
       case Op::lt:
-        if (in(0).i.empty()) point([&](size_t k) { out.i.push_back(in(0).f[k] < in(1).f[k]); });
-        else point([&](size_t k) { out.i.push_back(in(0).i[k] < in(1).i[k]); });
+        if (in(0).i.empty())
+          point([&](size_t k) { out.i.push_back(in(0).f[k] < in(1).f[k]); });
+        else
+          point([&](size_t k) { out.i.push_back(in(0).i[k] < in(1).i[k]); });
         break;
-      case Op::select: point([&](size_t k) { out.f.push_back(in(0).i[k] ? in(1).f[k] : in(2).f[k]); }); break;
+      case Op::select:
+        point([&](size_t k) { out.f.push_back(in(0).i[k] ? in(1).f[k] : in(2).f[k]); });
+        break;
       case Op::constant: {
         const ir::Literal& l = *n.get<ir::ConstantAttr>().literal;
-        if (is_float(l.dtype)) out.f.push_back(ir::number_at(l, 0));
-        else out.i.push_back(ir::integer_at(l, 0));
+        if (is_float(l.dtype))
+          out.f.push_back(ir::number_at(l, 0));
+        else
+          out.i.push_back(ir::integer_at(l, 0));
         break;
       }
-      case Op::broadcast: out.f.assign(n_, in(0).f[0]); break;
+      case Op::broadcast:
+        out.f.assign(n_, in(0).f[0]);
+        break;
       case Op::reshape:
-      case Op::stop_gradient: out = in(0); break;
-      case Op::slice: out.f.push_back(in(0).f[in(1).i[0]]); break;
+      case Op::stop_gradient:
+        out = in(0);
+        break;
+      case Op::slice:
+        out.f.push_back(in(0).f[in(1).i[0]]);
+        break;
       case Op::update:
         out = in(0);
         out.f[in(2).i[0]] = in(1).f[0];
         break;
-      case Op::tape_new: break;
-      case Op::tape_end: EXPECT_TRUE(in(0).tape.empty()); return;
+      case Op::tape_new:
+        break;
+      case Op::tape_end:
+        EXPECT_TRUE(in(0).tape.empty());
+        return;
       case Op::push:
         out = in(0);
         out.tape.push_back(in(1));
@@ -92,7 +113,8 @@ class Naive {
         env[n.results[1]] = top;
         return;
       }
-      case Op::if_: return give(n, region(f, n.regions[in(0).i[0] ? 0 : 1], env), env);
+      case Op::if_:
+        return give(n, region(f, n.regions[in(0).i[0] ? 0 : 1], env), env);
       case Op::call: {
         std::vector<Plain> args;
         for (size_t k = 0; k < n.operands.size(); ++k) args.push_back(in(k));
@@ -101,7 +123,7 @@ class Naive {
       case Op::for_: {
         std::vector<Plain> carry;
         for (size_t k = 2; k < n.operands.size(); ++k) carry.push_back(in(k));
-        for (int64_t i = in(0).i[0], hi = in(1).i[0]; i < hi; ++i) {
+        for (int64_t i = in (0).i[0], hi = in(1).i[0]; i < hi; ++i) {
           Plain index;
           index.i.push_back(i);
           env[n.regions[0].params[0]] = index;
@@ -121,7 +143,8 @@ class Naive {
         }
         return give(n, carry, env);
       }
-      default: FAIL() << "the naive evaluator does not know " << name(n.op);
+      default:
+        FAIL() << "the naive evaluator does not know " << name(n.op);
     }
     env[n.results[0]] = out;
   }
@@ -192,7 +215,8 @@ class Maker {
     for (Type& x : t) x = pick(3) ? vector_ : ir::scalar_type(DType::f64);
     return t;
   }
-  void take(Env& env, const std::vector<Type>& types, const std::vector<Value>& values, size_t from = 0) {
+  void take(Env& env, const std::vector<Type>& types, const std::vector<Value>& values,
+            size_t from = 0) {
     for (size_t k = 0; k < types.size(); ++k)
       (types[k] == vector_ ? env.vectors : env.numbers).push_back(values[from + k]);
   }
@@ -204,37 +228,50 @@ class Maker {
   void node(Env& env, int depth) {
     const Op two[] = {Op::add, Op::sub, Op::mul};
     switch (pick(depth < 3 ? 16 : 10)) {
-      case 0: case 1: case 2:
+      case 0:
+      case 1:
+      case 2:
         env.vectors.push_back(b_->one(two[pick(3)], {any(env.vectors), any(env.vectors)}));
         return;
-      case 3: env.numbers.push_back(b_->one(two[pick(3)], {any(env.numbers), any(env.numbers)})); return;
+      case 3:
+        env.numbers.push_back(b_->one(two[pick(3)], {any(env.numbers), any(env.numbers)}));
+        return;
       case 4: {
         const Value less = b_->one(Op::lt, {any(env.vectors), any(env.vectors)});
         env.vectors.push_back(b_->one(Op::select, {less, any(env.vectors), any(env.vectors)}));
         return;
       }
-      case 5: env.vectors.push_back(b_->broadcast(any(env.numbers), {n_}, {})); return;
+      case 5:
+        env.vectors.push_back(b_->broadcast(any(env.numbers), {n_}, {}));
+        return;
       case 6: {
         const Value at = place(env);
-        const Value part = b_->one(Op::slice, {any(env.vectors), at}, ir::SliceAttr{one_.shape, {1}});
+        const Value part =
+            b_->one(Op::slice, {any(env.vectors), at}, ir::SliceAttr{one_.shape, {1}});
         env.numbers.push_back(b_->reshape(part, {}));
         return;
       }
       case 7: {
         const Value at = place(env), v = b_->reshape(any(env.numbers), one_.shape);
-        env.vectors.push_back(b_->one(Op::update, {any(env.vectors), v, at}, ir::SliceAttr{one_.shape, {1}}));
+        env.vectors.push_back(
+            b_->one(Op::update, {any(env.vectors), v, at}, ir::SliceAttr{one_.shape, {1}}));
         return;
       }
       case 8: {
         const Value at = place(env);
-        const Value part = b_->one(Op::slice, {any(env.vectors), at}, ir::SliceAttr{one_.shape, {1}});
+        const Value part =
+            b_->one(Op::slice, {any(env.vectors), at}, ir::SliceAttr{one_.shape, {1}});
         const Value to = place(env);  // a part that stays a tensor: two readers
         env.numbers.push_back(b_->reshape(part, {}));
-        env.vectors.push_back(b_->one(Op::update, {any(env.vectors), part, to}, ir::SliceAttr{one_.shape, {1}}));
+        env.vectors.push_back(
+            b_->one(Op::update, {any(env.vectors), part, to}, ir::SliceAttr{one_.shape, {1}}));
         return;
       }
-      case 9: env.vectors.push_back(b_->one(Op::stop_gradient, {any(env.vectors)})); return;
-      case 10: case 11: {
+      case 9:
+        env.vectors.push_back(b_->one(Op::stop_gradient, {any(env.vectors)}));
+        return;
+      case 10:
+      case 11: {
         const auto t = types();
         const Value c = truth(env);
         std::vector<Region> arms;
@@ -261,7 +298,8 @@ class Maker {
         nodes(inner, depth + 1, 1 + pick(5));
         std::vector<Region> body;
         body.push_back(b_->close(some(inner, t)));
-        const std::vector<Value> results = b_->emit(Op::for_, operands, {}, std::move(body)).results;
+        const std::vector<Value> results =
+            b_->emit(Op::for_, operands, {}, std::move(body)).results;
         take(env, t, results);
         return;
       }
@@ -282,14 +320,17 @@ class Maker {
         std::vector<Value> out = some(inner, t);
         out.insert(out.begin(), b_->one(Op::add, {values[0], step}));
         regions.push_back(b_->close(out));
-        const std::vector<Value> results = b_->emit(Op::while_, operands, {}, std::move(regions)).results;
+        const std::vector<Value> results =
+            b_->emit(Op::while_, operands, {}, std::move(regions)).results;
         take(env, t, results, 1);
         return;
       }
       case 14: {
         if (done_.empty()) return;
-        const std::vector<Type> t{vector_, vector_, vector_, ir::scalar_type(DType::f64), ir::scalar_type(DType::f64)};
-        const auto results = b_->call(done_[pick(static_cast<int>(done_.size()))], {n_}, some(env, t));
+        const std::vector<Type> t{vector_, vector_, vector_, ir::scalar_type(DType::f64),
+                                  ir::scalar_type(DType::f64)};
+        const auto results =
+            b_->call(done_[pick(static_cast<int>(done_.size()))], {n_}, some(env, t));
         take(env, {vector_, vector_, ir::scalar_type(DType::f64)}, results);
         return;
       }
@@ -302,12 +343,14 @@ class Maker {
         inner.vectors.push_back(values[2]);
         nodes(inner, 3, 1 + pick(3));
         Value t = b_->one(Op::push, {values[1], any(inner.vectors)}, ir::SlotAttr{0, vector_});
-        t = b_->one(Op::push, {t, any(inner.numbers)}, ir::SlotAttr{1, ir::scalar_type(DType::f64)});
+        t = b_->one(Op::push, {t, any(inner.numbers)},
+                    ir::SlotAttr{1, ir::scalar_type(DType::f64)});
         std::vector<Region> body;
         body.push_back(b_->close({t, any(inner.vectors)}));
         const std::vector<Value> forward =
             b_->emit(Op::for_, {from, to, tape, kept}, {}, std::move(body)).results;
-        values = b_->open({ir::scalar_type(DType::i64), ir::tape_type(), vector_, ir::scalar_type(DType::f64)});
+        values = b_->open(
+            {ir::scalar_type(DType::i64), ir::tape_type(), vector_, ir::scalar_type(DType::f64)});
         const std::vector<Value> p1 =
             b_->emit(Op::pop, {values[1]}, ir::SlotAttr{1, ir::scalar_type(DType::f64)}).results;
         const std::vector<Value> p0 = b_->emit(Op::pop, {p1[0]}, ir::SlotAttr{0, vector_}).results;
@@ -315,7 +358,8 @@ class Maker {
         const Value sum = b_->one(Op::add, {p0[1], values[2]});
         body.push_back(b_->close({p0[0], pick(2) ? sum : p0[1], p1[1]}));
         const std::vector<Value> back =
-            b_->emit(Op::for_, {from, to, forward[0], forward[1], number}, {}, std::move(body)).results;
+            b_->emit(Op::for_, {from, to, forward[0], forward[1], number}, {}, std::move(body))
+                .results;
         b_->emit(Op::tape_end, {back[0]});
         env.vectors.push_back(back[1]);
         env.numbers.push_back(back[2]);
@@ -337,7 +381,8 @@ class Maker {
 TEST(Random, TheInterpreterIsTheNaiveEvaluator) {
   const int64_t n = 6;
   const char* wanted = std::getenv("TENON_SEED");
-  const uint64_t first = wanted ? std::strtoull(wanted, nullptr, 10) : 1, last = wanted ? first : 400;
+  const uint64_t first = wanted ? std::strtoull(wanted, nullptr, 10) : 1,
+                 last = wanted ? first : 400;
   for (uint64_t seed = first; seed <= last; ++seed) {
     ir::Module module;
     Maker maker(module, seed);

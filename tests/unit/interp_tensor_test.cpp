@@ -1,11 +1,12 @@
 // rooms: support ir runtime kernels interp
-// Every operation on tensors, against plain loops written here; fused groups against their nodes one
-// by one; what is written in place; map and scatter in all their ways; the same bits for any threads.
-#include "tests/unit/interp_program.h"
-
+// Every operation on tensors, against plain loops written here; fused groups against their nodes
+// one by one; what is written in place; map and scatter in all their ways; the same bits for any
+// threads.
 #include <algorithm>
 #include <cmath>
 #include <random>
+
+#include "tests/unit/interp_program.h"
 
 namespace tenon::test {
 namespace {
@@ -15,9 +16,12 @@ std::vector<T> randoms(size_t n, uint64_t seed = 1) {
   std::mt19937_64 g(seed);
   std::vector<T> v(n);
   for (auto&& x : v) {
-    if constexpr (std::is_same_v<T, bool>) x = (g() & 1) != 0;
-    else if constexpr (std::is_floating_point_v<T>) x = static_cast<T>(static_cast<double>(g() % 20001) / 2500.0 - 4.0);
-    else x = static_cast<T>(g() % 13 + 1);
+    if constexpr (std::is_same_v<T, bool>)
+      x = (g() & 1) != 0;
+    else if constexpr (std::is_floating_point_v<T>)
+      x = static_cast<T>(static_cast<double>(g() % 20001) / 2500.0 - 4.0);
+    else
+      x = static_cast<T>(g() % 13 + 1);
   }
   return v;
 }
@@ -64,12 +68,14 @@ void same_as_scalars(ir::Op op) {
       std::vector<Tensor> one;
       for (Tensor& a : args) {
         Tensor s(a.dtype, {});
-        std::memcpy(s.raw(), static_cast<std::byte*>(a.raw()) + k * size_of(a.dtype), size_of(a.dtype));
+        std::memcpy(s.raw(), static_cast<std::byte*>(a.raw()) + k * size_of(a.dtype),
+                    size_of(a.dtype));
         one.push_back(std::move(s));
       }
       Tensor got = p.run(std::move(one), {0})[0];
       Tensor want(whole[0].dtype, {});
-      std::memcpy(want.raw(), static_cast<std::byte*>(whole[0].raw()) + k * size_of(want.dtype), size_of(want.dtype));
+      std::memcpy(want.raw(), static_cast<std::byte*>(whole[0].raw()) + k * size_of(want.dtype),
+                  size_of(want.dtype));
       ASSERT_TRUE(same_bits(got, want)) << name(op) << " of " << name(t) << " at " << k;
     }
   }
@@ -83,7 +89,8 @@ TEST(Point, EveryOperationIsThatOfScalars) {
     const bool floats = cls == ir::OpClass::number || cls == ir::OpClass::float_ ||
                         cls == ir::OpClass::compare || op == ir::Op::select;
     const bool integers = cls == ir::OpClass::number || cls == ir::OpClass::integer ||
-                          cls == ir::OpClass::compare || cls == ir::OpClass::logic || op == ir::Op::select;
+                          cls == ir::OpClass::compare || cls == ir::OpClass::logic ||
+                          op == ir::Op::select;
     if (floats) {
       same_as_scalars<float>(op);
       same_as_scalars<double>(op);
@@ -93,7 +100,8 @@ TEST(Point, EveryOperationIsThatOfScalars) {
       same_as_scalars<int32_t>(op);
       same_as_scalars<uint8_t>(op);
     }
-    if (cls == ir::OpClass::logic || op == ir::Op::eq || op == ir::Op::select) same_as_scalars<bool>(op);
+    if (cls == ir::OpClass::logic || op == ir::Op::eq || op == ir::Op::select)
+      same_as_scalars<bool>(op);
     if (op == ir::Op::rng) same_as_scalars<int64_t>(op);
   }
 }
@@ -136,8 +144,8 @@ TEST(Point, AFusedGroupIsItsNodesOneByOne) {
   for (int64_t n : {0, 1, 3, 70})
     for (int64_t m : {0, 1, 17, 1025}) {
       auto args = [&] {
-        return std::vector<Tensor>{tensor({n, m}, floats(n * m, 1)), tensor({n, m}, floats(n * m, 2)),
-                                   scalar(1.25f)};
+        return std::vector<Tensor>{tensor({n, m}, floats(n * m, 1)),
+                                   tensor({n, m}, floats(n * m, 2)), scalar(1.25f)};
       };
       if (m == 0) continue;  // a maximum of nothing is another matter
       Program apart(kApart);
@@ -145,7 +153,8 @@ TEST(Point, AFusedGroupIsItsNodesOneByOne) {
       for (int threads : {1, 2, 3, 8}) {
         Program p(kChain, threads);
         const auto got = p.run(args(), {n, m});
-        for (size_t i = 0; i < want.size(); ++i) EXPECT_TRUE(same_bits(got[i], want[i])) << n << "x" << m << " " << i;
+        for (size_t i = 0; i < want.size(); ++i)
+          EXPECT_TRUE(same_bits(got[i], want[i])) << n << "x" << m << " " << i;
       }
     }
 }
@@ -175,7 +184,8 @@ TEST(Point, ReadsViewsOfAnyStrides) {
   })");
   const int64_t n = 37, m = 41;
   const auto a = floats(n * m, 1), b = floats(n * m, 2), c = floats(n, 3);
-  const auto got = elements<float>(p.run({tensor({n, m}, a), tensor({m, n}, b), tensor({n}, c)}, {n, m})[0]);
+  const auto got =
+      elements<float>(p.run({tensor({n, m}, a), tensor({m, n}, b), tensor({n}, c)}, {n, m})[0]);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < m; ++j) ASSERT_EQ(got[i * m + j], (a[i * m + j] - b[j * n + i]) * c[i]);
 }
@@ -187,7 +197,8 @@ TEST(Point, IntegerDivisionByZeroInATensor) {
   })");
   p.run({tensor<int64_t>({2}, {1, 2}), tensor<int64_t>({2}, {1, 2})}, {2});
   // An unused division still ends the run: nothing that can trap is dropped.
-  EXPECT_EQ(p.error({tensor<int64_t>({2}, {1, 2}), tensor<int64_t>({2}, {1, 0})}, {2}).code, Code::E0801);
+  EXPECT_EQ(p.error({tensor<int64_t>({2}, {1, 2}), tensor<int64_t>({2}, {1, 0})}, {2}).code,
+            Code::E0801);
 }
 
 // ---------------------------------------------------------------- structure
@@ -199,14 +210,21 @@ TEST(Structure, SliceAndUpdate) {
     return %4, %5
   })");
   const auto a = floats(35);
-  auto out = p.run({tensor({5, 7}, a), tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar<int64_t>(1), scalar<int64_t>(4)}, {5, 7});
-  EXPECT_EQ(elements<float>(out[0]), (std::vector<float>{a[11], a[12], a[13], a[25], a[26], a[27]}));
+  auto out = p.run({tensor({5, 7}, a), tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}),
+                    scalar<int64_t>(1), scalar<int64_t>(4)},
+                   {5, 7});
+  EXPECT_EQ(elements<float>(out[0]),
+            (std::vector<float>{a[11], a[12], a[13], a[25], a[26], a[27]}));
   auto want = a;
   for (int i = 0; i < 2; ++i)
     for (int j = 0; j < 3; ++j) want[(1 + 2 * i) * 7 + 4 + j] = static_cast<float>(3 * i + j + 1);
   EXPECT_EQ(elements<float>(out[1]), want);
   for (auto [i, j] : std::vector<std::pair<int64_t, int64_t>>{{3, 4}, {1, 5}, {-1, 0}, {0, -1}})
-    EXPECT_EQ(p.error({tensor({5, 7}, a), tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar(i), scalar(j)}, {5, 7}).code, Code::E0802);
+    EXPECT_EQ(p.error({tensor({5, 7}, a), tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar(i),
+                       scalar(j)},
+                      {5, 7})
+                  .code,
+              Code::E0802);
 }
 
 TEST(Structure, UpdatesInALoopStayInPlace) {
@@ -241,7 +259,8 @@ TEST(Structure, MovesAndJoins) {
     %7: f32[2, 2] = constant [1.0, 2.0, 3.0, 4.0]
     return %3, %4, %5, %6, %7
   })");
-  auto out = p.run({tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), tensor<float>({2, 2}, {7, 8, 9, 10})}, {2, 3});
+  auto out = p.run(
+      {tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), tensor<float>({2, 2}, {7, 8, 9, 10})}, {2, 3});
   EXPECT_EQ(elements<float>(out[0]), (std::vector<float>{1, 4, 2, 5, 3, 6}));
   EXPECT_EQ(elements<float>(out[1]), (std::vector<float>{1, 2, 3, 7, 8, 4, 5, 6, 9, 10}));
   EXPECT_EQ(elements<int32_t>(out[2]), (std::vector<int32_t>{0, 1, 2, 0, 1, 2}));
@@ -293,7 +312,9 @@ TEST(Reduce, EveryKindOverEveryAxis) {
     return %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12
   })");
   // Small whole numbers: every order of adding is exact.
-  auto out = p.run({tensor<double>({2, 3}, {1, 5, 2, 4, 3, 5}), tensor<bool>({2, 3}, {true, false, false, true, true, true})}, {2, 3});
+  auto out = p.run({tensor<double>({2, 3}, {1, 5, 2, 4, 3, 5}),
+                    tensor<bool>({2, 3}, {true, false, false, true, true, true})},
+                   {2, 3});
   EXPECT_EQ(elements<double>(out[0]), (std::vector<double>{8, 12}));
   EXPECT_EQ(elements<double>(out[1]), (std::vector<double>{5, 8, 7}));
   EXPECT_EQ(elements<double>(out[2]), (std::vector<double>{600}));
@@ -314,7 +335,8 @@ TEST(Sort, GivesValuesAndTheirOldPlaces) {
   })");
   auto out = p.run({tensor<float>({6}, {3, 1, NAN, 2, 1, -1})}, {6});
   const auto values = elements<float>(out[0]);
-  EXPECT_EQ(std::vector<float>(values.begin(), values.end() - 1), (std::vector<float>{-1, 1, 1, 2, 3}));
+  EXPECT_EQ(std::vector<float>(values.begin(), values.end() - 1),
+            (std::vector<float>{-1, 1, 1, 2, 3}));
   EXPECT_TRUE(std::isnan(values[5]));
   EXPECT_EQ(elements<int64_t>(out[1]), (std::vector<int64_t>{5, 1, 4, 3, 0, 2}));
 }
@@ -331,7 +353,8 @@ TEST(Contract, ProductDotAndConvolution) {
   for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>(i * 7 % 11);
   for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<double>(i * 5 % 13);
   for (size_t i = 0; i < c.size(); ++i) c[i] = static_cast<double>(i * 3 % 7);
-  auto out = p.run({tensor({n, k}, a), tensor({k, m}, b), tensor({k}, c), tensor({3}, d)}, {n, k, m});
+  auto out =
+      p.run({tensor({n, k}, a), tensor({k, m}, b), tensor({k}, c), tensor({3}, d)}, {n, k, m});
   std::vector<double> product(n * m), convolved(k - 2);
   double dot = 0;
   for (int64_t i = 0; i < n; ++i)
@@ -350,8 +373,12 @@ TEST(Contract, AWindowThatLeavesIsAnError) {
     %2: f64[L] = contract(%0, %1) range=[L, 3] a=[$0 + $1] b=[$1] out=[0]
     return %2
   })");
-  EXPECT_EQ(p.run({tensor({5}, randoms<double>(5)), tensor({3}, randoms<double>(3))}, {5, 3})[0].count(), 3);
-  EXPECT_EQ(p.error({tensor({5}, randoms<double>(5)), tensor({3}, randoms<double>(3))}, {5, 4}).code, Code::E0802);
+  EXPECT_EQ(
+      p.run({tensor({5}, randoms<double>(5)), tensor({3}, randoms<double>(3))}, {5, 3})[0].count(),
+      3);
+  EXPECT_EQ(
+      p.error({tensor({5}, randoms<double>(5)), tensor({3}, randoms<double>(3))}, {5, 4}).code,
+      Code::E0802);
 }
 
 TEST(Structure, OneElementOfAView) {
@@ -363,10 +390,15 @@ TEST(Structure, OneElementOfAView) {
     %7: f32[M, N] = update(%3, %6, %2, %2) strides=[1, 1]
     return %5, %7
   })");
-  EXPECT_EQ(p.number<float>({tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar<int64_t>(2), scalar<int64_t>(1)}, {2, 3}), 6);
-  const auto out = p.run({tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar<int64_t>(2), scalar<int64_t>(0)}, {2, 3});
+  EXPECT_EQ(p.number<float>(
+                {tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar<int64_t>(2), scalar<int64_t>(1)},
+                {2, 3}),
+            6);
+  const auto out = p.run(
+      {tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar<int64_t>(2), scalar<int64_t>(0)}, {2, 3});
   EXPECT_EQ(elements<float>(out[1]), (std::vector<float>{3, 4, 2, 5, 3, 6}));
-  const Diagnostic d = p.error({tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar<int64_t>(3), scalar<int64_t>(1)}, {2, 3});
+  const Diagnostic d = p.error(
+      {tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}), scalar<int64_t>(3), scalar<int64_t>(1)}, {2, 3});
   EXPECT_EQ(d.code, Code::E0802);
   EXPECT_NE(d.message.find("3"), std::string::npos);
 }
@@ -391,9 +423,11 @@ TEST(Map, ReadsAnyPlaces) {
     return %3
   })");
   const auto u = floats(33, 1), v = floats(50, 2);
-  const auto got = elements<float>(p.run({tensor({33}, u), tensor({50}, v), scalar(0.5f)}, {33, 50})[0]);
+  const auto got =
+      elements<float>(p.run({tensor({33}, u), tensor({50}, v), scalar(0.5f)}, {33, 50})[0]);
   for (int i = 0; i < 33; ++i)
-    for (int j = 0; j < 50; ++j) ASSERT_EQ(got[i * 50 + j], (std::fabs(u[i] - v[j]) + 100.0f) * 0.5f);
+    for (int j = 0; j < 50; ++j)
+      ASSERT_EQ(got[i * 50 + j], (std::fabs(u[i] - v[j]) + 100.0f) * 0.5f);
 }
 
 constexpr const char* kGather = R"(fn @0 f[N, M, K](%0: f32[N, M], %1: i64[K]) {
@@ -409,21 +443,24 @@ constexpr const char* kGather = R"(fn @0 f[N, M, K](%0: f32[N, M], %1: i64[K]) {
 TEST(Map, GathersRows) {
   Program p(kGather);
   const auto table = floats(40);
-  const auto got = elements<float>(p.run({tensor({10, 4}, table), tensor<int64_t>({3}, {9, 0, 9})}, {10, 4, 3})[0]);
+  const auto got = elements<float>(
+      p.run({tensor({10, 4}, table), tensor<int64_t>({3}, {9, 0, 9})}, {10, 4, 3})[0]);
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 4; ++j) ASSERT_EQ(got[i * 4 + j], table[(i == 1 ? 0 : 9) * 4 + j]);
   for (int64_t bad : {10, -1}) {
-    const Diagnostic d = p.error({tensor({10, 4}, table), tensor<int64_t>({3}, {9, bad, 77})}, {10, 4, 3});
+    const Diagnostic d =
+        p.error({tensor({10, 4}, table), tensor<int64_t>({3}, {9, bad, 77})}, {10, 4, 3});
     EXPECT_EQ(d.code, Code::E0802);
-    EXPECT_NE(d.message.find(std::to_string(bad)), std::string::npos) << d.message;  // the first one
+    EXPECT_NE(d.message.find(std::to_string(bad)), std::string::npos)
+        << d.message;  // the first one
     EXPECT_EQ(d.message.find("77"), std::string::npos) << d.message;
   }
 }
 
 // With Z = 0 the guarded read makes the body run turn by turn: the same bits in the same order.
 std::string map_of(const std::string& out, const std::string& red, const std::string& result) {
-  return "fn @0 f[N, M, Z](%0: f32[N, M], %1: f32, %2: f32[Z]) {\n %3: " + result + " = map out=" + out +
-         " red=" + red + R"( {
+  return "fn @0 f[N, M, Z](%0: f32[N, M], %1: f32, %2: f32[Z]) {\n %3: " + result +
+         " = map out=" + out + " red=" + red + R"( {
       (%4: i64, %5: i64)
       %7: f32 = read(%0, %4, %5)
       %8: f32 = mul(%7, %1)
@@ -448,10 +485,12 @@ TEST(Map, SumsInOneOrderHoweverItRuns) {
   };
   const int64_t n = 70, m = 2100;
   const auto a = floats(n * m);
-  for (const Case& c : {Case{"[N]", "[M] sum", "f32[N]"}, Case{"[]", "[N, M] sum", "f32"}, Case{"[N]", "[M] max", "f32[N]"}}) {
+  for (const Case& c : {Case{"[N]", "[M] sum", "f32[N]"}, Case{"[]", "[N, M] sum", "f32"},
+                        Case{"[N]", "[M] max", "f32[N]"}}) {
     const std::string text = map_of(c.out, c.red, c.result);
     Program slow(text);
-    const Tensor want = slow.run({tensor({n, m}, a), scalar(1.1f), Tensor(DType::f32, {0})}, {n, m, 0})[0];
+    const Tensor want =
+        slow.run({tensor({n, m}, a), scalar(1.1f), Tensor(DType::f32, {0})}, {n, m, 0})[0];
     for (int threads : {1, 2, 3, 8}) {
       Program p(text, threads);
       const auto got = p.run({tensor({n, m}, a), scalar(1.1f), tensor<float>({1}, {0})}, {n, m, 1});
@@ -464,7 +503,9 @@ TEST(Map, EmptySpaces) {
   Program p(map_of("[N]", "[M] sum", "f32[N]"));
   for (int64_t z : {0, 1}) {
     auto run = [&](int64_t n, int64_t m) {
-      return p.run({Tensor(DType::f32, {n, m}), scalar(1.0f), tensor<float>({z}, std::vector<float>(z))}, {n, m, z})[0];
+      return p.run(
+          {Tensor(DType::f32, {n, m}), scalar(1.0f), tensor<float>({z}, std::vector<float>(z))},
+          {n, m, z})[0];
     };
     EXPECT_EQ(elements<float>(run(3, 0)), std::vector<float>(3, 0.0f));
     EXPECT_EQ(run(0, 3).count(), 0);
@@ -540,7 +581,8 @@ TEST(Map, ReportsTheFirstIndexForAnyThreads) {
     })";
     for (int threads : {1, 2, 3, 8}) {
       Program p(kText, threads);
-      const Diagnostic d = p.error({tensor<float>({2}, {1, 2}), tensor({n}, at), Tensor(DType::f32, {z})}, {n, 2, z});
+      const Diagnostic d = p.error(
+          {tensor<float>({2}, {1, 2}), tensor({n}, at), Tensor(DType::f32, {z})}, {n, 2, z});
       EXPECT_EQ(d.code, Code::E0802);
       EXPECT_NE(d.message.find("-333"), std::string::npos) << d.message;
     }
@@ -565,7 +607,10 @@ TEST(Map, ReportsTheFirstIndexOfTwoReads) {
   a[700] = 111;
   b[600] = 222;
   b[800] = 333;
-  auto run = [&](int64_t one) { return p.error({tensor<int64_t>({2}, {7, one}), tensor({5000}, a), tensor({5000}, b)}, {5000, 2}); };
+  auto run = [&](int64_t one) {
+    return p.error({tensor<int64_t>({2}, {7, one}), tensor({5000}, a), tensor({5000}, b)},
+                   {5000, 2});
+  };
   EXPECT_NE(run(1).message.find("222"), std::string::npos);
   EXPECT_EQ(run(0).code, Code::E0801);  // the division fails at once
 }
@@ -591,12 +636,14 @@ TEST(Scatter, AddsRowsInOrder) {
   for (int threads : {1, 2, 3, 8}) {
     Program p(kScatter, threads);
     Tensor kept = tensor({n, m}, table);
-    EXPECT_EQ(elements<float>(p.run({kept, tensor({k}, at), tensor({k, m}, rows)}, {n, m, k})[0]), want);
+    EXPECT_EQ(elements<float>(p.run({kept, tensor({k}, at), tensor({k, m}, rows)}, {n, m, k})[0]),
+              want);
     EXPECT_EQ(elements<float>(kept), table);
   }
   at[3] = 7;
   Program p(kScatter);
-  EXPECT_EQ(p.error({tensor({n, m}, table), tensor({k}, at), tensor({k, m}, rows)}, {n, m, k}).code, Code::E0802);
+  EXPECT_EQ(p.error({tensor({n, m}, table), tensor({k}, at), tensor({k, m}, rows)}, {n, m, k}).code,
+            Code::E0802);
 }
 
 TEST(Scatter, OfItselfReadsItAsItWas) {
@@ -609,7 +656,8 @@ TEST(Scatter, OfItselfReadsItAsItWas) {
     }
     return %1
   })");
-  EXPECT_EQ(elements<float>(p.run({tensor<float>({3}, {1, 2, 3})}, {3})[0]), (std::vector<float>{4, 2, 3}));
+  EXPECT_EQ(elements<float>(p.run({tensor<float>({3}, {1, 2, 3})}, {3})[0]),
+            (std::vector<float>{4, 2, 3}));
 }
 
 TEST(Scatter, IntoAScalarAndTurnByTurn) {
@@ -637,8 +685,10 @@ TEST(Scatter, IntoAScalarAndTurnByTurn) {
     return %4, %7
   })");
   for (int64_t z : {0, 1}) {
-    auto out = p.run({scalar(10.0f), tensor<float>({4}, {1, 2, 3, 4}), tensor<float>({z}, std::vector<float>(z, 100.0f)),
-                      tensor<float>({4}, {5, 6, 7, 8})}, {4, z});
+    auto out =
+        p.run({scalar(10.0f), tensor<float>({4}, {1, 2, 3, 4}),
+               tensor<float>({z}, std::vector<float>(z, 100.0f)), tensor<float>({4}, {5, 6, 7, 8})},
+              {4, z});
     EXPECT_EQ(elements<float>(out[0])[0], 20);
     EXPECT_EQ(elements<float>(out[1]), (std::vector<float>{z == 0 ? 15.0f : 415.0f, 6, 7, 8}));
   }
@@ -670,7 +720,8 @@ TEST(Threads, AnyNumberGivesTheSameBits) {
   for (int threads : {2, 3, 8}) {
     Program p(kText, threads);
     const auto got = p.run({tensor({n, k}, a), tensor({k, k}, b)}, {n, k});
-    for (size_t i = 0; i < want.size(); ++i) EXPECT_TRUE(same_bits(got[i], want[i])) << i << " with " << threads;
+    for (size_t i = 0; i < want.size(); ++i)
+      EXPECT_TRUE(same_bits(got[i], want[i])) << i << " with " << threads;
   }
 }
 

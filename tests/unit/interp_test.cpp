@@ -1,8 +1,8 @@
 // rooms: support ir runtime kernels interp
 // Control, scalars, tapes, sizes, effects and errors of the interpreter; expectations by hand.
-#include "tests/unit/interp_program.h"
-
 #include <cmath>
+
+#include "tests/unit/interp_program.h"
 
 namespace tenon::test {
 namespace {
@@ -110,7 +110,8 @@ TEST(Control, BranchesTakeAndDropWhatTheyDoNotUse) {
   })");
   for (bool a : {false, true})
     for (bool b : {false, true}) {
-      auto out = p.run({scalar(a), scalar(b), tensor<float>({1}, {2}), tensor<float>({1}, {3})}, {1});
+      auto out =
+          p.run({scalar(a), scalar(b), tensor<float>({1}, {2}), tensor<float>({1}, {3})}, {1});
       EXPECT_EQ(elements<float>(out[0])[0], a && !b ? 3 : 2);
     }
 }
@@ -443,8 +444,8 @@ TEST(Override, TakesTheEntryOrACallOutOfAnEffectfulFunction) {
   struct Seam {
     int asked = 0;
     bool shared = false;
-    static bool call(void* self, ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor>& args,
-                     std::vector<Tensor>& results, RunContext&) {
+    static bool call(void* self, ir::FnId fn, std::span<const int64_t> sizes,
+                     std::vector<Tensor>& args, std::vector<Tensor>& results, RunContext&) {
       auto* s = static_cast<Seam*>(self);
       if (fn != 1) return false;
       s->shared = !args[0].unique();
