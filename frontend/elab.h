@@ -211,6 +211,8 @@ class Elab {
   ir::Value compare_values(ast::BinaryOp op, ir::Value x, ir::Value y);
   Val comprehension(const ast::Comprehension& c, const ScopePtr& s);
   Val reduction(const ast::Reduction& r, const ScopePtr& s);
+  class IndexNotation;  // elab_index.cpp
+  int in_map = 0;       // inside the body of a `map`: subscripts read one element
   Val closure(const ast::Lambda& l, const ScopePtr& s);
   ScopePtr freeze(const ScopePtr& s);
   Val member(const Val& object, const ast::Name& name, Loc loc);
@@ -221,7 +223,12 @@ class Elab {
   // ---- subscripts
   Val subscript(const Val& object, const std::vector<ast::Sub>& subs, Loc loc, const ScopePtr& s);
   Val gather_rows(const Val& v, const Val& ids, Loc loc);  // every tensor leaf along its first axis
-  struct Cut;
+  struct Cut {   // one axis of a slice
+    Val start;   // IntVal
+    DimId count;
+    bool drop = false;  // the axis goes away
+    Loc loc;
+  };
   std::vector<Cut> cuts(const std::vector<DimId>& shape, const std::vector<ast::Sub>& subs, Loc loc,
                         const ScopePtr& s, const std::string& what);
   ir::Value slice_value(ir::Value x, const std::vector<Cut>& list, Loc loc);

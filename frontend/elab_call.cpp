@@ -32,7 +32,7 @@ Val Elab::call(const Val& callee, const Args& args) {
         case FunctionVal::lambda: return call_inline(callee_of(f), args);
         case FunctionVal::named: {
           Callee c = callee_of(f);
-          if (facts[c.decl].inline_always) return call_inline(c, args);
+          if (facts[c.decl].inline_always || in_map) return call_inline(c, args);
           return call_instance(c, args);
         }
       }

@@ -13,14 +13,6 @@ bool written_minus(const ast::Expr* e) {
 
 }  // namespace
 
-// One axis of a slice: where it starts, how many, and whether the axis goes away.
-struct Elab::Cut {
-  Val start;   // IntVal
-  DimId count;
-  bool drop = false;
-  Loc loc;
-};
-
 Val Elab::index_int(const ast::Expr& e, const ScopePtr& s) {
   Val v = expr(e, s);
   if (is_poison(v)) throw Reported{};
@@ -176,6 +168,15 @@ Val Elab::subscript(const Val& object, const std::vector<ast::Sub>& subs, Loc lo
   if (t.type.scalar()) error(Code::E0303, loc, "this is one " + type_text(t.type) + " and has no axes to subscript");
   std::vector<DimId> shape = t.type.shape;
   ir::Value x = use(t);
+  if (in_map) {
+    std::vector<ir::Value> operands{x};
+    for (auto& c : cuts(shape, subs, loc, s, "the tensor")) {
+      if (!c.drop) error(Code::E0412, loc, "in index notation every axis has its subscript");
+      operands.push_back(int_value(*as<IntVal>(c.start)));
+    }
+    cx->b.at(loc);
+    return tensor(cx->b.one(ir::Op::read, operands));
+  }
   return tensor(slice_value(x, cuts(shape, subs, loc, s, "the tensor"), loc));
 }
 
