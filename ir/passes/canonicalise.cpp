@@ -1,11 +1,24 @@
-// canonicalise (prefix): a reduction whose axes are both trailing and others becomes two, the trailing
-// axes first. With it every reduction has one of the two written orders of accumulation, sum_run or
-// sum_col (design.md c, docs/semantics.md).
+// canonicalise (prefix): a reduction whose axes are both trailing and others becomes two, the
+// trailing axes first. With it every reduction has one of the two written orders of accumulation,
+// sum_run or sum_col (design.md c, docs/semantics.md).
 
 #include "ir/passes/rewrite.h"
 
 namespace tenon::ir {
 namespace {
+
+// How many trailing axes a mixed reduction has; 0 for all other nodes.
+size_t trailing(const Function& fn, const Node& n) {
+  if (n.op != Op::reduce) return 0;
+  const std::vector<int>& axes = n.get<ReduceAttr>().axes;
+  size_t count = 0;
+  int next = static_cast<int>(fn.types[n.operands[0]].rank()) - 1;
+  while (count < axes.size() && axes[axes.size() - 1 - count] == next) {
+    ++count;
+    --next;
+  }
+  return count == axes.size() ? 0 : count;
+}
 
 class Canonicaliser {
  public:
@@ -15,13 +28,13 @@ class Canonicaliser {
     bool mixed = false;
     for (Node& n : r.nodes) {
       for (Region& inner : n.regions) region(inner);
-      mixed |= trailing(n) > 0;
+      mixed |= trailing(fn_, n) > 0;
     }
     if (!mixed) return;
     std::vector<Node> nodes;
     nodes.reserve(r.nodes.size() + 4);
     for (Node& n : r.nodes) {
-      if (trailing(n) > 0)
+      if (trailing(fn_, n) > 0)
         split(std::move(n), nodes);
       else
         nodes.push_back(std::move(n));
@@ -30,19 +43,6 @@ class Canonicaliser {
   }
 
  private:
-  // How many trailing axes a mixed reduction has; 0 for all other nodes.
-  size_t trailing(const Node& n) const {
-    if (n.op != Op::reduce) return 0;
-    const std::vector<int>& axes = n.get<ReduceAttr>().axes;
-    size_t count = 0;
-    int next = static_cast<int>(fn_.types[n.operands[0]].rank()) - 1;
-    while (count < axes.size() && axes[axes.size() - 1 - count] == next) {
-      ++count;
-      --next;
-    }
-    return count == axes.size() ? 0 : count;
-  }
-
   Value emit(std::vector<Node>& out, Op op, Value x, Attr attr, Type type, Loc loc) {
     const Value v = fn_.new_value(std::move(type));
     out.push_back({op, {x}, {v}, std::move(attr), {}, loc});
@@ -51,7 +51,7 @@ class Canonicaliser {
 
   void split(Node n, std::vector<Node>& out) {
     const ReduceAttr all = n.get<ReduceAttr>();
-    const size_t tail = trailing(n);
+    const size_t tail = trailing(fn_, n);
     const Type x = fn_.types[n.operands[0]];
     // Halves accumulate in f32 and round once, so what lies between the two parts is f32.
     const bool accumulates = all.kind == ReduceKind::sum || all.kind == ReduceKind::prod;
@@ -77,6 +77,12 @@ class Canonicaliser {
 };
 
 }  // namespace
+
+bool reduces_mixed(const Function& fn) {
+  bool found = false;
+  each_node(fn.body, [&](const Node& n) { found |= trailing(fn, n) > 0; });
+  return found;
+}
 
 std::unique_ptr<Function> canonicalise(Module&, const Function& fn) {
   auto out = std::make_unique<Function>(fn);

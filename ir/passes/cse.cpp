@@ -1,6 +1,6 @@
-// cse (exact): a node equal to one that has run before, in this region or one around it, is replaced
-// by it. Nodes with regions, tapes, bound sizes or effects are left alone; a node that may trap may be
-// shared, since its equal has trapped already.
+// cse (exact): a node equal to one that has run before, in this region or one around it, is
+// replaced by it. Nodes with regions, tapes, bound sizes or effects are left alone; a node that may
+// trap may be shared, since its equal has trapped already.
 
 #include <string_view>
 
@@ -108,7 +108,7 @@ class Key {
 
 class Sharer {
  public:
-  Sharer(Module& module, Function& fn) : fn_(fn), facts_(module) {}
+  Sharer(Module& module, Function& fn) : fn_(fn), effects_(module) {}
 
   void region(Region& r) {
     std::vector<std::string> added;
@@ -138,8 +138,9 @@ class Sharer {
 
  private:
   bool sharable(const Node& n) {
-    if (!n.regions.empty() || n.results.empty() || n.op == Op::host || facts_.effect(n)) return false;
-    if (const auto* call = std::get_if<CallAttr>(&n.attr); call && !call->fresh.empty()) return false;
+    if (!n.regions.empty() || n.results.empty() || n.op == Op::host || effects_(n)) return false;
+    if (const auto* call = std::get_if<CallAttr>(&n.attr); call && !call->fresh.empty())
+      return false;
     for (Value v : n.operands)
       if (fn_.types[v].tape) return false;
     for (Value v : n.results)
@@ -148,7 +149,7 @@ class Sharer {
   }
 
   Function& fn_;
-  Facts facts_;
+  Effects effects_;
   Renames renames_;
   std::unordered_map<std::string, std::vector<Value>> seen_;
 };

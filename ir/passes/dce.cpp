@@ -2,8 +2,8 @@
 //
 // In the prefix it decides what the program means, so both modes drop the same: dead nodes go even
 // where they might have trapped or run for ever; only `check`, `debug` and `host`, and calls and
-// regions that hold one, are kept for what they do. After the prefix nothing that may trap is dropped
-// any more. A tape is used to its end: where one piece of it is needed, all of it is.
+// regions that hold one, are kept for what they do. After the prefix nothing that may trap is
+// dropped any more. A tape is used to its end: where one piece of it is needed, all of it is.
 
 #include <algorithm>
 
@@ -14,9 +14,14 @@ namespace {
 
 class Marker {
  public:
-  Marker(Module& module, Function& fn, bool keep_traps)
-      : module_(module), fn_(fn), facts_(module), keep_traps_(keep_traps),
-        live_(fn.types.size(), 0), where_(fn.types.size()) {}
+  Marker(Module& module, Function& fn, Effects& effects, bool keep_traps)
+      : module_(module),
+        fn_(fn),
+        effects_(effects),
+        traps_(module),
+        keep_traps_(keep_traps),
+        live_(fn.types.size(), 0),
+        where_(fn.types.size()) {}
 
   void run() {
     index(fn_.body, nullptr, 0);
@@ -55,7 +60,8 @@ class Marker {
       owners_.push_back({&n, owner ? at : kNone, false});
       for (size_t i = 0; i < n.results.size(); ++i) where_[n.results[i]] = {id, uint32_t(i), false};
       for (size_t i = 0; i < n.operands.size(); ++i)
-        if (fn_.types[n.operands[i]].tape) tape_uses_[n.operands[i]].push_back({id, uint32_t(i), false});
+        if (fn_.types[n.operands[i]].tape)
+          tape_uses_[n.operands[i]].push_back({id, uint32_t(i), false});
       std::vector<SymId> symbols;
       bound_symbols(n, symbols);
       for (SymId s : symbols) binders_[s].push_back(id);
@@ -63,16 +69,17 @@ class Marker {
     }
     if (owner)
       for (size_t i = 0; i < r.results.size(); ++i)
-        if (fn_.types[r.results[i]].tape) tape_uses_[r.results[i]].push_back({at, uint32_t(i), true});
+        if (fn_.types[r.results[i]].tape)
+          tape_uses_[r.results[i]].push_back({at, uint32_t(i), true});
   }
 
   bool root(const Node& n) {
     if (!n.regions.empty()) {  // what is inside counts for itself, but for loops without an end
       return keep_traps_ && (n.op == Op::while_ || n.op == Op::map || n.op == Op::scatter) &&
-             facts_.trap(fn_, n);
+             traps_(fn_, n);
     }
-    if (facts_.effect(n)) return true;
-    return keep_traps_ && n.op != Op::read && facts_.trap(fn_, n);
+    if (effects_(n)) return true;
+    return keep_traps_ && n.op != Op::read && traps_(fn_, n);
   }
 
   void need(Value v) {
@@ -126,7 +133,8 @@ class Marker {
       if (fn_.types[v].tape)
         for (const Use& u : tape_uses_[v]) {
           activate(u.owner);
-          if (u.yield) give(*owners_[u.owner].node, u.position);
+          if (u.yield)
+            give(*owners_[u.owner].node, u.position);
           else if (!owners_[u.owner].node->regions.empty())
             take(*owners_[u.owner].node, u.position);
         }
@@ -144,8 +152,10 @@ class Marker {
   }
   // A tape goes out of a region as its result k, or into a loop as operand k.
   void give(const Node& n, size_t k) {
-    if (n.op == Op::if_) need(n.results[k]);
-    else if (loop(n)) carry(n, k);
+    if (n.op == Op::if_)
+      need(n.results[k]);
+    else if (loop(n))
+      carry(n, k);
   }
   void take(const Node& n, size_t k) {
     if (loop(n) && k >= bounds(n)) carry(n, k - bounds(n));
@@ -199,7 +209,8 @@ class Marker {
 
   Module& module_;
   Function& fn_;
-  Facts facts_;
+  Effects& effects_;
+  Traps traps_;
   bool keep_traps_;
   std::vector<char> live_;
   std::vector<Place> where_;
@@ -210,20 +221,26 @@ class Marker {
   uint32_t swept_ = 0;
 };
 
-std::unique_ptr<Function> run(Module& module, const Function& fn, bool keep_traps) {
+std::unique_ptr<Function> run(Module& module, const Function& fn, Effects& effects,
+                              bool keep_traps) {
   auto out = std::make_unique<Function>(fn);
-  Marker(module, *out, keep_traps).run();
+  Marker(module, *out, effects, keep_traps).run();
   compact(*out);
   return out;
 }
 
 }  // namespace
 
+std::unique_ptr<Function> drop_dead(Module& module, const Function& fn, Effects& effects) {
+  return run(module, fn, effects, false);
+}
 std::unique_ptr<Function> drop_dead(Module& module, const Function& fn) {
-  return run(module, fn, false);
+  Effects effects(module);
+  return run(module, fn, effects, false);
 }
 std::unique_ptr<Function> drop_dead_exact(Module& module, const Function& fn) {
-  return run(module, fn, true);
+  Effects effects(module);
+  return run(module, fn, effects, true);
 }
 
 }  // namespace tenon::ir

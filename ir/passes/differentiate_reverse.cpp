@@ -47,6 +47,7 @@ void Reverse::bind_params(const std::vector<Value>& forward) {
   for (size_t i = 0; i < forward.size(); ++i) {
     map_[source_.body.params[i]] = forward[i];
     residuals_.defined(forward[i], root_);
+    root_.given.insert(forward[i]);
   }
 }
 

@@ -1,6 +1,6 @@
-// inline (exact): a call of a small function, or of one called only here, becomes its body. Sizes are
-// replaced by those passed, and what the body binds gets symbols of its own. Functions that take part
-// in a recursion stay calls: they count the depth.
+// inline (exact): a call of a small function, or of one called only here, becomes its body. Sizes
+// are replaced by those passed, and what the body binds gets symbols of its own. Functions that
+// take part in a recursion stay calls: they count the depth.
 
 #include <algorithm>
 
@@ -9,9 +9,9 @@
 namespace tenon::ir {
 namespace {
 
-constexpr size_t kSmall = 40;         // nodes
-constexpr size_t kOnce = 2000;        // of a function called from one place
-constexpr size_t kLargest = 20000;    // of the whole result
+constexpr size_t kSmall = 40;       // nodes
+constexpr size_t kOnce = 2000;      // of a function called from one place
+constexpr size_t kLargest = 20000;  // of the whole result
 
 class Inliner {
  public:
@@ -74,7 +74,8 @@ class Inliner {
     for (size_t i = 0; i < f.sizes.size(); ++i) copy.sizes.emplace_back(f.sizes[i], attr.dims[i]);
     for (const auto& [inner, outer] : attr.fresh)
       copy.sizes.emplace_back(inner, module_.dims.symbol(outer));
-    for (size_t i = 0; i < f.body.params.size(); ++i) copy.value[f.body.params[i]] = call.operands[i];
+    for (size_t i = 0; i < f.body.params.size(); ++i)
+      copy.value[f.body.params[i]] = call.operands[i];
 
     Region body;
     for (const Node& n : f.body.nodes) body.nodes.push_back(node(n, copy));
@@ -112,7 +113,8 @@ class Inliner {
       const SymId own = module_.dims.fresh(info.name, info.where, info.rigid);
       copy.sizes.emplace_back(s, module_.dims.symbol(own));
     }
-    Node out{n.op, mapped(n.operands, copy), {}, substitute(module_, n.attr, copy.sizes), {}, n.loc};
+    Node out{n.op, mapped(n.operands, copy), {}, substitute(module_, n.attr, copy.sizes), {},
+             n.loc};
     for (const Region& r : n.regions) {
       Region inner;
       inner.params = defined(r.params, copy);

@@ -1,9 +1,8 @@
 // The lists of passes and the runner of the prefix (ir/passes.h).
 
-#include "ir/passes.h"
-
 #include <algorithm>
 
+#include "ir/passes.h"
 #include "ir/passes/differentiate.h"
 #include "ir/passes/rewrite.h"
 #include "ir/verify.h"
@@ -16,7 +15,8 @@ constexpr Pass kPrefix[] = {
      canonicalise},
     {"differentiate", "replaces derivatives by functions that compute them", Pass::prefix,
      differentiate},
-    {"dce", "drops what nobody needs", Pass::prefix, drop_dead},
+    {"dce", "drops what nobody needs", Pass::prefix,
+     [](Module& module, const Function& fn) { return drop_dead(module, fn); }},
 };
 
 constexpr Pass kExact[] = {
@@ -27,10 +27,9 @@ constexpr Pass kExact[] = {
 };
 
 // Puts a pass's result where the function was: its address is known to others.
-void apply(const Pass& pass, Module& module, FnId id) {
-  auto result = pass.run(module, module.fn(id));
-  verify_after(pass.name, module, *result);
-  module.fn(id) = std::move(*result);
+void replace(Module& module, FnId id, std::string_view pass, std::unique_ptr<Function> by) {
+  verify_after(pass, module, *by);
+  module.fn(id) = std::move(*by);
 }
 
 void callees(const Function& fn, std::vector<FnId>& out) {
@@ -51,6 +50,9 @@ bool derives(const Function& fn) {
 
 std::span<const Pass> prefix_passes() { return kPrefix; }
 std::span<const Pass> exact_passes() { return kExact; }
+
+PrefixRunner::PrefixRunner(Module& module)
+    : module_(module), effects_(std::make_shared<Effects>(module)) {}
 
 // Three steps, since functions may call each other in a cycle: everything reachable is canonical
 // before anything is differentiated; callees come before callers, so that what `derive` takes the
@@ -80,19 +82,33 @@ void PrefixRunner::run(FnId fn) {
       enter(next);
     }
   }
-  for (FnId id : order) apply(kPrefix[0], module_, id);
-  for (FnId id : order) {
+  auto canonical = [this](FnId id) {
+    if (reduces_mixed(module_.fn(id)))
+      replace(module_, id, "canonicalise", canonicalise(module_, module_.fn(id)));
+  };
+  auto without_dead = [this](FnId id) {
+    replace(module_, id, "dce", drop_dead(module_, module_.fn(id), *effects_));
+  };
+  size_t finished = 0;
+  auto finish = [&](FnId id) {
     if (derives(module_.fn(id))) {
       const size_t before = module_.functions.size();
-      apply(kPrefix[1], module_, id);
+      replace(module_, id, "differentiate", differentiate(module_, module_.fn(id)));
       for (FnId made = FnId(before); made < module_.functions.size(); ++made) {
         verify_after("differentiate", module_, module_.fn(made));
-        apply(kPrefix[0], module_, made);
-        apply(kPrefix[2], module_, made);
+        canonical(made);
+        without_dead(made);
       }
       done_.resize(module_.functions.size(), 1);
     }
-    apply(kPrefix[2], module_, id);
+    without_dead(id);
+  };
+  try {
+    for (FnId id : order) canonical(id);
+    for (; finished < order.size(); ++finished) finish(order[finished]);
+  } catch (...) {  // no derivative: what is left may be asked for again
+    for (; finished < order.size(); ++finished) done_[order[finished]] = 0;
+    throw;
   }
 }
 

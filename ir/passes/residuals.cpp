@@ -146,6 +146,7 @@ bool Residuals::at_hand(Value forward, const Frame& frame) const {
   const auto home = home_.find(forward);
   if (home == home_.end() || home->second->kind == Frame::direct) return true;
   if (forward == home->second->index) return true;
+  if (home->second->kind == Frame::results && home->second->given.count(forward)) return true;
   for (const Frame* f = &frame; f; f = f->parent) {
     if (f->here.count(forward)) return true;
     if (f == home->second) break;
@@ -206,7 +207,8 @@ Value Residuals::need(Value forward, Frame& frame) {
     const Value last = backward_.one(Op::sub, {sum, backward_.integer(1)});
     return frame.here[forward] = backward_.one(Op::sub, {last, home.turn});
   }
-  if (rebuild_cost(forward, frame, kRebuildNodes) != kNever)
+  // A function's own parameter costs nothing and is no node either: it is carried like a residual.
+  if (cheap_.count(forward) && rebuild_cost(forward, frame, kRebuildNodes) != kNever)
     return frame.here[forward] = rebuild(forward, frame);
   const Value stand_in = backward_.fn().new_value(type(forward_.type(forward)));
   home.saved.emplace_back(forward, stand_in);

@@ -30,6 +30,8 @@ struct Frame {
   // In backward code: where it stands behind the pops, and now.
   Value popped = kNoValue, back_tape = kNoValue;
 
+  std::set<Value> given;  // a function's parameters: whoever calls has them anyway
+
   std::vector<std::pair<Value, Value>> saved;        // forward value, its stand-in in backward code
   std::vector<std::pair<SymId, SymId>> saved_sizes;  // a size bound in this body, its stand-in
   std::unordered_map<Value, Value> here;             // forward value -> backward value in this body

@@ -60,17 +60,54 @@ bool reads_inside(const Module& module, const Function& fn, const Region& body,
 
 }  // namespace
 
-bool Facts::effect(const Node& node) {
-  if (node.op == Op::check || node.op == Op::debug || node.op == Op::host) return true;
-  if (node.op == Op::call) return reached(node.get<CallAttr>().fn).effect;
-  if (node.op == Op::derive) return reached(node.get<DeriveAttr>().fn).effect;
-  for (const Region& r : node.regions)
-    for (const Node& inner : r.nodes)
-      if (effect(inner)) return true;
+// Searches what a function reaches for a node, since a cycle of calls has no first function. Where
+// nothing is found, nothing is to be found in any of the functions searched.
+template <class Memo, class F>
+static bool search(const Module& module, FnId fn, Memo& memo, F&& found_in) {
+  if (const auto at = memo.find(fn); at != memo.end()) return at->second;
+  std::vector<FnId> seen{fn};
+  bool found = false;
+  for (size_t i = 0; i < seen.size() && !found; ++i) {
+    const Function& f = module.fn(seen[i]);
+    each_node(f.body, [&](const Node& n) {
+      if (found) return;
+      const auto* call = std::get_if<CallAttr>(&n.attr);
+      const auto* derive = std::get_if<DeriveAttr>(&n.attr);
+      if (!call && !derive) {
+        found = found_in(f, n);
+        return;
+      }
+      const FnId to = call ? call->fn : derive->fn;
+      if (const auto at = memo.find(to); at != memo.end())
+        found = at->second;
+      else if (std::find(seen.begin(), seen.end(), to) == seen.end())
+        seen.push_back(to);
+    });
+  }
+  if (found) return memo[fn] = true;
+  for (FnId id : seen) memo[id] = false;
   return false;
 }
 
-const std::unordered_map<Value, int64_t>& Facts::constants(const Function& fn) {
+static bool effect_here(const Node& n) {
+  return n.op == Op::check || n.op == Op::debug || n.op == Op::host;
+}
+
+bool Effects::operator()(FnId fn) {
+  return search(module_, fn, memo_, [](const Function&, const Node& n) { return effect_here(n); });
+}
+
+bool Effects::operator()(const Node& node) {
+  if (effect_here(node)) return true;
+  if (node.op == Op::call) return (*this)(node.get<CallAttr>().fn);
+  if (node.op == Op::derive) return (*this)(node.get<DeriveAttr>().fn);
+  for (const Region& r : node.regions)
+    for (const Node& inner : r.nodes)
+      if ((*this)(inner)) return true;
+  return false;
+}
+
+const std::unordered_map<Value, int64_t>& Traps::constants(const Function& fn) {
   const auto [at, fresh] = constants_.try_emplace(&fn);
   if (fresh)
     each_node(fn.body, [&](const Node& n) {
@@ -82,7 +119,7 @@ const std::unordered_map<Value, int64_t>& Facts::constants(const Function& fn) {
 }
 
 // The node itself, without its regions and what it calls.
-bool Facts::trap_here(const Function& fn, const Node& node) {
+bool Traps::here(const Function& fn, const Node& node) {
   switch (node.op) {
 #define SCALAR(name, arity, cls) case Op::name:
     TENON_SCALAR_OPS(SCALAR)
@@ -90,7 +127,8 @@ bool Facts::trap_here(const Function& fn, const Node& node) {
     return (node.op == Op::div || node.op == Op::rem) &&
            !is_float(fn.types[node.operands[0]].dtype);
     case Op::slice:
-    case Op::update: return !inside(module_, fn, node, constants(fn));
+    case Op::update:
+      return !inside(module_, fn, node, constants(fn));
     case Op::map: {
       const auto& a = node.get<MapAttr>();
       std::vector<DimId> ranges = a.out;
@@ -101,16 +139,15 @@ bool Facts::trap_here(const Function& fn, const Node& node) {
       });
       return bad;
     }
-    case Op::call: {
-      const Reached& r = reached(node.get<CallAttr>().fn);
-      return r.trap || r.recursive;
-    }
-    case Op::scatter:     // its targets are data
-    case Op::while_:      // may never end
-    case Op::bind_dim:    // a negative number is no size
+    case Op::call:
+      return called(node.get<CallAttr>().fn);
+    case Op::scatter:   // its targets are data
+    case Op::while_:    // may never end
+    case Op::bind_dim:  // a negative number is no size
     case Op::check:
     case Op::host:
-    case Op::derive: return true;
+    case Op::derive:
+      return true;
     case Op::constant:
     case Op::iota:
     case Op::size:
@@ -131,41 +168,25 @@ bool Facts::trap_here(const Function& fn, const Node& node) {
     case Op::tape_new:
     case Op::tape_end:
     case Op::debug:
-    case Op::stop_gradient: return false;
+    case Op::stop_gradient:
+      return false;
   }
   return true;
 }
 
-bool Facts::trap(const Function& fn, const Node& node) {
-  if (trap_here(fn, node)) return true;
+bool Traps::operator()(const Function& fn, const Node& node) {
+  if (here(fn, node)) return true;
   for (const Region& r : node.regions)
     for (const Node& inner : r.nodes)
-      if (trap(fn, inner)) return true;
+      if ((*this)(fn, inner)) return true;
   return false;
 }
 
-// Over the closure of what is called, since a cycle has no first function.
-const Facts::Reached& Facts::reached(FnId fn) {
-  if (const auto at = memo_.find(fn); at != memo_.end()) return at->second;
-  Reached r;
-  std::vector<FnId> seen{fn};
-  for (size_t i = 0; i < seen.size(); ++i) {
-    const Function& f = module_.fn(seen[i]);
-    r.recursive |= f.recursive;
-    each_node(f.body, [&](const Node& n) {
-      const auto* call = std::get_if<CallAttr>(&n.attr);
-      const auto* derive = std::get_if<DeriveAttr>(&n.attr);
-      if (call || derive) {
-        const FnId to = call ? call->fn : derive->fn;
-        r.recursive |= to == fn;
-        if (std::find(seen.begin(), seen.end(), to) == seen.end()) seen.push_back(to);
-        return;
-      }
-      r.effect |= n.op == Op::check || n.op == Op::debug || n.op == Op::host;
-      r.trap = r.trap || trap_here(f, n);
-    });
-  }
-  return memo_[fn] = r;
+// A recursion may be too deep.
+bool Traps::called(FnId fn) {
+  if (module_.fn(fn).recursive) return true;
+  return search(module_, fn, memo_,
+                [this](const Function& f, const Node& n) { return f.recursive || here(f, n); });
 }
 
 void bound_symbols(const Node& node, std::vector<SymId>& out) {

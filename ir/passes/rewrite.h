@@ -1,5 +1,5 @@
-// What the passes share: facts of nodes and functions, and the small change of rewriting. A pass copies
-// its function and works on the copy, which nobody else sees.
+// What the passes share: facts of nodes and functions, and the small change of rewriting. A pass
+// copies its function and works on the copy, which nobody else sees.
 #pragma once
 
 #include <functional>
@@ -16,26 +16,33 @@ size_t node_count(const Region& region);  // with the regions inside
 // Every node, outer before inner, in order.
 void each_node(const Region& region, const std::function<void(const Node&)>& visit);
 
-// Answers about functions with all they call, kept as long as the object lives.
-class Facts {
+// Does what must not be lost, or doubled: check, debug, host. Kept as long as the object lives,
+// which may be over changes of the functions by passes: those bring no effects.
+class Effects {
  public:
-  explicit Facts(const Module& module) : module_(module) {}
-
-  // Does what must not be lost, or doubled: check, debug, host.
-  bool effect(const Node& node);
-  // May end the run, or never end, for some operands (docs/semantics.md). In doubt, yes.
-  bool trap(const Function& fn, const Node& node);
+  explicit Effects(const Module& module) : module_(module) {}
+  bool operator()(const Node& node);
+  bool operator()(FnId fn);  // itself or what it calls
 
  private:
-  struct Reached {
-    bool effect = false, trap = false, recursive = false;
-  };
-  const Reached& reached(FnId fn);
-  bool trap_here(const Function& fn, const Node& node);
+  const Module& module_;
+  std::unordered_map<FnId, bool> memo_;
+};
+
+// May end the run, or never end, for some operands (docs/semantics.md). In doubt, yes. For
+// functions that do not change meanwhile.
+class Traps {
+ public:
+  explicit Traps(const Module& module) : module_(module) {}
+  bool operator()(const Function& fn, const Node& node);
+
+ private:
+  bool called(FnId fn);
+  bool here(const Function& fn, const Node& node);
   const std::unordered_map<Value, int64_t>& constants(const Function& fn);
 
   const Module& module_;
-  std::unordered_map<FnId, Reached> memo_;
+  std::unordered_map<FnId, bool> memo_;
   std::unordered_map<const Function*, std::unordered_map<Value, int64_t>> constants_;
 };
 
@@ -70,9 +77,12 @@ class Renames {
 void compact(Function& fn);
 
 // ---- the passes, each in its file
+bool reduces_mixed(const Function& fn);  // whether canonicalise has anything to do
 std::unique_ptr<Function> canonicalise(Module& module, const Function& fn);
-std::unique_ptr<Function> drop_dead(Module& module, const Function& fn);        // prefix
-std::unique_ptr<Function> drop_dead_exact(Module& module, const Function& fn);  // keeps what may trap
+std::unique_ptr<Function> drop_dead(Module& module, const Function& fn);  // prefix
+std::unique_ptr<Function> drop_dead(Module& module, const Function& fn, Effects& effects);
+std::unique_ptr<Function> drop_dead_exact(Module& module,
+                                          const Function& fn);  // keeps what may trap
 std::unique_ptr<Function> inline_calls(Module& module, const Function& fn);
 std::unique_ptr<Function> simplify(Module& module, const Function& fn);
 std::unique_ptr<Function> share_common(Module& module, const Function& fn);

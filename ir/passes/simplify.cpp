@@ -1,5 +1,6 @@
-// simplify (exact): the closed list of rewrites that change no bit of any result (law 1). What is not
-// on it is not allowed, however tempting: x + 0.0, x * 0.0, x - x, 1 / c, any other order of sums.
+// simplify (exact): the closed list of rewrites that change no bit of any result (law 1). What is
+// not on it is not allowed, however tempting: x + 0.0, x * 0.0, x - x, 1 / c, any other order of
+// sums.
 //
 //   numbers   x * 1, x / 1, x - (+0.0) and -(-x) are x; for integers x + 0, too
 //             x / 2^k is x * 2^-k where 2^-k is a number of the dtype
@@ -8,8 +9,8 @@
 //   views     two transposes, reshapes or broadcasts in a row are one; one that changes nothing is
 //             none; a transpose before a contraction is a change of its index expressions; an
 //             operation on repeated scalars is the repeated scalar; a slice or update of everything
-//   control   `if` on a constant is its branch; a `for` over nothing is none; check(true) is nothing
-//   marks     stop_gradient is its operand (after differentiation it has no meaning)
+//   control   `if` on a constant is its branch; a `for` over nothing is none; check(true) is
+//   nothing marks     stop_gradient is its operand (after differentiation it has no meaning)
 
 #include <algorithm>
 #include <cmath>
@@ -97,8 +98,11 @@ class Simplifier {
       case Op::transpose:
       case Op::reshape:
       case Op::neg:
-      case Op::not_: defs_[n.results[0]] = {n.op, n.operands, n.attr}; break;
-      default: break;  // nobody asks
+      case Op::not_:
+        defs_[n.results[0]] = {n.op, n.operands, n.attr};
+        break;
+      default:
+        break;  // nobody asks
     }
   }
   const Def* def(Value v, Op op) const {
@@ -143,8 +147,10 @@ class Simplifier {
         if (is_number(operand(1), 1)) return operand(0);
         if (is_number(operand(0), 1)) return operand(1);
         return {};
-      case Op::div: return is_number(operand(1), 1) ? std::optional(operand(0)) : std::nullopt;
-      case Op::sub: return is_number(operand(1), 0) ? std::optional(operand(0)) : std::nullopt;
+      case Op::div:
+        return is_number(operand(1), 1) ? std::optional(operand(0)) : std::nullopt;
+      case Op::sub:
+        return is_number(operand(1), 0) ? std::optional(operand(0)) : std::nullopt;
       case Op::add:
         if (whole && is_number(operand(1), 0)) return operand(0);
         if (whole && is_number(operand(0), 0)) return operand(1);
@@ -166,17 +172,23 @@ class Simplifier {
       case Op::broadcast:
       case Op::reshape: {
         // Without a change of type; a broadcast of equal shape moves no axis.
-        return fn_.types[operand(0)] == fn_.types[result] ? std::optional(operand(0)) : std::nullopt;
+        return fn_.types[operand(0)] == fn_.types[result] ? std::optional(operand(0))
+                                                          : std::nullopt;
       }
       case Op::transpose: {
         const auto& axes = n.get<AxesAttr>().axes;
         return std::is_sorted(axes.begin(), axes.end()) ? std::optional(operand(0)) : std::nullopt;
       }
-      case Op::stop_gradient: return operand(0);
-      case Op::concat: return n.operands.size() == 1 ? std::optional(operand(0)) : std::nullopt;
-      case Op::slice: return everything(n, 1) ? std::optional(operand(0)) : std::nullopt;
-      case Op::update: return everything(n, 2) ? std::optional(operand(1)) : std::nullopt;
-      default: return {};  // not on the list
+      case Op::stop_gradient:
+        return operand(0);
+      case Op::concat:
+        return n.operands.size() == 1 ? std::optional(operand(0)) : std::nullopt;
+      case Op::slice:
+        return everything(n, 1) ? std::optional(operand(0)) : std::nullopt;
+      case Op::update:
+        return everything(n, 2) ? std::optional(operand(1)) : std::nullopt;
+      default:
+        return {};  // not on the list
     }
   }
   bool everything(const Node& n, size_t first_start) const {
@@ -197,11 +209,16 @@ class Simplifier {
         to_constant(n, integer_literal(DType::i64, *v));
         return true;
       }
-      case Op::transpose: return transpose(n);
-      case Op::reshape: return reshape(n);
-      case Op::broadcast: return broadcast(n);
-      case Op::contract: return contract(n);
-      default: return false;  // not on the list
+      case Op::transpose:
+        return transpose(n);
+      case Op::reshape:
+        return reshape(n);
+      case Op::broadcast:
+        return broadcast(n);
+      case Op::contract:
+        return contract(n);
+      default:
+        return false;  // not on the list
     }
   }
 
@@ -240,9 +257,11 @@ class Simplifier {
     if (!std::isfinite(divisor) || std::fabs(std::frexp(divisor, &exponent)) != 0.5) return false;
     Literal inverse = number_literal(type.dtype, 1 / divisor);
     if (number_at(inverse, 0) != 1 / divisor) return false;
-    Value by = emit(Op::constant, {}, ConstantAttr{std::make_shared<const Literal>(std::move(inverse))},
-                    scalar_type(type.dtype), n.loc, out);
-    if (!type.scalar()) by = emit(Op::broadcast, {by}, BroadcastAttr{type.shape, {}}, type, n.loc, out);
+    Value by =
+        emit(Op::constant, {}, ConstantAttr{std::make_shared<const Literal>(std::move(inverse))},
+             scalar_type(type.dtype), n.loc, out);
+    if (!type.scalar())
+      by = emit(Op::broadcast, {by}, BroadcastAttr{type.shape, {}}, type, n.loc, out);
     n.op = Op::mul;
     n.operands[1] = by;
     return true;
