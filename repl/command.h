@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "repl/engine.h"
+#include "embed/engine.h"
 #include "support/diagnostic.h"
 
 namespace tenon {

@@ -2,6 +2,7 @@
 #include "repl/run.h"
 
 #include <atomic>
+#include <cstdio>
 #include <signal.h>
 #include <unistd.h>
 
@@ -34,16 +35,32 @@ InterruptGuard::~InterruptGuard() {
   stopping = nullptr;
 }
 
+namespace {
+
+// Training shows its progress to who watches; a log gets what the program prints and nothing else.
+std::unique_ptr<Engine> watched_engine(RunSettings settings) {
+  settings.progress = ::isatty(STDERR_FILENO);
+  return make_engine(settings);
+}
+
+int finish(const Invocation& invocation, Engine& engine, const Diagnostics& diagnostics) {
+  const int code = report(diagnostics, engine.sources());
+  if (invocation.has("--stats")) std::fprintf(stderr, "%s\n", engine.stats().c_str());
+  return code;
+}
+
+}  // namespace
+
 int command_run(const Invocation& invocation) {
-  auto engine = make_engine(run_settings(invocation, Mode::graph));
+  auto engine = watched_engine(run_settings(invocation, Mode::graph));
   InterruptGuard guard(*engine);
-  return report(engine->run(invocation.operands[0]), engine->sources());
+  return finish(invocation, *engine, engine->run(invocation.operands[0]));
 }
 
 int command_eval(const Invocation& invocation) {
-  auto engine = make_engine(run_settings(invocation, Mode::eager));
+  auto engine = watched_engine(run_settings(invocation, Mode::eager));
   InterruptGuard guard(*engine);
-  return report(engine->evaluate(invocation.operands[0]).diagnostics, engine->sources());
+  return finish(invocation, *engine, engine->evaluate(invocation.operands[0]).diagnostics);
 }
 
 }  // namespace tenon

@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-#include "repl/engine.h"
+#include "embed/engine.h"
 
 namespace tenon {
 

@@ -1,6 +1,6 @@
 // What the commands ask of the language behind them, and nothing else: the seam between the command
-// line and the session. Everything a program prints goes to stdout; what is wrong comes back as
-// diagnostics, which the commands show on stderr.
+// line and the session. Host programs have tenon/tenon.h instead. Everything a program prints goes
+// to stdout; what is wrong comes back as diagnostics, which the commands show on stderr.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "support/diagnostic.h"
+#include "session/session.h"
 
 namespace tenon {
-
-enum class Mode { eager, graph };
 
 // The options that go with run, -e, repl, test and bench.
 struct RunSettings {
@@ -24,10 +22,9 @@ struct RunSettings {
   uint64_t seed = 0;
   bool stats = false;
   bool profile = false;
+  bool progress = false;  // training shows a line on stderr
   std::vector<std::string> arguments;  // of the program: what stands after --
 };
-
-using Diagnostics = std::vector<Diagnostic>;
 
 class Engine {
  public:
@@ -56,6 +53,9 @@ class Engine {
   virtual Evaluation evaluate(std::string_view text) = 0;
   // The names that can be used now, for completion.
   virtual std::vector<std::string> names() const = 0;
+
+  // What was run and compiled so far, one line; for --stats.
+  virtual std::string stats() const = 0;
 
   // Asks a run to stop with E0807. Called from a signal handler.
   virtual void interrupt() = 0;

@@ -1,0 +1,49 @@
+// The engine of the command line: a Session with the settings of the command (engine.h).
+#include "embed/engine.h"
+
+namespace tenon {
+namespace {
+
+class SessionEngine : public Engine {
+ public:
+  explicit SessionEngine(SessionOptions options) : session_(std::move(options)) {}
+
+  SourceMap& sources() override { return session_.sources(); }
+  Diagnostics check(const std::string& path) override { return session_.check_file(path); }
+  Diagnostics run(const std::string& path) override { return session_.run_file(path); }
+  Diagnostics test(const std::string& path, const std::string& filter) override {
+    return session_.test_file(path, filter);
+  }
+  Diagnostics bench(const std::string& path, bool json) override { return session_.bench_file(path, json); }
+  Diagnostics explain(const std::string& path, const std::string& stage, const std::string& function) override {
+    return session_.explain_file(path, stage, function);
+  }
+  Evaluation evaluate(std::string_view text) override {
+    Session::TextResult done = session_.run_text("input", text, true);
+    return {done.incomplete, std::move(done.diagnostics)};
+  }
+  std::vector<std::string> names() const override { return session_.names(); }
+  std::string stats() const override { return session_.stats(); }
+  void interrupt() override { session_.interrupt(); }
+
+ private:
+  Session session_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_engine(const RunSettings& settings) {
+  SessionOptions options;
+  options.mode = settings.mode;
+  options.device = settings.device;
+  options.threads = settings.threads;
+  options.seed = settings.seed;
+  options.progress = settings.progress;
+  if (!settings.cpu.empty() && settings.cpu != "native")
+    fail(Code::E1002, {}, "this build compiles for this machine's own CPU only", "leave --cpu away");
+  return std::make_unique<SessionEngine>(std::move(options));
+}
+
+std::string compiler_version() { return session_compiler_version(); }
+
+}  // namespace tenon

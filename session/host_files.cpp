@@ -1,0 +1,77 @@
+// Host functions that read and write files: csv, save, load.
+#include "io/csv.h"
+#include "io/file.h"
+#include "io/safetensors.h"
+#include "runtime/trap.h"
+#include "session/host.h"
+#include "session/texts.h"
+
+namespace tenon {
+
+namespace {
+
+std::string shape_text(const Tensor& t) {
+  std::string out = std::string(name(t.dtype)) + "[";
+  for (int i = 0; i < t.rank(); ++i) out += (i > 0 ? ", " : "") + std::to_string(t.shape[i]);
+  return out + "]";
+}
+
+std::string found(const HostCall& call, const std::string& path) {
+  return io::locate(path, folder_of(call.host.sources(), call.where), call.where);
+}
+
+}  // namespace
+
+// csv {path} -> x[N, D];  csv {path, label} -> x[N, D], y[N]. The dtypes are those of the results.
+std::vector<Tensor> host_csv(HostCall& call) {
+  const auto& args = call.attr.args;
+  io::CsvOptions options;
+  options.dtype = call.attr.results.at(0).dtype;
+  if (args.size() > 1) {
+    options.label = args[1];
+    options.label_dtype = call.attr.results.at(1).dtype;
+  }
+  io::CsvTable table = io::read_csv(found(call, args.at(0)), options, call.where);
+  std::vector<Tensor> out{std::move(table.x)};
+  if (table.y) out.push_back(std::move(*table.y));
+  return out;
+}
+
+// save {path, a name per operand}
+std::vector<Tensor> host_save(HostCall& call) {
+  const auto& args = call.attr.args;
+  std::vector<io::NamedTensor> tensors;
+  for (size_t i = 0; i < call.operands.size(); ++i)
+    tensors.push_back({args.at(i + 1), std::move(call.operands[i])});
+  io::write_safetensors(args.at(0), std::move(tensors), {}, call.where);
+  return {};
+}
+
+// load {path, a name per operand}: the tensors of these names, of the operands' dtypes and shapes.
+std::vector<Tensor> host_load(HostCall& call) {
+  const auto& args = call.attr.args;
+  const io::TensorFile file = io::read_safetensors(found(call, args.at(0)), call.where);
+  std::vector<Tensor> out;
+  std::vector<Note> wrong;
+  for (size_t i = 0; i < call.operands.size(); ++i) {
+    const std::string& name = args.at(i + 1);
+    const Tensor& want = call.operands[i];
+    const Tensor* have = file.find(name);
+    if (!have)
+      wrong.push_back({{}, "missing in the file: " + name + ", which is " + shape_text(want)});
+    else if (have->dtype != want.dtype || !(have->shape == want.shape))
+      wrong.push_back({{}, name + " is " + shape_text(*have) + " in the file and " + shape_text(want) + " here"});
+    out.push_back(have ? *have : Tensor());
+  }
+  for (const io::NamedTensor& t : file.tensors)
+    if (std::find(args.begin() + 1, args.end(), t.name) == args.end())
+      wrong.push_back({{}, "only in the file: " + io::shown(t.name) + ", which is " + shape_text(t.tensor)});
+  if (!wrong.empty()) {
+    const std::string count = wrong.size() == 1 ? "one entry" : std::to_string(wrong.size()) + " entries";
+    fail(Code::E0904, call.where, "'" + io::shown(args[0]) + "' does not fit what is loaded into: " + count +
+             (wrong.size() == 1 ? " differs" : " differ"), "", std::move(wrong), Fault::data);
+  }
+  return out;
+}
+
+}  // namespace tenon

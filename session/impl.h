@@ -1,0 +1,63 @@
+// The session's inside, shared by the files of this room.
+//   session.cpp    units: parse, elaborate, run, keep        host.cpp      the table of host functions
+//   test.cpp       `tenon test`                              host_*.cpp    print, csv, save, load, progress
+//   explain.cpp    `tenon explain`                           texts.cpp     library and imported files
+//   bench.cpp      `tenon bench`                             span.cpp      pure spans of an effect function
+//   tier.cpp       which spans are compiled, and when
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "frontend/elaborate.h"
+#include "frontend/parse.h"
+#include "jit/interp/interp.h"
+#include "session/host.h"
+#include "session/session.h"
+#include "session/texts.h"
+#include "session/tier.h"
+
+namespace tenon {
+
+struct Session::Impl {
+  explicit Impl(SessionOptions o);
+
+  SessionOptions options;
+  SourceMap sources;
+  LibraryTexts texts{sources};
+  ir::Module module;
+  Elaborator elaborator{module, sources, texts};
+  Interpreter interpreter{module};
+  Threads threads;
+  std::atomic<bool> interrupted{false};
+  SessionHost host;
+  Tier tier;
+  std::vector<Tensor> kept;  // by the ids of Unit::inputs and outputs
+  uint64_t statements = 0;   // inputs so far, for the draws of each
+
+  struct Entry {
+    Elaborator::Entry made;
+    Diagnostics errors;
+  };
+  std::map<std::string, Entry> entries;  // by function, dtypes and ranks
+
+  void write(std::string_view text);
+
+  // Parses `path` (null, with errors, when it cannot).
+  ParseResult parse_file(const std::string& path);
+  // Runs a unit and keeps what it gives. Diagnostics of the run; empty when all is well.
+  Diagnostics run_unit(const Unit& unit);
+  // Runs a function on these arguments; `inputs` are kept tensors that follow them.
+  std::vector<Tensor> run(ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor> arguments,
+                          const std::vector<uint32_t>& inputs);
+  RunContext context() { return {threads, host, interrupted}; }
+};
+
+// Runs f; what it throws becomes a diagnostic.
+Diagnostics guarded(const std::function<void()>& f);
+
+bool has_error(const Diagnostics& list);
+
+}  // namespace tenon

@@ -1,0 +1,83 @@
+// `tenon test`: the top level once, then each test on what it left (rule 17).
+#include <chrono>
+#include <cstdio>
+
+#include "session/impl.h"
+
+namespace tenon {
+
+namespace {
+
+std::string milliseconds(std::chrono::steady_clock::duration d) {
+  char text[48];
+  const double ms = std::chrono::duration<double, std::milli>(d).count();
+  std::snprintf(text, sizeof text, ms < 10 ? "%.1f ms" : ms < 10000 ? "%.0f ms" : "%.3g ms", ms);
+  return text;
+}
+
+// What goes wrong in a test says which one it was.
+void name_test(Diagnostics& list, const std::string& title) {
+  for (Diagnostic& d : list) d.notes.push_back({{}, "in the test \"" + title + "\""});
+}
+
+}  // namespace
+
+Diagnostics Session::test_file(const std::string& path, const std::string& filter) {
+  Impl& s = *impl_;
+  s.interrupted = false;
+  ParseResult parsed = s.parse_file(path);
+  if (!parsed.module) return parsed.errors;
+  Elaborator::Options how;
+  how.check_all = false;
+  Unit top;
+  Diagnostics out = guarded([&] { top = s.elaborator.unit(parsed.module, how); });
+  for (Diagnostic& d : top.messages)
+    if (!d.warning) out.push_back(std::move(d));
+  if (!out.empty()) return out;
+
+  std::string printed;
+  auto show_printed = [&] {
+    s.host.keep_in(nullptr);
+    if (!printed.empty()) s.host.print(printed);
+    printed.clear();
+  };
+  s.host.keep_in(&printed);
+  out = s.run_unit(top);
+  s.host.keep_in(nullptr);
+  if (!out.empty()) {
+    show_printed();
+    return out;
+  }
+
+  size_t passed = 0, failed = 0;
+  for (const UnitTest& test : top.tests) {
+    if (test.title.find(filter) == std::string::npos) continue;
+    const auto start = std::chrono::steady_clock::now();
+    std::string own;
+    s.host.keep_in(&own);
+    Unit unit;
+    Diagnostics wrong = guarded([&] { unit = s.elaborator.test(*test.stmt); });
+    for (Diagnostic& d : unit.messages)
+      if (!d.warning) wrong.push_back(std::move(d));
+    if (wrong.empty()) wrong = guarded([&] { s.run(unit.fn, {}, {}, unit.inputs); });
+    s.host.keep_in(nullptr);
+    const std::string time = milliseconds(std::chrono::steady_clock::now() - start);
+    if (wrong.empty()) {
+      ++passed;
+      s.host.print("ok      " + test.title + "  (" + time + ")\n");
+      continue;
+    }
+    ++failed;
+    show_printed();
+    s.host.print(own);
+    s.host.print("FAILED  " + test.title + "  (" + time + ")\n");
+    const bool stop = std::any_of(wrong.begin(), wrong.end(), [](const Diagnostic& d) { return d.code == Code::E0807; });
+    name_test(wrong, test.title);
+    out.insert(out.end(), wrong.begin(), wrong.end());
+    if (stop) break;
+  }
+  s.host.print(std::to_string(passed) + " passed, " + std::to_string(failed) + " failed\n");
+  return out;
+}
+
+}  // namespace tenon

@@ -1,0 +1,55 @@
+// Which spans are compiled, and when (design.md a1). By law 1 nobody can tell by the results.
+//   eager   nothing
+//   graph   a span with loops or recursion before its first run, else it would be stuck in the
+//           interpreter; any other when it is run for the second time, so that a script that does
+//           everything once never waits for the compiler
+// TENON_TIERING=off in the environment compiles every span before its first run (tests).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "jit/interp/interp.h"
+#include "session/session.h"
+#include "session/span.h"
+
+namespace tenon {
+
+class Compiler;
+
+class Tier {
+ public:
+  Tier(ir::Module& module, Interpreter& interpreter, Mode mode);
+  ~Tier();
+  Tier(const Tier&) = delete;
+  Tier& operator=(const Tier&) = delete;
+
+  // What to run in place of `fn`: in graph mode the same with its pure spans cut out.
+  ir::FnId prepare(ir::FnId fn);
+
+  struct Stats {
+    uint64_t compiled = 0;       // functions compiled for their own sake
+    uint64_t compiled_runs = 0;  // runs of compiled code
+    double compile_ms = 0;
+  };
+  const Stats& stats() const { return stats_; }
+  Compiler& compiler();  // made when first needed: LLVM costs a few ms
+
+ private:
+  struct State {
+    uint64_t runs = 0;
+    bool compile_now = false, known = false;
+  };
+  static bool override(void* self, ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor>& args,
+                       std::vector<Tensor>& results, RunContext& context);
+  bool loops(ir::FnId fn) const;
+
+  ir::Module& module_;
+  bool graph_, always_;
+  SpanCutter cutter_;
+  std::map<ir::FnId, State> states_;
+  std::unique_ptr<Compiler> compiler_;
+  Stats stats_;
+};
+
+}  // namespace tenon
