@@ -72,6 +72,7 @@ Val map_fn(Elab& e, const Args& args) {
   TakenRest a(e, args, "map", {});
   if (a.values.size() < 2) e.error(Code::E0402, args.loc, "`map` takes a function and one or more values of one structure");
   Val f = a.values[0];
+  for (size_t i = 1; i < a.values.size(); ++i) a.values[i] = e.floats_as_tensors(a.values[i], a.locs[i]);
   return each_float(e, {a.values.begin() + 1, a.values.end()}, args.loc, [&](const std::vector<Val>& leaves) {
     Args inner;
     inner.loc = args.loc;
@@ -299,18 +300,26 @@ Val call_each_fn(Elab& e, const Args& args) {
   }
   return std::make_shared<RecordVal>(std::move(fields));
 }
+// A range as a sequence, so that what works on sequences works on ranges.
+Args with_sequences(Elab& e, const Args& args) {
+  Args out = args;
+  for (auto& a : out.list)
+    if (auto* r = as<RangeVal>(a.value))
+      a.value = e.call(e.name_value("_range", args.loc, e.library_), Args{{{"", r->lo, a.loc}, {"", r->hi, a.loc}}, args.loc});
+  return out;
+}
 Val reverse_fn(Elab& e, const Args& args) {
   Taken a(e, args, "reverse", {"x"}, 1);
   if (auto* l = as<ListVal>(a[0])) return std::make_shared<ListVal>(std::vector<Val>(l->elements.rbegin(), l->elements.rend()));
   if (auto* t = as<TupleVal>(a[0])) return std::make_shared<TupleVal>(std::vector<Val>(t->elements.rbegin(), t->elements.rend()));
-  return e.call(e.name_value("_reverse", args.loc, e.library_), args);
+  return e.call(e.name_value("_reverse", args.loc, e.library_), with_sequences(e, args));
 }
 Val enumerate_fn(Elab& e, const Args& args) {
   Taken a(e, args, "enumerate", {"x"}, 1);
   std::vector<Val> list;
   if (auto* l = as<ListVal>(a[0])) list = l->elements;
   else if (auto* t = as<TupleVal>(a[0])) list = t->elements;
-  else return e.call(e.name_value("_enumerate", args.loc, e.library_), args);
+  else return e.call(e.name_value("_enumerate", args.loc, e.library_), with_sequences(e, args));
   std::vector<Val> out;
   for (size_t i = 0; i < list.size(); ++i)
     out.push_back(std::make_shared<TupleVal>(std::vector<Val>{e.integer(static_cast<int64_t>(i)), list[i]}));
@@ -330,7 +339,7 @@ Val zip_fn(Elab& e, const Args& args) {
     for (size_t i = 0; i < x->size(); ++i) out.push_back(std::make_shared<TupleVal>(std::vector<Val>{(*x)[i], (*y)[i]}));
     return std::make_shared<ListVal>(std::move(out));
   }
-  return e.call(e.name_value("_zip", args.loc, e.library_), args);
+  return e.call(e.name_value("_zip", args.loc, e.library_), with_sequences(e, args));
 }
 
 // ---- text and effects

@@ -404,6 +404,7 @@ class Elab {
   // ---- derivatives (elab_derive.cpp)
   Val call_wrapped(const FunctionVal& f, const Args& args);
   Val derive(Wrap kind, const FunctionVal& f, const Args& args, const std::vector<Val>& given);
+  Val floats_as_tensors(const Val& v, Loc loc);  // host floats inside a structure, as f32 tensors
   void push_like(const std::vector<FlatLeaf>& want, const std::vector<FlatLeaf>& have,
                  std::vector<ir::Value>& operands, Loc loc, const std::string& what);
 

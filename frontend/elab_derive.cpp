@@ -13,6 +13,34 @@ bool differentiable(const Elab::FlatLeaf& f) {
 
 }  // namespace
 
+// Host floats inside tuples, lists and records become f32 tensors: a derivative must not miss them.
+Val Elab::floats_as_tensors(const Val& v, Loc loc) {
+  switch (v->kind) {
+    case Value::real: return tensor(to_dtype(v, DType::f32, loc));
+    case Value::weak: return named_value(v);
+    case Value::tuple: {
+      auto list = as<TupleVal>(v)->elements;
+      for (auto& x : list) x = floats_as_tensors(x, loc);
+      return std::make_shared<TupleVal>(std::move(list));
+    }
+    case Value::list: {
+      auto list = as<ListVal>(v)->elements;
+      for (auto& x : list) x = floats_as_tensors(x, loc);
+      return std::make_shared<ListVal>(std::move(list));
+    }
+    case Value::record: {
+      auto fields = as<RecordVal>(v)->fields;
+      for (auto& [n, x] : fields) x = floats_as_tensors(x, loc);
+      return std::make_shared<RecordVal>(std::move(fields));
+    }
+    case Value::unit: case Value::poison: case Value::never: case Value::tensor: case Value::integer:
+    case Value::string: case Value::range: case Value::sequence: case Value::function: case Value::model:
+    case Value::model_class: case Value::dtype: case Value::module:
+      return v;
+  }
+  bug("floats_as_tensors: no such kind of value");
+}
+
 Val Elab::call_wrapped(const FunctionVal& f, const Args& args) {
   switch (f.wrap) {
     case Wrap::train_mode:
@@ -71,13 +99,12 @@ Val Elab::derive(Wrap kind, const FunctionVal& f, const Args& args, const std::v
     if (i == names.size()) error(Code::E0402, loc, "the function has no parameter `" + w + "` to differentiate with respect to");
     wrt.push_back(i);
   }
-  for (size_t i : wrt)
-    if (is_weak(argv[i])) {
-      if (argv[i]->kind == Value::integer)
-        error(Code::E0501, loc, "there is no derivative with respect to a whole number", "write a float: 2.0");
-      // An untyped parameter sees a float as a tensor of its own.
-      argv[i] = tensor(to_dtype(argv[i], DType::f32, loc));
-    }
+  for (size_t i : wrt) {
+    if (argv[i]->kind == Value::integer)
+      error(Code::E0501, loc, "there is no derivative with respect to a whole number", "write a float: 2.0");
+    // An untyped parameter sees a float as a tensor of its own.
+    argv[i] = floats_as_tensors(argv[i], loc);
+  }
 
   // The function of the leaves.
   ir::FnId id;
@@ -144,6 +171,9 @@ Val Elab::derive(Wrap kind, const FunctionVal& f, const Args& args, const std::v
   if (auto* t = as<TupleVal>(value); t && !t->elements.empty()) head = t->elements[0];
   bool ok_head = (as<TensorVal>(head) && as<TensorVal>(head)->type.scalar() && is_float(as<TensorVal>(head)->type.dtype)) ||
                  (as<FloatVal>(head) && !as<FloatVal>(head)->known);
+  if (auto* k = as<FloatVal>(head); scalar_only && k && k->known)
+    error(Code::E0501, loc, "what is differentiated gives the same number whatever it is given",
+          "its result does not depend on what it is differentiated with respect to");
   if (scalar_only && !ok_head)
     error(Code::E0501, loc, "what is differentiated gives one float, but this gives " + type_text(value),
           as<TensorVal>(head) && !as<TensorVal>(head)->type.scalar() ? "sum or mean makes one number of it; jvp and vjp take any result" : "");
