@@ -2,6 +2,9 @@
 // closest of each side, are walked in tiles, so that a transpose touches each cache line once.
 #include "runtime/copy.h"
 
+#include <emmintrin.h>
+#include <xmmintrin.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -25,9 +28,38 @@ void row(T* to, int64_t ts, const T* from, int64_t fs, int64_t n) {
   }
 }
 
+// to[i * to_row + j] = from[i + j * from_row]: 4 x 4 elements in registers, and whole cache lines of
+// the source before the next ones, since a power of two between its rows would evict them.
+void transpose(uint32_t* to, int64_t to_row, const uint32_t* from, int64_t from_row, int64_t rows, int64_t cols) {
+  int64_t i0 = 0;
+  for (; i0 + 4 <= rows; i0 += 16) {
+    const int64_t i1 = std::min(rows / 4 * 4, i0 + 16);
+    int64_t j = 0;
+    for (; j + 4 <= cols; j += 4)
+      for (int64_t i = i0; i < i1; i += 4) {
+        const auto* p = reinterpret_cast<const float*>(from) + i + j * from_row;
+        __m128 a = _mm_loadu_ps(p), b = _mm_loadu_ps(p + from_row);
+        __m128 c = _mm_loadu_ps(p + 2 * from_row), d = _mm_loadu_ps(p + 3 * from_row);
+        _MM_TRANSPOSE4_PS(a, b, c, d);
+        auto* q = reinterpret_cast<float*>(to) + i * to_row + j;
+        _mm_storeu_ps(q, a);
+        _mm_storeu_ps(q + to_row, b);
+        _mm_storeu_ps(q + 2 * to_row, c);
+        _mm_storeu_ps(q + 3 * to_row, d);
+      }
+    for (; j < cols; ++j)
+      for (int64_t i = i0; i < i1; ++i) to[i * to_row + j] = from[i + j * from_row];
+  }
+  for (int64_t i = rows / 4 * 4; i < rows; ++i)
+    for (int64_t j = 0; j < cols; ++j) to[i * to_row + j] = from[i + j * from_row];
+}
+
 template <class T>
 void plane(T* to, const T* from, const Axis& outer, const Axis& inner) {
   constexpr int64_t kTile = 32;
+  if constexpr (sizeof(T) == 4)
+    if (inner.to == 1 && outer.from == 1 && inner.extent >= 4 && outer.extent >= 4)
+      return transpose(to, outer.to, from, inner.from, outer.extent, inner.extent);
   // Rows along the last axis unless the source lies across it.
   if (std::abs(inner.from) <= 1 || inner.extent == 1 || std::abs(outer.from) > std::abs(inner.from)) {
     for (int64_t i = 0; i < outer.extent; ++i)

@@ -15,17 +15,37 @@ namespace tenon::scalar {
 // y * 2^n for |n| <= 252 (f32), 2044 (f64) and y near 1; rounded once.
 template <class M>
 typename M::F32 scale(M& m, typename M::F32 y, typename M::I32 n) {
-  auto half = m.shr(n, 1);
-  auto rest = m.sub(n, half);
-  auto power = [&](typename M::I32 e) { return m.from_bits(m.shl(m.add(e, m.i32(127)), 23)); };
-  return m.mul(m.mul(y, power(half)), power(rest));
+  auto biased = m.add(n, m.i32(254));
+  auto half = m.shr(biased, 1);
+  auto rest = m.sub(biased, half);
+  return m.mul(m.mul(y, m.from_bits(m.shl(half, 23))), m.from_bits(m.shl(rest, 23)));
 }
 template <class M>
 typename M::F64 scale(M& m, typename M::F64 y, typename M::I64 n) {
-  auto half = m.shr(n, 1);
-  auto rest = m.sub(n, half);
-  auto power = [&](typename M::I64 e) { return m.from_bits(m.shl(m.add(e, m.i64(1023)), 52)); };
-  return m.mul(m.mul(y, power(half)), power(rest));
+  auto biased = m.add(n, m.i64(2046));
+  auto half = m.shr(biased, 1);
+  auto rest = m.sub(biased, half);
+  return m.mul(m.mul(y, m.from_bits(m.shl(half, 52))), m.from_bits(m.shl(rest, 52)));
+}
+
+// The integer nearest to x / ln 2, as a float and as an integer: adding 1.5 * 2^23 (2^52) leaves it in
+// the low bits. So there is no conversion, which a NaN would have to be kept from.
+template <class M, class F>
+struct Nearest {
+  F n;
+  typename Width<M, F>::I k;
+};
+template <class M>
+Nearest<M, typename M::F32> over_ln2(M& m, typename M::F32 x) {
+  auto magic = m.f32(0x1.8p23f);
+  auto t = m.fma(x, m.f32(1.44269504f), magic);
+  return {m.sub(t, magic), m.sub(m.bits(t), m.i32(0x4b400000))};
+}
+template <class M>
+Nearest<M, typename M::F64> over_ln2(M& m, typename M::F64 x) {
+  auto magic = m.f64(0x1.8p52);
+  auto t = m.fma(x, m.f64(0x1.71547652b82fep+0), magic);
+  return {m.sub(t, magic), m.sub(m.bits(t), m.i64(0x4338000000000000))};
 }
 
 template <class M>
@@ -34,7 +54,7 @@ typename M::F32 exp(M& m, typename M::F32 x) {
   auto high = m.f32(89.0f), low = m.f32(-104.5f);
   x = m.select(m.lt(high, x), high, x);
   x = m.select(m.lt(x, low), low, x);
-  auto n = m.round_even(m.mul(x, m.f32(1.44269504f)));
+  auto [n, k] = over_ln2(m, x);
   auto r = m.fma(n, m.f32(-0.693359375f), x);
   r = m.fma(n, m.f32(2.12194440e-4f), r);
   auto p = m.f32(1.9875691500e-4f);
@@ -44,8 +64,7 @@ typename M::F32 exp(M& m, typename M::F32 x) {
   p = m.fma(p, r, m.f32(1.6666665459e-1f));
   p = m.fma(p, r, m.f32(5.0000001201e-1f));
   auto y = m.add(m.fma(p, m.mul(r, r), r), m.f32(1.0f));
-  // A NaN must not reach to_i32; it comes back through y.
-  return scale(m, y, m.to_i32(m.select(m.eq(n, n), n, m.f32(0.0f))));
+  return scale(m, y, k);
 }
 
 template <class M>
@@ -53,7 +72,7 @@ typename M::F64 exp(M& m, typename M::F64 x) {
   auto high = m.f64(710.0), low = m.f64(-746.0);
   x = m.select(m.lt(high, x), high, x);
   x = m.select(m.lt(x, low), low, x);
-  auto n = m.round_even(m.mul(x, m.f64(0x1.71547652b82fep+0)));
+  auto [n, k] = over_ln2(m, x);
   // ln 2 in two parts; the first has 33 bits, so n times it is exact.
   auto hi = m.fma(n, m.f64(-6.93147180369123816490e-01), x);
   auto lo = m.mul(n, m.f64(1.90821492927058770002e-10));
@@ -67,7 +86,7 @@ typename M::F64 exp(M& m, typename M::F64 x) {
   auto c = m.sub(r, m.mul(t, p));
   auto q = m.div(m.mul(r, c), m.sub(m.f64(2.0), c));
   auto y = m.sub(m.f64(1.0), m.sub(m.sub(lo, q), hi));
-  return scale(m, y, m.to_i64(m.select(m.eq(n, n), n, m.f64(0.0))));
+  return scale(m, y, k);
 }
 
 }  // namespace tenon::scalar

@@ -14,7 +14,7 @@ typename M::F32 expm1(M& m, typename M::F32 x0) {
   auto high = m.f32(89.0f), low = m.f32(-20.0f);
   auto x = m.select(m.lt(high, x0), high, x0);
   x = m.select(m.lt(x, low), low, x);
-  auto n = m.round_even(m.mul(x, m.f32(1.44269504f)));
+  auto [n, k] = over_ln2(m, x);
   auto r = m.fma(n, m.f32(-0.693359375f), x);
   r = m.fma(n, m.f32(2.12194440e-4f), r);
   auto p = m.f32(1.9875691500e-4f);
@@ -24,7 +24,6 @@ typename M::F32 expm1(M& m, typename M::F32 x0) {
   p = m.fma(p, r, m.f32(1.6666665459e-1f));
   p = m.fma(p, r, m.f32(5.0000001201e-1f));
   p = m.fma(p, m.mul(r, r), r);
-  auto k = m.to_i32(m.select(m.eq(n, n), n, m.f32(0.0f)));
   auto half = m.from_bits(m.shl(m.add(k, m.i32(126)), 23));  // 2^(n - 1)
   auto y = m.fma(half, p, m.sub(half, m.f32(0.5f)));
   y = m.select(m.eq(n, m.f32(0.0f)), p, m.add(y, y));
@@ -36,7 +35,7 @@ typename M::F64 expm1(M& m, typename M::F64 x0) {
   auto high = m.f64(710.0), low = m.f64(-40.0);
   auto x = m.select(m.lt(high, x0), high, x0);
   x = m.select(m.lt(x, low), low, x);
-  auto n = m.round_even(m.mul(x, m.f64(0x1.71547652b82fep+0)));
+  auto [n, k] = over_ln2(m, x);
   auto hi = m.fma(n, m.f64(-6.93147180369123816490e-01), x);
   auto lo = m.mul(n, m.f64(1.90821492927058770002e-10));
   auto r = m.sub(hi, lo);
@@ -49,7 +48,6 @@ typename M::F64 expm1(M& m, typename M::F64 x0) {
   auto c = m.sub(r, m.mul(t, p));
   auto q = m.div(m.mul(r, c), m.sub(m.f64(2.0), c));
   auto e = m.sub(hi, m.sub(lo, q));
-  auto k = m.to_i64(m.select(m.eq(n, n), n, m.f64(0.0)));
   auto half = m.from_bits(m.shl(m.add(k, m.i64(1022)), 52));
   auto y = m.fma(half, e, m.sub(half, m.f64(0.5)));
   y = m.select(m.eq(n, m.f64(0.0)), e, m.add(y, y));

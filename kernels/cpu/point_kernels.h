@@ -37,10 +37,12 @@ void store(M& m, void* p, Register<M, t> v) {
   else store_raw(p, v);
 }
 
-// Runs `f` on registers loaded from up to three operands of dtypes A, B, C. The last few elements go
-// through buffers filled up with the last element, so that nothing traps that is not there.
+// Runs `f` on registers loaded from up to three operands. The last few elements go through buffers filled
+// up with the last element, so that nothing traps that is not there; they take the same loop once more,
+// so that the program, which is inlined to keep its constants in registers, stands there once.
 template <int L, DType R, DType... In, class F>
-void sweep(void* out, const void* const* in, const int* steps, int64_t n, bool* trap, F f) {
+__attribute__((flatten)) void sweep(void* out, const void* const* in, const int* steps, int64_t n, bool* trap,
+                                    F f) {
   using M = Simd<L>;
   M m;
   constexpr int kIn = sizeof...(In);
@@ -52,31 +54,32 @@ void sweep(void* out, const void* const* in, const int* steps, int64_t n, bool* 
     step[j] = steps[j] * size[j] * L;
   }
   char* o = static_cast<char*>(out);
-  auto at = [&]<size_t... j>(std::index_sequence<j...>) {
-    store<M, R>(m, o, f(m, load<M, In>(m, p[j])...));
-  };
-  int64_t i = 0;
-  for (; i + L <= n; i += L) {
-    at(std::make_index_sequence<kIn>());
-    o += L * static_cast<int64_t>(size_of(R));
-    for (int j = 0; j < kIn; ++j) p[j] += step[j];
-  }
-  if (i < n) {
-    alignas(64) char buffer[kIn][L * 8];
-    alignas(64) char result[L * 8];
+  alignas(64) char buffer[kIn][L * 8];
+  alignas(64) char result[L * 8];
+  char* end = nullptr;
+  const int64_t rest = n % L;
+  for (int64_t turns = n / L;;) {
+    for (; turns > 0; --turns) {
+      [&]<size_t... j>(std::index_sequence<j...>) {
+        store<M, R>(m, o, f(m, load<M, In>(m, p[j])...));
+      }(std::make_index_sequence<kIn>());
+      o += L * static_cast<int64_t>(size_of(R));
+      for (int j = 0; j < kIn; ++j) p[j] += step[j];
+    }
+    if (end || rest == 0) break;
     for (int j = 0; j < kIn; ++j) {
       if (steps[j] == 0) continue;
       for (int64_t l = 0; l < L; ++l) {
-        int64_t k = l < n - i ? l : n - i - 1;
+        int64_t k = l < rest ? l : rest - 1;
         std::memcpy(buffer[j] + l * size[j], p[j] + k * size[j], static_cast<size_t>(size[j]));
       }
       p[j] = buffer[j];
     }
-    char* end = o;
+    end = o;
     o = result;
-    at(std::make_index_sequence<kIn>());
-    std::memcpy(end, result, static_cast<size_t>(n - i) * size_of(R));
+    turns = 1;
   }
+  if (end) std::memcpy(end, result, static_cast<size_t>(rest) * size_of(R));
   if (m.trapped) *trap = true;
 }
 

@@ -52,11 +52,11 @@ V combine(V a, V b) {
     }
   } else if constexpr (kind == ReduceKind::max) {
     if constexpr (is_float && std::is_same_v<V, T>) return (b > a || b != b) ? b : a;
-    else if constexpr (is_float) return ((b > a) | (b != b)) ? b : a;
+    else if constexpr (is_float) { Simd<sizeof(V) / sizeof(T)> m; return scalar::max(m, a, b); }
     else return b > a ? b : a;
   } else {
     if constexpr (is_float && std::is_same_v<V, T>) return (b < a || b != b) ? b : a;
-    else if constexpr (is_float) return ((b < a) | (b != b)) ? b : a;
+    else if constexpr (is_float) { Simd<sizeof(V) / sizeof(T)> m; return scalar::min(m, a, b); }
     else return b < a ? b : a;
   }
 }
