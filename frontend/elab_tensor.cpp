@@ -242,8 +242,9 @@ Elab::Operands Elab::together(const std::vector<Val>& vs, const std::vector<Loc>
   DimId one = dims.constant(1);
   size_t big = 0;
   for (size_t i = 0; i < vs.size(); ++i) {
-    const auto& a = cx->fn->type(r.values[big]).shape;
-    const auto& b = cx->fn->type(r.values[i]).shape;
+    // Copies: new values move the types, and an axis that was checked counts as equal from then on.
+    const std::vector<DimId> a = cx->fn->type(r.values[big]).shape;
+    std::vector<DimId> b = cx->fn->type(r.values[i]).shape;
     if (i == big || b.empty()) continue;
     size_t n = std::min(a.size(), b.size());
     bool grow_a = a.size() < b.size(), grow_b = b.size() < a.size();
@@ -269,9 +270,8 @@ Elab::Operands Elab::together(const std::vector<Val>& vs, const std::vector<Loc>
                                                    : "shapes are aligned at their last axis",
                               notes);
       if (s == Sizes::checked) {
-        std::vector<DimId> shape = b;
-        shape[ib] = da;
-        r.values[i] = reshape_as(r.values[i], shape);
+        b[ib] = da;
+        r.values[i] = reshape_as(r.values[i], b);
       }
     }
     if (grow_a && grow_b && !a.empty()) {

@@ -1,4 +1,5 @@
 // Strings with holes, and how values become text.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -58,6 +59,45 @@ bool valid_format(std::string_view f, bool integer) {
   return t == 'e' || t == 'f' || t == 'g' || t == 's' || t == '%';
 }
 
+// A string in a hole with a format that `valid_format` took: alignment, width, and how much of it.
+std::string padded(std::string text, std::string_view f) {
+  std::string fill = " ";
+  char align = '<';
+  auto is_align = [](char c) { return c == '<' || c == '>' || c == '^' || c == '='; };
+  if (f.size() >= 2 && is_align(f[1])) {
+    fill = f.substr(0, 1);
+    align = f[1];
+    f.remove_prefix(2);
+  } else if (!f.empty() && is_align(f[0])) {
+    align = f[0];
+    f.remove_prefix(1);
+  }
+  auto number = [&] {
+    size_t n = 0;
+    while (!f.empty() && f[0] >= '0' && f[0] <= '9') {
+      n = std::min<size_t>(n * 10 + static_cast<size_t>(f[0] - '0'), 10000);
+      f.remove_prefix(1);
+    }
+    return n;
+  };
+  auto first_byte = [](char c) { return (c & 0xC0) != 0x80; };  // of a UTF-8 character
+  const size_t width = number();
+  if (!f.empty() && f[0] == '.') {
+    f.remove_prefix(1);
+    size_t keep = number(), at = 0;
+    while (at < text.size() && (keep > 0 || !first_byte(text[at]))) keep -= first_byte(text[at++]) ? 1 : 0;
+    text.resize(at);
+  }
+  const size_t length = static_cast<size_t>(std::count_if(text.begin(), text.end(), first_byte));
+  const size_t missing = width > length ? width - length : 0;
+  const size_t before = align == '>' || align == '=' ? missing : align == '^' ? missing / 2 : 0;
+  std::string out;
+  for (size_t i = 0; i < before; ++i) out += fill;
+  out += text;
+  for (size_t i = before; i < missing; ++i) out += fill;
+  return out;
+}
+
 void text_piece(std::vector<TextPiece>& out, std::string text) {
   if (text.empty()) return;
   if (!out.empty() && !out.back().hole) out.back().text += text;
@@ -112,6 +152,12 @@ void Elab::show(const Val& v_in, const std::string& format, std::vector<TextPiec
       else out.push_back({"", v, format});
       return;
     case Value::string:
+      if (!format.empty()) {
+        auto known = as<StringVal>(v)->known();
+        if (!known) error(Code::E0410, loc, "a string with holes takes no format", "give the holes inside it a width");
+        text_piece(out, padded(*known, format));
+        return;
+      }
       if (nested) text_piece(out, "\"");
       for (auto& p : as<StringVal>(v)->pieces) {
         if (p.hole) out.push_back(p);

@@ -366,8 +366,13 @@ Unit Elaborator::test(const ast::Stmt& test) {
   auto c = impl_->begin("test", test.loc, id);
   std::vector<Binding> before = e.top_->bindings;
   const ast::Block* body = test.kind == ast::Stmt::test ? ast::as<ast::Test>(test).body : ast::as<ast::Bench>(test).body;
-  e.stmts(body->stmts, std::make_shared<Scope>(e.top_), test.kind == ast::Stmt::bench);
-  impl_->end(u, *c, id, {}, {});
+  // What a bench computes leaves as results, or it would be removed as dead.
+  Val v = e.stmts(body->stmts, std::make_shared<Scope>(e.top_), test.kind == ast::Stmt::bench);
+  std::vector<Elab::FlatLeaf> leaves;
+  std::vector<ir::Value> results;
+  if (!is_poison(v)) e.flatten(v, leaves);
+  for (auto& l : leaves) results.push_back(e.use(l.leaf, l.type));
+  impl_->end(u, *c, id, results, leaves);
   e.top_->bindings = before;
   return u;
 }
