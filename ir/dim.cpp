@@ -241,8 +241,7 @@ DimId Dims::floordiv(DimId a, DimId b) {
   if (by.terms.empty()) {
     if (by.constant == 0) return atom(Atom::floordiv, a, b);
     if (by.constant == 1) return a;
-    if (by.constant < 0)
-      return floordiv(sub(0, a), constant(wrap_sub(0, by.constant)));
+    if (by.constant < 0) return floordiv(sub(0, a), constant(wrap_sub(0, by.constant)));
   }
   Poly quotient, rest;
   if (by.terms.empty()) {
@@ -301,8 +300,8 @@ DimId Dims::floordiv(DimId a, DimId b) {
   if (changed) return add(whole, floordiv(intern(std::move(rest)), intern(std::move(divisor))));
 
   // (x // y + c) // z is (x + y*c) // (y*z).
-  if (const Atom* inner = lone_atom(rest); inner && inner->kind == Atom::floordiv &&
-                                           value(inner->b) != int64_t{0}) {
+  if (const Atom* inner = lone_atom(rest);
+      inner && inner->kind == Atom::floordiv && value(inner->b) != int64_t{0}) {
     const Atom in = *inner;
     const DimId top = add(in.a, mul(in.b, constant(rest.constant)));
     return add(whole, floordiv(top, mul(in.b, intern(std::move(divisor)))));
@@ -316,7 +315,8 @@ bool Dims::nonnegative(const Poly& p) const {
   for (const Term& t : p.terms) {
     if (t.coefficient < 0) return false;
     for (const Atom& a : t.atoms) switch (a.kind) {
-        case Atom::sym: break;
+        case Atom::sym:
+          break;
         case Atom::floordiv:
           if (!nonnegative(polys_[a.a]) || !nonnegative(polys_[a.b])) return false;
           break;
@@ -471,9 +471,15 @@ DimId Dims::substitute(DimId d, const DimSubst& subst) {
           v = replaced(x.s).value_or(0);
           if (!replaced(x.s)) v = symbol(x.s);
           break;
-        case Atom::floordiv: v = floordiv(substitute(x.a, subst), substitute(x.b, subst)); break;
-        case Atom::min: v = min(substitute(x.a, subst), substitute(x.b, subst)); break;
-        case Atom::max: v = max(substitute(x.a, subst), substitute(x.b, subst)); break;
+        case Atom::floordiv:
+          v = floordiv(substitute(x.a, subst), substitute(x.b, subst));
+          break;
+        case Atom::min:
+          v = min(substitute(x.a, subst), substitute(x.b, subst));
+          break;
+        case Atom::max:
+          v = max(substitute(x.a, subst), substitute(x.b, subst));
+          break;
       }
       product = mul(product, v);
     }
@@ -494,10 +500,17 @@ int64_t Dims::evaluate(DimId d, const std::function<int64_t(SymId)>& value_of) c
       } else {
         const int64_t a = evaluate(x.a, value_of), b = evaluate(x.b, value_of);
         switch (x.kind) {
-          case Atom::sym: break;
-          case Atom::floordiv: v = floor_quotient(a, b); break;
-          case Atom::min: v = std::min(a, b); break;
-          case Atom::max: v = std::max(a, b); break;
+          case Atom::sym:
+            break;
+          case Atom::floordiv:
+            v = floor_quotient(a, b);
+            break;
+          case Atom::min:
+            v = std::min(a, b);
+            break;
+          case Atom::max:
+            v = std::max(a, b);
+            break;
         }
       }
       product = wrap_mul(product, v);
@@ -547,14 +560,18 @@ std::string Dims::text(DimId d, const std::function<std::string(SymId)>& name) c
     std::vector<std::string> factors;
     const uint64_t c = magnitude(t.coefficient);
     for (const Atom& x : t.atoms) switch (x.kind) {
-        case Atom::sym: factors.push_back(name(x.s)); break;
+        case Atom::sym:
+          factors.push_back(name(x.s));
+          break;
         case Atom::floordiv: {
           const std::string s = operand(x.a) + "//" + operand(x.b);
           factors.push_back(t.atoms.size() > 1 || c != 1 ? "(" + s + ")" : s);
           break;
         }
         case Atom::min:
-        case Atom::max: factors.push_back(extreme_text(x)); break;
+        case Atom::max:
+          factors.push_back(extreme_text(x));
+          break;
       }
     std::sort(factors.begin(), factors.end());
     std::string s = c == 1 ? "" : std::to_string(c);

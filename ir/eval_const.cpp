@@ -52,8 +52,7 @@ std::optional<Literal> eval_const(Op op, const std::vector<Literal>& operands, D
       if constexpr (facts(kOp).operands == 1)
         out = store<kTo>(scalar::apply<kOp, kT>(m, load<kT>(operands[0])));
       else if constexpr (facts(kOp).operands == 2)
-        out = store<kTo>(
-            scalar::apply<kOp, kT>(m, load<kT>(operands[0]), load<kT>(operands[1])));
+        out = store<kTo>(scalar::apply<kOp, kT>(m, load<kT>(operands[0]), load<kT>(operands[1])));
       else
         out = store<kTo>(scalar::apply<kOp, kT>(m, load<kT>(operands[0]), load<kT>(operands[1]),
                                                 load<kT>(operands[2])));

@@ -57,7 +57,8 @@ Inferred scalar_rule(const Rule& r) {
       }
       if (first.dtype != DType::i64 || !same_dtype(0)) return r.wrong("key and counter are i64");
       return r.one(first);
-    case OpClass::other: break;
+    case OpClass::other:
+      break;
   }
   return r.wrong("not a scalar operation");
 }
@@ -283,38 +284,65 @@ Inferred rule(const Rule& r) {
     TENON_SCALAR_OPS(SCALAR)
 #undef SCALAR
     return scalar_rule(r);
-    case Op::constant: return constant_rule(r);
-    case Op::iota: return iota_rule(r);
-    case Op::size: return size_rule(r);
-    case Op::broadcast: return broadcast_rule(r);
-    case Op::reshape: return reshape_rule(r);
-    case Op::transpose: return transpose_rule(r);
-    case Op::slice: return slice_rule(r, 1);
-    case Op::update: return slice_rule(r, 2);
-    case Op::concat: return concat_rule(r);
-    case Op::reduce: return reduce_rule(r);
-    case Op::arg_reduce: return arg_reduce_rule(r);
-    case Op::scan: return scan_rule(r);
-    case Op::contract: return contract_rule(r);
-    case Op::sort: return sort_rule(r);
-    case Op::map: return map_rule(r);
-    case Op::scatter: return scatter_rule(r);
-    case Op::read: return read_rule(r);
-    case Op::call: return call_rule(r);
-    case Op::derive: return derive_rule(r);
-    case Op::if_: return if_rule(r);
-    case Op::for_: return for_rule(r);
-    case Op::while_: return while_rule(r);
-    case Op::push: return push_rule(r);
-    case Op::pop: return pop_rule(r);
-    case Op::tape_new: return tape_new_rule(r);
-    case Op::tape_end: return tape_end_rule(r);
+    case Op::constant:
+      return constant_rule(r);
+    case Op::iota:
+      return iota_rule(r);
+    case Op::size:
+      return size_rule(r);
+    case Op::broadcast:
+      return broadcast_rule(r);
+    case Op::reshape:
+      return reshape_rule(r);
+    case Op::transpose:
+      return transpose_rule(r);
+    case Op::slice:
+      return slice_rule(r, 1);
+    case Op::update:
+      return slice_rule(r, 2);
+    case Op::concat:
+      return concat_rule(r);
+    case Op::reduce:
+      return reduce_rule(r);
+    case Op::arg_reduce:
+      return arg_reduce_rule(r);
+    case Op::scan:
+      return scan_rule(r);
+    case Op::contract:
+      return contract_rule(r);
+    case Op::sort:
+      return sort_rule(r);
+    case Op::map:
+      return map_rule(r);
+    case Op::scatter:
+      return scatter_rule(r);
+    case Op::read:
+      return read_rule(r);
+    case Op::call:
+      return call_rule(r);
+    case Op::derive:
+      return derive_rule(r);
+    case Op::if_:
+      return if_rule(r);
+    case Op::for_:
+      return for_rule(r);
+    case Op::while_:
+      return while_rule(r);
+    case Op::push:
+      return push_rule(r);
+    case Op::pop:
+      return pop_rule(r);
+    case Op::tape_new:
+      return tape_new_rule(r);
+    case Op::tape_end:
+      return tape_end_rule(r);
     case Op::bind_dim:
       if (auto bad = r.operands(1)) return *bad;
       if (!r.attr<BindAttr>()) return r.no_attr();
       if (!r.i64(0)) return r.wrong("a size is an i64 scalar");
       return {};
-    case Op::check: return check_rule(r);
+    case Op::check:
+      return check_rule(r);
     case Op::debug:
       if (!r.attr<TextAttr>()) return r.no_attr();
       if (auto bad = r.tensors(int(r.count()))) return *bad;
@@ -336,9 +364,11 @@ Inferred rule(const Rule& r) {
 
 Inferred infer(Module& module, const Function& fn, const Node& node) {
   for (Value v : node.operands)
-    if (v >= fn.types.size()) return {{}, std::string(name(node.op)) + ": an operand does not exist"};
+    if (v >= fn.types.size())
+      return {{}, std::string(name(node.op)) + ": an operand does not exist"};
   const Rule r{module, fn, node};
-  if (std::holds_alternative<std::monostate>(node.attr) != takes_no_attr(node.op)) return r.no_attr();
+  if (std::holds_alternative<std::monostate>(node.attr) != takes_no_attr(node.op))
+    return r.no_attr();
   if (node.regions.size() != region_count(node.op)) return r.wrong("a wrong number of regions");
   Inferred result = rule(r);
   for (const Type& t : result.types)

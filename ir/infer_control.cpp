@@ -98,18 +98,20 @@ bool takes_no_attr(Op op) {
     case Op::bind_dim:
     case Op::check:
     case Op::debug:
-    case Op::host: return false;
+    case Op::host:
+      return false;
     case Op::read:
     case Op::if_:
     case Op::for_:
     case Op::while_:
     case Op::tape_new:
     case Op::tape_end:
-    case Op::stop_gradient: return true;
+    case Op::stop_gradient:
+      return true;
 #define SCALAR(name, arity, cls) case Op::name:
-    TENON_SCALAR_OPS(SCALAR)
+      TENON_SCALAR_OPS(SCALAR)
 #undef SCALAR
-    return op != Op::convert;
+      return op != Op::convert;
   }
   return true;
 }

@@ -18,7 +18,9 @@ struct Rule {
   const Type& type(size_t i) const { return fn.types[node.operands[i]]; }
   bool i64(size_t i) const { return type(i).scalar() && type(i).dtype == DType::i64; }
   template <class A>
-  const A* attr() const { return std::get_if<A>(&node.attr); }
+  const A* attr() const {
+    return std::get_if<A>(&node.attr);
+  }
 
   Inferred one(Type t) const {
     Inferred r;

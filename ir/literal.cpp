@@ -19,7 +19,7 @@ uint16_t narrow(double v, int mantissa, int exponent) {
   if (std::isinf(v)) return sign | infinite;
   if (v == 0) return sign;
   int e = 0;
-  const double m = std::frexp(std::fabs(v), &e);  // v = m * 2^e, m in [0.5, 1)
+  const double m = std::frexp(std::fabs(v), &e);    // v = m * 2^e, m in [0.5, 1)
   int scale = e - 1 < 1 - bias ? 1 - bias : e - 1;  // the exponent of the leading bit, or subnormal
   // m * 2^(e - scale + mantissa) is the significand; a double holds it and its rounding exactly.
   double significand = std::ldexp(m, e - scale + mantissa);
@@ -65,7 +65,8 @@ int64_t clamp_to(DType t, int64_t v) {
   const int bits = int(size_of(t)) * 8;
   if (bits == 64) return v;
   const int64_t low = facts(t).is_signed ? -(int64_t{1} << (bits - 1)) : 0;
-  const int64_t high = facts(t).is_signed ? (int64_t{1} << (bits - 1)) - 1 : (int64_t{1} << bits) - 1;
+  const int64_t high =
+      facts(t).is_signed ? (int64_t{1} << (bits - 1)) - 1 : (int64_t{1} << bits) - 1;
   return v < low ? low : v > high ? high : v;
 }
 
@@ -73,29 +74,53 @@ int64_t clamp_to(DType t, int64_t v) {
 
 void append_number(std::string& bytes, DType t, double v) {
   switch (t) {
-    case DType::boolean: append<uint8_t>(bytes, v != 0); break;
+    case DType::boolean:
+      append<uint8_t>(bytes, v != 0);
+      break;
     case DType::i8:
     case DType::u8:
     case DType::i32:
-    case DType::i64: append_integer(bytes, t, clamp_to(t, saturate(v))); break;
-    case DType::f16: append<uint16_t>(bytes, narrow(v, 10, 5)); break;
-    case DType::bf16: append<uint16_t>(bytes, narrow(v, 7, 8)); break;
-    case DType::f32: append<float>(bytes, float(v)); break;
-    case DType::f64: append<double>(bytes, v); break;
+    case DType::i64:
+      append_integer(bytes, t, clamp_to(t, saturate(v)));
+      break;
+    case DType::f16:
+      append<uint16_t>(bytes, narrow(v, 10, 5));
+      break;
+    case DType::bf16:
+      append<uint16_t>(bytes, narrow(v, 7, 8));
+      break;
+    case DType::f32:
+      append<float>(bytes, float(v));
+      break;
+    case DType::f64:
+      append<double>(bytes, v);
+      break;
   }
 }
 
 void append_integer(std::string& bytes, DType t, int64_t v) {
   switch (t) {
-    case DType::boolean: append<uint8_t>(bytes, v != 0); break;
+    case DType::boolean:
+      append<uint8_t>(bytes, v != 0);
+      break;
     case DType::i8:
-    case DType::u8: append<uint8_t>(bytes, uint8_t(v)); break;
-    case DType::i32: append<uint32_t>(bytes, uint32_t(v)); break;
-    case DType::i64: append<int64_t>(bytes, v); break;
+    case DType::u8:
+      append<uint8_t>(bytes, uint8_t(v));
+      break;
+    case DType::i32:
+      append<uint32_t>(bytes, uint32_t(v));
+      break;
+    case DType::i64:
+      append<int64_t>(bytes, v);
+      break;
     case DType::f16:
     case DType::bf16:
-    case DType::f64: append_number(bytes, t, double(v)); break;
-    case DType::f32: append<float>(bytes, float(v)); break;  // one rounding
+    case DType::f64:
+      append_number(bytes, t, double(v));
+      break;
+    case DType::f32:
+      append<float>(bytes, float(v));
+      break;  // one rounding
   }
 }
 
@@ -113,11 +138,16 @@ double number_at(const Literal& literal, size_t i) {
     case DType::i8:
     case DType::u8:
     case DType::i32:
-    case DType::i64: return double(integer_at(literal, i));
-    case DType::f16: return widen(uint16_t(bits), 10, 5);
-    case DType::bf16: return widen(uint16_t(bits), 7, 8);
-    case DType::f32: return std::bit_cast<float>(uint32_t(bits));
-    case DType::f64: return std::bit_cast<double>(bits);
+    case DType::i64:
+      return double(integer_at(literal, i));
+    case DType::f16:
+      return widen(uint16_t(bits), 10, 5);
+    case DType::bf16:
+      return widen(uint16_t(bits), 7, 8);
+    case DType::f32:
+      return std::bit_cast<float>(uint32_t(bits));
+    case DType::f64:
+      return std::bit_cast<double>(bits);
   }
   return 0;
 }
@@ -126,14 +156,19 @@ int64_t integer_at(const Literal& literal, size_t i) {
   const uint64_t bits = bits_at(literal, i);
   switch (literal.dtype) {
     case DType::boolean:
-    case DType::u8: return int64_t(bits);
-    case DType::i8: return int8_t(bits);
-    case DType::i32: return int32_t(bits);
-    case DType::i64: return int64_t(bits);
+    case DType::u8:
+      return int64_t(bits);
+    case DType::i8:
+      return int8_t(bits);
+    case DType::i32:
+      return int32_t(bits);
+    case DType::i64:
+      return int64_t(bits);
     case DType::f16:
     case DType::bf16:
     case DType::f32:
-    case DType::f64: return saturate(number_at(literal, i));
+    case DType::f64:
+      return saturate(number_at(literal, i));
   }
   return 0;
 }

@@ -21,16 +21,19 @@ struct Pass {
 std::span<const Pass> prefix_passes();  // canonicalise, differentiate, dce
 std::span<const Pass> exact_passes();   // inline, simplify, cse, dce
 
-// Runs the prefix over `fn` and all it calls, in place of each function, once per function (a set of
-// done functions is kept in the module's side table by the caller through `done`).
+class Effects;
+
+// Runs the prefix over `fn` and all it calls, in place of each function, once per function and runner:
+// keep one runner per module. What it calls must be complete.
 class PrefixRunner {
  public:
-  explicit PrefixRunner(Module& module) : module_(module) {}
+  explicit PrefixRunner(Module& module);
   void run(FnId fn);  // after it, no `derive` is reachable from fn
 
  private:
   Module& module_;
   std::vector<char> done_;
+  std::shared_ptr<Effects> effects_;  // what is known of functions that are done
 };
 
 // ---- derivatives: ir/passes/differentiate_*.cpp

@@ -3,10 +3,10 @@
 //
 //   module  := { "fn" "@"int word "[" symbols "](" values ")" {"effect"|"recursive"|"rule=@"int}
 //                "{" nodes "return" results "}" }
-//   node    := [value ":" type {"," value ":" type} "="] op ["(" %n {"," %n} ")"] attributes regions
-//   region  := "{" ["(" value ":" type {..} ")"] nodes "yield" %n {..} "}"
-//   size    := product {("+"|"-") product};  product := factor {("*"|"//") factor}
-//   factor  := int | word["?"] | ("min"|"max") "(" size {"," size} ")" | "(" size ")" | "-" factor
+//   node    := [value ":" type {"," value ":" type} "="] op ["(" %n {"," %n} ")"] attributes
+//   regions region  := "{" ["(" value ":" type {..} ")"] nodes "yield" %n {..} "}" size    :=
+//   product {("+"|"-") product};  product := factor {("*"|"//") factor} factor  := int | word["?"]
+//   | ("min"|"max") "(" size {"," size} ")" | "(" size ")" | "-" factor
 // A "#" starts a comment that ends with its line.
 
 #include <charconv>
@@ -18,17 +18,13 @@
 #include "ir/infer_rules.h"
 #include "ir/literal.h"
 #include "ir/text.h"
+#include "ir/text_lexer.h"
 
 namespace tenon::ir {
 namespace {
 
-struct Malformed {
-  std::string what;
-  uint32_t line;
-};
-
-constexpr int kDeepest = 600;       // regions or brackets in one another
-constexpr size_t kWidest = 2000;    // products in one size
+constexpr int kDeepest = 600;     // regions or brackets in one another
+constexpr size_t kWidest = 2000;  // products in one size
 
 const std::unordered_map<std::string_view, Op>& op_names() {
   static const auto* names = [] {
@@ -38,85 +34,6 @@ const std::unordered_map<std::string_view, Op>& op_names() {
   }();
   return *names;
 }
-
-struct Token {
-  enum Kind { end, word, number, string, mark } kind = end;
-  std::string_view text;  // of a string: what stands between the quotes
-  uint32_t line = 1;
-};
-
-class Lexer {
- public:
-  explicit Lexer(std::string_view text) : text_(text) {}
-
-  Token next() {
-    skip();
-    Token t{Token::end, {}, line_};
-    if (at_ >= text_.size()) return t;
-    const size_t from = at_;
-    const char c = text_[at_];
-    if (letter(c)) {
-      while (at_ < text_.size() && (letter(text_[at_]) || digit(text_[at_]) || text_[at_] == '.'))
-        ++at_;
-      t.kind = Token::word;
-    } else if (digit(c)) {
-      digits();
-      if (at_ + 1 < text_.size() && text_[at_] == '.' && digit(text_[at_ + 1])) {
-        ++at_;
-        digits();
-      }
-      if (at_ < text_.size() && text_[at_] == 'e') {
-        ++at_;
-        if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) ++at_;
-        digits();
-      }
-      t.kind = Token::number;
-    } else if (c == '"') {
-      for (++at_; at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\n'; ++at_)
-        if (text_[at_] == '\\') ++at_;
-      if (at_ >= text_.size() || text_[at_] != '"') throw Malformed{"a string does not end", line_};
-      t.kind = Token::string;
-      t.text = text_.substr(from + 1, at_ - from - 1);
-      ++at_;
-      return t;
-    } else {
-      at_ += text_.substr(at_, 2) == "//" ? 2 : 1;
-      t.kind = Token::mark;
-    }
-    t.text = text_.substr(from, at_ - from);
-    return t;
-  }
-
-  // The hexadecimal digits right here: the payload of a NaN.
-  std::string_view hex() {
-    const size_t from = at_;
-    while (at_ < text_.size() && std::isxdigit(static_cast<unsigned char>(text_[at_]))) ++at_;
-    return text_.substr(from, at_ - from);
-  }
-
- private:
-  static bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-  static bool digit(char c) { return c >= '0' && c <= '9'; }
-  void digits() {
-    while (at_ < text_.size() && digit(text_[at_])) ++at_;
-  }
-  void skip() {
-    for (; at_ < text_.size(); ++at_) {
-      const char c = text_[at_];
-      if (c == '\n') {
-        ++line_;
-      } else if (c == '#') {
-        while (at_ + 1 < text_.size() && text_[at_ + 1] != '\n') ++at_;
-      } else if (c != ' ' && c != '\t' && c != '\r') {
-        return;
-      }
-    }
-  }
-
-  std::string_view text_;
-  size_t at_ = 0;
-  uint32_t line_ = 1;
-};
 
 class Parser {
  public:
@@ -375,7 +292,8 @@ class Parser {
   void function() {
     expect("fn");
     expect("@");
-    if (unsigned_number<FnId>() != module_->functions.size()) stop("functions are numbered in order");
+    if (unsigned_number<FnId>() != module_->functions.size())
+      stop("functions are numbered in order");
     module_->add(std::make_unique<Function>());
     fn_ = module_->functions.back().get();
     values_.clear();
@@ -420,7 +338,8 @@ class Parser {
     const auto op = op_names().find(name);
     if (op == op_names().end()) stop("no such operation: " + name);
     n.op = op->second;
-    const bool plain = n.op == Op::size || n.op == Op::constant;  // a bracket would be the attribute
+    const bool plain =
+        n.op == Op::size || n.op == Op::constant;  // a bracket would be the attribute
     if (!plain && is("(")) bracketed("(", ")", [&] { n.operands.push_back(used()); });
     for (Value v : n.results)
       for (Value w : n.operands)
@@ -482,7 +401,8 @@ class Parser {
     if (!is_float(l.dtype)) {
       const int64_t v = integer();
       append_integer(l.bytes, l.dtype, v);
-      if (integer_at(l, l.bytes.size() / size_of(l.dtype) - 1) != v) stop("the number does not fit");
+      if (integer_at(l, l.bytes.size() / size_of(l.dtype) - 1) != v)
+        stop("the number does not fit");
       return;
     }
     if (is("nan")) {  // nan:7fc00000, read past the lexer since it may start with a digit
@@ -635,12 +555,18 @@ class Parser {
 
   Attr attribute(const Node& n) {
     switch (n.op) {
-      case Op::constant: return constant(n);
-      case Op::iota: return IotaAttr{result_type(n).dtype, result_type(n).shape, axis()};
-      case Op::size: return DimAttr{size()};
-      case Op::broadcast: return BroadcastAttr{result_type(n).shape, listed("axes")};
-      case Op::reshape: return ShapeAttr{result_type(n).shape};
-      case Op::transpose: return AxesAttr{listed("axes")};
+      case Op::constant:
+        return constant(n);
+      case Op::iota:
+        return IotaAttr{result_type(n).dtype, result_type(n).shape, axis()};
+      case Op::size:
+        return DimAttr{size()};
+      case Op::broadcast:
+        return BroadcastAttr{result_type(n).shape, listed("axes")};
+      case Op::reshape:
+        return ShapeAttr{result_type(n).shape};
+      case Op::transpose:
+        return AxesAttr{listed("axes")};
       case Op::slice:
         key("strides");
         return SliceAttr{result_type(n).shape, numbers<int64_t>()};
@@ -648,7 +574,8 @@ class Parser {
         key("strides");
         return SliceAttr{operand_type(n, 1).shape, numbers<int64_t>()};
       case Op::concat:
-      case Op::sort: return AxisAttr{axis()};
+      case Op::sort:
+        return AxisAttr{axis()};
       case Op::reduce: {
         const ReduceKind k = kind();
         return ReduceAttr{k, listed("axes")};
@@ -662,7 +589,8 @@ class Parser {
         const int a = axis();
         return ScanAttr{k, a, accept("reverse")};
       }
-      case Op::contract: return contract();
+      case Op::contract:
+        return contract();
       case Op::map: {
         MapAttr a;
         key("out");
@@ -677,8 +605,10 @@ class Parser {
       case Op::scatter:
         key("dims");
         return ScatterAttr{shape()};
-      case Op::call: return call();
-      case Op::derive: return derive();
+      case Op::call:
+        return call();
+      case Op::derive:
+        return derive();
       case Op::push: {
         const int s = slot();
         return SlotAttr{s, operand_type(n, 1)};
@@ -688,17 +618,22 @@ class Parser {
         if (n.results.size() != 2) stop("pop has two results");
         return SlotAttr{s, fn_->types[n.results[1]]};
       }
-      case Op::bind_dim: return BindAttr{symbol()};
-      case Op::check: return check();
-      case Op::debug: return TextAttr{string()};
-      case Op::host: return host(n);
+      case Op::bind_dim:
+        return BindAttr{symbol()};
+      case Op::check:
+        return check();
+      case Op::debug:
+        return TextAttr{string()};
+      case Op::host:
+        return host(n);
       case Op::read:
       case Op::if_:
       case Op::for_:
       case Op::while_:
       case Op::tape_new:
       case Op::tape_end:
-      case Op::stop_gradient: return {};
+      case Op::stop_gradient:
+        return {};
 #define SCALAR(name, arity, cls) case Op::name:
         TENON_SCALAR_OPS(SCALAR)
 #undef SCALAR
@@ -709,7 +644,7 @@ class Parser {
   }
 
   Lexer lexer_;
-  Token token_;       // the next one
+  Token token_;        // the next one
   uint32_t line_ = 1;  // of the one before it
   std::unique_ptr<Module> module_;
   Function* fn_ = nullptr;

@@ -13,7 +13,10 @@ namespace {
 class Verifier {
  public:
   Verifier(Module& module, const Function& fn)
-      : module_(module), fn_(fn), value_(fn.types.size(), unseen), depth_(fn.types.size(), 0),
+      : module_(module),
+        fn_(fn),
+        value_(fn.types.size(), unseen),
+        depth_(fn.types.size(), 0),
         bound_(module.dims.symbol_count(), 0) {}
 
   std::string run() {
@@ -26,7 +29,7 @@ class Verifier {
 
  private:
   enum class Kind { function, branch, loop, condition, point };  // point: the body of map, scatter
-  enum State : uint8_t { unseen, visible, used, hidden };          // used: a tape that was consumed
+  enum State : uint8_t { unseen, visible, used, hidden };        // used: a tape that was consumed
 
   void wrong(std::string what) {
     if (!error_.empty()) return;
@@ -74,10 +77,14 @@ class Verifier {
   void use(Value v) {
     if (v >= value_.size()) return wrong("an operand does not exist");
     switch (static_cast<State>(value_[v])) {
-      case unseen: return wrong("value " + std::to_string(v) + " is used before it is defined");
-      case hidden: return wrong("value " + std::to_string(v) + " is used outside its region");
-      case used: return wrong("tape " + std::to_string(v) + " is used twice");
-      case visible: break;
+      case unseen:
+        return wrong("value " + std::to_string(v) + " is used before it is defined");
+      case hidden:
+        return wrong("value " + std::to_string(v) + " is used outside its region");
+      case used:
+        return wrong("tape " + std::to_string(v) + " is used twice");
+      case visible:
+        break;
     }
     if (!fn_.types[v].tape) return;
     // Between the tape's region and here only branches may lie: a loop would use it many times.
@@ -163,9 +170,7 @@ class Verifier {
       for (size_t i = 0; i < n.regions.size(); ++i) {
         const bool pointwise = n.op == Op::map || n.op == Op::scatter;
         const bool condition = n.op == Op::while_ && i == 0;
-        region(n.regions[i], pointwise   ? Kind::point
-                             : condition ? Kind::condition
-                                         : Kind::loop);
+        region(n.regions[i], pointwise ? Kind::point : condition ? Kind::condition : Kind::loop);
         node_ = &n;
       }
     }
@@ -268,14 +273,14 @@ class Verifier {
   const Function& fn_;
   std::string error_;
   const Node* node_ = nullptr;
-  std::vector<uint8_t> value_;    // State of each value
-  std::vector<uint32_t> depth_;   // regions open at its definition
-  std::vector<Value> defined_;    // in the open regions
-  std::vector<Value> consumed_;   // tapes, in order
+  std::vector<uint8_t> value_;   // State of each value
+  std::vector<uint32_t> depth_;  // regions open at its definition
+  std::vector<Value> defined_;   // in the open regions
+  std::vector<Value> consumed_;  // tapes, in order
   std::vector<Kind> regions_;
   std::vector<char> bound_;
-  std::vector<SymId> bindings_;   // in the open regions
-  std::vector<uint32_t> known_;   // by DimId: the epoch in which it was found to be bound
+  std::vector<SymId> bindings_;  // in the open regions
+  std::vector<uint32_t> known_;  // by DimId: the epoch in which it was found to be bound
   uint32_t epoch_ = 1;
 };
 

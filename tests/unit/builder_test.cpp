@@ -3,10 +3,9 @@
 
 #include "ir/builder.h"
 
-#include <gtest/gtest.h>
-
 #include <bit>
 #include <cmath>
+#include <gtest/gtest.h>
 #include <limits>
 
 #include "ir/eval_const.h"
@@ -24,7 +23,8 @@ TEST(Builder, BuildsALoop) {
   const DimId n = m.dims.symbol(m.dims.fresh("N", {}, true));
   f->sizes = {*m.dims.as_symbol(n)};
   Builder b(m, *f);
-  const Value x = b.param({DType::f32, {n}}, {Leaf::data, "x"}), k = b.param(scalar_type(DType::i64));
+  const Value x = b.param({DType::f32, {n}}, {Leaf::data, "x"}),
+              k = b.param(scalar_type(DType::i64));
   b.at({1, 2, 3});
   const Value one = b.fill(b.number(DType::f32, 1), {n});
   const auto in = b.open({scalar_type(DType::i64), {DType::f32, {n}}});
@@ -83,12 +83,12 @@ TEST(Literals, NumbersRoundAsIeeeSays) {
   EXPECT_EQ(bits(DType::f16, 65504), 0x7bffu);
   EXPECT_EQ(bits(DType::f16, 65519.99), 0x7bffu);
   EXPECT_EQ(bits(DType::f16, 65520), 0x7c00u);
-  EXPECT_EQ(bits(DType::f16, 5.9604644775390625e-08), 1u);           // the least subnormal
-  EXPECT_EQ(bits(DType::f16, 2.98023223876953125e-08), 0u);          // half of it: ties to even
+  EXPECT_EQ(bits(DType::f16, 5.9604644775390625e-08), 1u);   // the least subnormal
+  EXPECT_EQ(bits(DType::f16, 2.98023223876953125e-08), 0u);  // half of it: ties to even
   EXPECT_EQ(bits(DType::f16, 2.9802322387695319e-08), 1u);
-  EXPECT_EQ(bits(DType::f16, 6.097555160522461e-05), 0x03ffu);       // the greatest subnormal
+  EXPECT_EQ(bits(DType::f16, 6.097555160522461e-05), 0x03ffu);  // the greatest subnormal
   EXPECT_EQ(bits(DType::f16, 6.103515625e-05), 0x0400u);
-  EXPECT_EQ(bits(DType::f16, 1 + 1.0 / 2048), 0x3c00u);              // a tie to even
+  EXPECT_EQ(bits(DType::f16, 1 + 1.0 / 2048), 0x3c00u);  // a tie to even
   EXPECT_EQ(bits(DType::f16, 1 + 3.0 / 2048), 0x3c02u);
   EXPECT_EQ(bits(DType::f16, HUGE_VAL), 0x7c00u);
   EXPECT_EQ(bits(DType::f16, -0.0), 0x8000u);
@@ -124,11 +124,13 @@ TEST(EvalConst, ComputesAndKnowsItsLimits) {
   EXPECT_EQ(eval_const(Op::add, {f32(1), f32(2)}, DType::f32), f32(3));
   EXPECT_EQ(eval_const(Op::div, {i64(-7), i64(2)}, DType::i64), i64(-4));
   EXPECT_EQ(eval_const(Op::rem, {i64(-7), i64(2)}, DType::i64), i64(1));
-  EXPECT_EQ(eval_const(Op::lt, {f32(1), f32(2)}, DType::boolean), integer_literal(DType::boolean, 1));
+  EXPECT_EQ(eval_const(Op::lt, {f32(1), f32(2)}, DType::boolean),
+            integer_literal(DType::boolean, 1));
   EXPECT_EQ(eval_const(Op::convert, {f32(2.5)}, DType::i32), integer_literal(DType::i32, 2));
   EXPECT_EQ(eval_const(Op::convert, {i64(3)}, DType::f16), number_literal(DType::f16, 3));
-  EXPECT_EQ(eval_const(Op::select, {integer_literal(DType::boolean, 0), f32(1), f32(2)}, DType::f32),
-            f32(2));
+  EXPECT_EQ(
+      eval_const(Op::select, {integer_literal(DType::boolean, 0), f32(1), f32(2)}, DType::f32),
+      f32(2));
   EXPECT_EQ(eval_const(Op::fma, {f32(2), f32(3), f32(1)}, DType::f32), f32(7));
   EXPECT_EQ(eval_const(Op::sqrt, {f32(2)}, DType::f32), f32(std::sqrt(2.0f)));
   EXPECT_EQ(eval_const(Op::add, {integer_literal(DType::i8, 127), integer_literal(DType::i8, 1)},

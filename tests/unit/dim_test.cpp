@@ -3,9 +3,8 @@
 
 #include "ir/dim.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+#include <gtest/gtest.h>
 #include <random>
 
 namespace tenon {
@@ -154,14 +153,19 @@ class RandomDims : public DimTest {
     }
     const Grown a = grow(depth - 1), b = grow(depth - 1);
     switch (pick) {
-      case 3: return {dims.add(a.d, b.d), a.v + b.v};
-      case 4: return {dims.sub(a.d, b.d), a.v - b.v};
-      case 5: return {dims.mul(a.d, b.d), a.v * b.v};
+      case 3:
+        return {dims.add(a.d, b.d), a.v + b.v};
+      case 4:
+        return {dims.sub(a.d, b.d), a.v - b.v};
+      case 5:
+        return {dims.mul(a.d, b.d), a.v * b.v};
       case 6:
         if (b.v <= 0) return a;
         return {dims.floordiv(a.d, b.d), floor_div(a.v, b.v)};
-      case 7: return {dims.min(a.d, b.d), std::min(a.v, b.v)};
-      default: return {dims.max(a.d, b.d), std::max(a.v, b.v)};
+      case 7:
+        return {dims.min(a.d, b.d), std::min(a.v, b.v)};
+      default:
+        return {dims.max(a.d, b.d), std::max(a.v, b.v)};
     }
   }
 };
@@ -173,9 +177,9 @@ TEST_F(RandomDims, EveryFormHasItsValue) {
     ASSERT_EQ(dims.evaluate(g.d, [&](SymId s) { return values[s]; }), g.v)
         << dims.text(g.d) << " at N=" << values[0] << " M=" << values[1] << " H=" << values[2];
     // Substituting numbers gives the number, too.
-    const DimId at = dims.substitute(
-        g.d, {{0, dims.constant(values[0])}, {1, dims.constant(values[1])},
-              {2, dims.constant(values[2])}});
+    const DimId at = dims.substitute(g.d, {{0, dims.constant(values[0])},
+                                           {1, dims.constant(values[1])},
+                                           {2, dims.constant(values[2])}});
     ASSERT_EQ(dims.value(at), g.v) << dims.text(g.d);
     if (dims.known_nonnegative(g.d)) {
       ASSERT_GE(g.v, 0) << dims.text(g.d);

@@ -1,6 +1,7 @@
 // rooms: support ir runtime kernels interp
-// Law 1 for the exact passes: random programs, full of the numbers and shapes that rewrites look for,
-// give the same bytes (any NaN is any NaN), or the same error, before and after each pass and all.
+// Law 1 for the exact passes: random programs, full of the numbers and shapes that rewrites look
+// for, give the same bytes (any NaN is any NaN), or the same error, before and after each pass and
+// all.
 
 #include <cmath>
 #include <random>
@@ -38,7 +39,9 @@ class Maker {
     pool_.clear();
     for (const Type& t : parameters(N, M)) pool_.push_back(b.param(t));
     steps(4 + pick(30));
-    for (int i = 0; i < 6; ++i) f->body.results.push_back(pool_[pool_.size() - 1 - pick(std::min<int>(int(pool_.size()), 12))]);
+    for (int i = 0; i < 6; ++i)
+      f->body.results.push_back(
+          pool_[pool_.size() - 1 - pick(std::min<int>(int(pool_.size()), 12))]);
     f->body.results.push_back(pool_[4]);
     f->results.resize(f->body.results.size());
     made_.push_back(m_.add(std::move(f)));
@@ -46,8 +49,8 @@ class Maker {
   }
 
   static std::vector<Type> parameters(DimId N, DimId M) {
-    return {{DType::f32, {N, M}}, {DType::f32, {N}}, {DType::i32, {N}}, {DType::f32, {}},
-            {DType::i64, {}}, {DType::boolean, {}}};
+    return {{DType::f32, {N, M}}, {DType::f32, {N}}, {DType::i32, {N}},
+            {DType::f32, {}},     {DType::i64, {}},  {DType::boolean, {}}};
   }
 
  private:
@@ -71,7 +74,8 @@ class Maker {
   Value number(DType t) {
     if (pick(4) == 0)
       if (auto v = any([&](const Type& x) { return x == ir::scalar_type(t); })) return *v;
-    static const double kFloats[] = {0, 0, 0, -0.0, 1, -1, 2, 0.5, -8, 3, 1024, 1e-40, 1e30, INFINITY, NAN, 5.9604645e-08};
+    static const double kFloats[] = {0,  0, 0,    -0.0,  1,    -1,       2,   0.5,
+                                     -8, 3, 1024, 1e-40, 1e30, INFINITY, NAN, 5.9604645e-08};
     if (is_float(t)) return b_->number(t, kFloats[pick(16)]);
     if (t == DType::boolean) return b_->boolean(coin());
     return b_->integer(pick(6) - 2, t);
@@ -97,28 +101,34 @@ class Maker {
   void step() {
     Builder& b = *b_;
     switch (pick(28)) {
-      case 0: case 1: case 2: {  // arithmetic
+      case 0:
+      case 1:
+      case 2: {  // arithmetic
         const Type t = tensor_type();
         static const Op kFloat[] = {Op::add, Op::sub, Op::mul, Op::div, Op::min, Op::max, Op::pow};
-        static const Op kWhole[] = {Op::add, Op::sub, Op::mul, Op::div, Op::rem, Op::and_, Op::xor_, Op::shl};
+        static const Op kWhole[] = {Op::add, Op::sub,  Op::mul,  Op::div,
+                                    Op::rem, Op::and_, Op::xor_, Op::shl};
         static const Op kLogic[] = {Op::and_, Op::or_, Op::xor_, Op::eq};
         const Op op = t.dtype == DType::boolean ? kLogic[pick(4)]
                       : is_float(t.dtype)       ? kFloat[pick(7)]
                                                 : kWhole[pick(8)];
-        if (!is_float(t.dtype) && (op == Op::div || op == Op::rem) && pick(3)) return;  // traps: few
+        if (!is_float(t.dtype) && (op == Op::div || op == Op::rem) && pick(3))
+          return;  // traps: few
         const Value x = of(t), y = pick(5) ? of(t) : x;
         return put(b.one(op, {x, y}));
       }
       case 3: {
         const Type t = float_type();
-        static const Op kOps[] = {Op::neg, Op::abs, Op::exp, Op::sqrt, Op::floor, Op::stop_gradient};
+        static const Op kOps[] = {Op::neg,  Op::abs,   Op::exp,
+                                  Op::sqrt, Op::floor, Op::stop_gradient};
         const Op op = kOps[pick(6)];
         const Value v = b.one(op, {of(t)});
         return put(coin() ? b.one(op, {v}) : v);
       }
       case 4: {
         const Type t = tensor_type();
-        static const DType kTo[] = {DType::f32, DType::f64, DType::i32, DType::i64, DType::boolean, DType::f16, DType::bf16};
+        static const DType kTo[] = {DType::f32,     DType::f64, DType::i32, DType::i64,
+                                    DType::boolean, DType::f16, DType::bf16};
         return put(b.one(Op::convert, {of(t)}, ir::ConvertAttr{kTo[pick(7)]}));
       }
       case 5: {
@@ -171,14 +181,16 @@ class Maker {
         const int keep = pick(rank);
         for (int i = 0; i < rank; ++i)
           if (i != keep || rank == 1 || coin()) axes.push_back(i);
-        if (!axes.empty()) put(b.reduce(coin() ? ir::ReduceKind::sum : ir::ReduceKind::max, *v, axes));
+        if (!axes.empty())
+          put(b.reduce(coin() ? ir::ReduceKind::sum : ir::ReduceKind::max, *v, axes));
         return;
       }
       case 12: {  // contraction, perhaps of a transpose
         const Value x = of({DType::f32, {N, M}});
         const bool flip = coin();
-        const Value y = flip ? b.one(Op::transpose, {of({DType::f32, {N, M}})}, ir::AxesAttr{{1, 0}})
-                             : of({DType::f32, {M, N}});
+        const Value y = flip
+                            ? b.one(Op::transpose, {of({DType::f32, {N, M}})}, ir::AxesAttr{{1, 0}})
+                            : of({DType::f32, {M, N}});
         auto spec = std::make_shared<ir::ContractSpec>();
         auto index = [](uint8_t i) { return ir::Affine{{{i, 1}}, 0}; };
         spec->range = {N, N, M};
@@ -191,7 +203,9 @@ class Maker {
       case 13: {  // parts
         auto v = any([](const Type& x) { return x.rank() == 1; });
         const Type t = f_->type(*v);
-        const Value start = pick(3) ? b.integer(0) : pick(2) ? b.integer(1) : of(ir::scalar_type(DType::i64));
+        const Value start = pick(3)   ? b.integer(0)
+                            : pick(2) ? b.integer(1)
+                                      : of(ir::scalar_type(DType::i64));
         const Type part{t.dtype, {coin() ? t.shape[0] : m_.dims.constant(1)}};
         if (coin()) return put(b.one(Op::slice, {*v, start}, ir::SliceAttr{part.shape, {1}}));
         return put(b.one(Op::update, {*v, of(part), start}, ir::SliceAttr{part.shape, {1}}));
@@ -202,11 +216,21 @@ class Maker {
         if (f_->types.size() > 200) return;  // they double
         return put(b.one(Op::concat, {*v, of(f_->type(*v))}, ir::AxisAttr{0}));
       }
-      case 15: return put(b.size(coin() ? N : m_.dims.constant(7)));
-      case 16: case 17: return branch();
-      case 18: return loop();
-      case 19: case 20: return call();
-      case 21: case 22: case 23: case 24: case 25: {  // a number on one side
+      case 15:
+        return put(b.size(coin() ? N : m_.dims.constant(7)));
+      case 16:
+      case 17:
+        return branch();
+      case 18:
+        return loop();
+      case 19:
+      case 20:
+        return call();
+      case 21:
+      case 22:
+      case 23:
+      case 24:
+      case 25: {  // a number on one side
         const Type t = pick(3) ? float_type() : tensor_type();
         if (t.dtype == DType::boolean) return;
         static const Op kOps[] = {Op::add, Op::sub, Op::mul, Op::div};
@@ -244,7 +268,8 @@ class Maker {
 
   void loop() {
     const Type types[2] = {tensor_type(), float_type()};
-    const Value lo = b_->integer(pick(3)), hi = b_->integer(pick(4)), x = of(types[0]), y = of(types[1]);
+    const Value lo = b_->integer(pick(3)), hi = b_->integer(pick(4)), x = of(types[0]),
+                y = of(types[1]);
     const auto params = b_->open({ir::scalar_type(DType::i64), types[0], types[1]});
     const size_t mark = pool_.size();
     pool_.insert(pool_.end(), params.begin(), params.end());
@@ -277,8 +302,8 @@ class Maker {
 // ---------------------------------------------------------------- running and comparing
 
 // What a run gives: bytes with every NaN alike, or the error.
-std::string outcome(Interpreter& interpreter, RunContext& context, ir::FnId fn, int64_t n, int64_t m,
-                    uint32_t seed) {
+std::string outcome(Interpreter& interpreter, RunContext& context, ir::FnId fn, int64_t n,
+                    int64_t m, uint32_t seed) {
   std::mt19937 random(seed);
   auto some = [&] {  // and what tells almost equal rewrites apart
     static const float kOdd[] = {-0.0f, 0.0f, -0.0f, NAN, -INFINITY, 1e-40f, 16777216.0f, 0.1f};
@@ -289,15 +314,19 @@ std::string outcome(Interpreter& interpreter, RunContext& context, ir::FnId fn, 
   for (float& x : matrix) x = some();
   for (float& x : row) x = some();
   for (int32_t& x : whole) x = int32_t(random() % 9) - 4;
-  std::vector<Tensor> args = {tensor<float>({n, m}, matrix), tensor<float>({n}, row),
-                              tensor<int32_t>({n}, whole), scalar<float>(some()),
-                              scalar<int64_t>(int64_t(random() % 4)), scalar<bool>(random() % 2 == 0)};
+  std::vector<Tensor> args = {tensor<float>({n, m}, matrix),
+                              tensor<float>({n}, row),
+                              tensor<int32_t>({n}, whole),
+                              scalar<float>(some()),
+                              scalar<int64_t>(int64_t(random() % 4)),
+                              scalar<bool>(random() % 2 == 0)};
   std::string out;
   try {
     const int64_t sizes[] = {n, m};
     for (const Tensor& t : interpreter.run(fn, sizes, std::move(args), context)) {
       const Tensor c = t.packed();
-      ir::Literal l{c.dtype, {c.count()}, std::string(static_cast<const char*>(c.raw()), size_t(c.bytes()))};
+      ir::Literal l{
+          c.dtype, {c.count()}, std::string(static_cast<const char*>(c.raw()), size_t(c.bytes()))};
       out += std::string(name(c.dtype)) + std::to_string(c.count()) + ":";
       for (size_t i = 0; i < size_t(c.count()); ++i) {
         if (is_float(l.dtype) && std::isnan(ir::number_at(l, i))) {

@@ -1,12 +1,11 @@
 // rooms: support ir
-// The rule of types of each operation: what it accepts and what it refuses. Nodes are written in the
-// text form with the type they should have; the verifier asks `infer` whether that is so.
+// The rule of types of each operation: what it accepts and what it refuses. Nodes are written in
+// the text form with the type they should have; the verifier asks `infer` whether that is so.
 
 #include "ir/infer.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+#include <gtest/gtest.h>
 
 #include "ir/text.h"
 #include "ir/verify.h"
@@ -163,13 +162,15 @@ TEST(Infer, Contractions) {
       {"%20: f32[N] = contract(%0, %1) range=[N, M] a=[$0, $1] b=[$1] out=[0]", ""},
       {"%20: f32 = contract(%8, %8) range=[N] a=[$0] b=[$0] out=[]", ""},
       {"%20: f32[N, M] = contract(%8, %1) range=[N, M] a=[$0] b=[$1] out=[0, 1]", ""},
-      {"%20: f32[N - 2] = contract(%8, %8) range=[N - 2, 3] a=[$0 + $1] b=[2*$1 + (1)] out=[0]", ""},
+      {"%20: f32[N - 2] = contract(%8, %8) range=[N - 2, 3] a=[$0 + $1] b=[2*$1 + (1)] out=[0]",
+       ""},
       {"%20: i32 = contract(%4, %4) range=[N] a=[$0] b=[$0] out=[]", ""},
       {"%20: f32[N] = contract(%0, %8) range=[N, M] a=[$0, $1] b=[$1] out=[0]", "not the size"},
       {"%20: f32[N] = contract(%0, %1) range=[N, M] a=[$0] b=[$1] out=[0]", "one index expression"},
       {"%20: f32[N] = contract(%0, %1) range=[N, M] a=[$0, $2] b=[$1] out=[0]", "no such index"},
       {"%20: f32[N] = contract(%0, %1) range=[N, M] a=[$0, $1] b=[$1] out=[0, 0]", "twice in the"},
-      {"%20: f32[N] = contract(%0, %1) range=[N, M] a=[$0, $1 + $1] b=[$1] out=[0]", "twice in one"},
+      {"%20: f32[N] = contract(%0, %1) range=[N, M] a=[$0, $1 + $1] b=[$1] out=[0]",
+       "twice in one"},
       {"%20: f32[N] = contract(%0, %1) range=[N, M] a=[$0, 0*$1] b=[$1] out=[0]", "times 0"},
       {"%20: f32[N] = contract(%8, %4) range=[N] a=[$0] b=[$0] out=[0]", "dtypes differ"},
       {"%20: bool[N] = contract(%6, %6) range=[N] a=[$0] b=[$0] out=[0]", "no number"},
@@ -180,16 +181,19 @@ TEST(Infer, Contractions) {
 TEST(Infer, MapsAndScatters) {
   const Case cases[] = {
       {"%20: f32[M, N] = map out=[M, N] {\n(%21: i64, %22: i64)\n%23: f32 = read(%0, %22, %21)\n"
-       "yield %23\n}", ""},
+       "yield %23\n}",
+       ""},
       {"%20: f32[N] = map out=[N] red=[M] prod {\n(%21: i64, %22: i64)\n"
-       "%23: f32 = read(%0, %21, %22)\nyield %23\n}", ""},
+       "%23: f32 = read(%0, %21, %22)\nyield %23\n}",
+       ""},
       {"%20: f32[N] = map out=[N] {\nyield %5\n}", "one i64 per index"},
       {"%20: f32[N] = map out=[N] {\n(%21: i64)\nyield %5, %5\n}", "one scalar"},
       {"%20: f32[N] = map out=[N] red=[M] any {\n(%21: i64, %22: i64)\nyield %5\n}", "suit"},
       {"%20: f32[N] = map out=[N] {\n(%21: i64)\n%22: f32 = read(%8)\nyield %22\n}", "one index"},
       {"%20: f32[N] = map out=[N] {\n(%21: i64)\n%22: f32 = read(%8, %5)\nyield %22\n}", "i64"},
       {"%20: f32[M] = scatter(%1) dims=[N] {\n(%21: i64)\n%22: i64 = read(%7, %21)\n"
-       "%23: f32 = read(%8, %21)\nyield %22, %23\n}", ""},
+       "%23: f32 = read(%8, %21)\nyield %22, %23\n}",
+       ""},
       {"%20: f32[M] = scatter(%1) dims=[N] {\n(%21: i64)\nyield %5\n}", "a target per axis"},
       {"%20: f32[M] = scatter(%1) dims=[N] {\n(%21: i64)\nyield %5, %5\n}", "target is an i64"},
       {"%20: f32[M] = scatter(%1) dims=[N] {\n(%21: i64)\nyield %21, %10\n}", "another dtype"},
@@ -206,13 +210,18 @@ TEST(Infer, CallsAndDerivatives) {
       {"%20: f32[2*N], %21: f64 = call(%8) @0 sizes=[N]", "arguments are missing"},
       {"%20: f32[2*N], %21: f64 = call(%8, %2, %2) @0 sizes=[N]", "too many"},
       {"%19: f32[2*N] = concat(%8, %8) axis=0\n"
-       "%20: f32[2*N], %21: f64, %22: f32[N] = derive(%8, %2, %19) vjp @0 sizes=[N] wrt=[0] seeds=[0]",
+       "%20: f32[2*N], %21: f64, %22: f32[N] = derive(%8, %2, %19) vjp @0 sizes=[N] wrt=[0] "
+       "seeds=[0]",
        ""},
-      {"%20: f32[2*N], %21: f64, %22: f32[2*N] = derive(%8, %2, %8) jvp @0 sizes=[N] wrt=[0] seeds=[0]",
+      {"%20: f32[2*N], %21: f64, %22: f32[2*N] = derive(%8, %2, %8) jvp @0 sizes=[N] wrt=[0] "
+       "seeds=[0]",
        ""},
-      {"%20: f32[2*N], %21: f64 = derive(%8, %2, %8) vjp @0 sizes=[N] wrt=[1] seeds=[0]", "no float"},
-      {"%20: f32[2*N], %21: f64 = derive(%8, %2, %8) vjp @0 sizes=[N] wrt=[0] seeds=[2]", "no float"},
-      {"%20: f32[2*N], %21: f64, %22: f32[N] = derive(%8, %2, %8) vjp @0 sizes=[N] wrt=[0] seeds=[0]",
+      {"%20: f32[2*N], %21: f64 = derive(%8, %2, %8) vjp @0 sizes=[N] wrt=[1] seeds=[0]",
+       "no float"},
+      {"%20: f32[2*N], %21: f64 = derive(%8, %2, %8) vjp @0 sizes=[N] wrt=[0] seeds=[2]",
+       "no float"},
+      {"%20: f32[2*N], %21: f64, %22: f32[N] = derive(%8, %2, %8) vjp @0 sizes=[N] wrt=[0] "
+       "seeds=[0]",
        "another type"},
       {"%20: f32[2*N], %21: f64, %22: f32[N] = derive(%8, %2) vjp @0 sizes=[N] wrt=[0] seeds=[0]",
        "one seed each"},
@@ -235,8 +244,10 @@ TEST(Infer, Control) {
       {"%20: f32 = while(%5) {\n(%21: f32)\nyield %3\n} {\n(%22: f32)\nyield %22\n}", ""},
       {"%20: f32 = while(%5) {\n(%21: f32)\nyield %21\n} {\n(%22: f32)\nyield %22\n}", "one bool"},
       {"%20: f32 = while(%5) {\nyield %3\n} {\n(%22: f32)\nyield %22\n}", "per carry"},
-      {"%20: f32 = while(%5) {\n(%21: f64)\nyield %3\n} {\n(%22: f32)\nyield %22\n}", "other types"},
-      {"%20: f32 = while(%5) {\n(%21: f32)\nyield %3\n} {\n(%22: f32)\nyield %10\n}", "changes its type"},
+      {"%20: f32 = while(%5) {\n(%21: f64)\nyield %3\n} {\n(%22: f32)\nyield %22\n}",
+       "other types"},
+      {"%20: f32 = while(%5) {\n(%21: f32)\nyield %3\n} {\n(%22: f32)\nyield %10\n}",
+       "changes its type"},
       {"check(%3, %0, %2) E0804 \"x\"", ""},
       {"check(%6) E0804 \"everywhere\"", ""},
       {"check(%5) E0804 \"x\"", "no bool"},
@@ -244,8 +255,10 @@ TEST(Infer, Control) {
       {"debug(%0) \"{}\"", ""},
       {"bind_dim(%2) r?", ""},
       {"bind_dim(%5) r?", "i64"},
-      {"%20: tape = tape_new\n%21: tape = push(%20, %0) slot=0\n%22: tape, %23: f32[N, M] = pop(%21) "
-       "slot=0\ntape_end(%22)", ""},
+      {"%20: tape = tape_new\n%21: tape = push(%20, %0) slot=0\n%22: tape, %23: f32[N, M] = "
+       "pop(%21) "
+       "slot=0\ntape_end(%22)",
+       ""},
       {"%20: tape = push(%0, %0) slot=0", "a tape and a tensor"},
       {"tape_end(%0)", "not a tape"},
       {"%20: f32[N] = host(%0) \"draw\" args=[\"a\"]", ""},
@@ -266,13 +279,29 @@ TEST(Infer, StandsNonsense) {
   f->new_value({DType::f32, {n}});
   f->new_value(scalar_type(DType::i64));
   f->new_value(tape_type());
-  const Attr attrs[] = {{}, ConstantAttr{}, IotaAttr{DType::f32, {}, 3}, DimAttr{0}, ShapeAttr{},
-                        BroadcastAttr{{}, {4}}, AxesAttr{{9}}, SliceAttr{}, AxisAttr{7},
-                        ReduceAttr{ReduceKind::sum, {5}}, ArgReduceAttr{ReduceKind::max, 5},
-                        ScanAttr{ReduceKind::sum, 5}, ContractAttr{}, MapAttr{{n}, {}},
-                        ScatterAttr{{n}}, ConvertAttr{DType::f32}, CallAttr{77, {}, {}},
-                        DeriveAttr{DeriveAttr::vjp, 77, {}, {3}, {3}}, SlotAttr{-1, {}},
-                        BindAttr{99}, CheckAttr{}, TextAttr{}, HostAttr{}};
+  const Attr attrs[] = {{},
+                        ConstantAttr{},
+                        IotaAttr{DType::f32, {}, 3},
+                        DimAttr{0},
+                        ShapeAttr{},
+                        BroadcastAttr{{}, {4}},
+                        AxesAttr{{9}},
+                        SliceAttr{},
+                        AxisAttr{7},
+                        ReduceAttr{ReduceKind::sum, {5}},
+                        ArgReduceAttr{ReduceKind::max, 5},
+                        ScanAttr{ReduceKind::sum, 5},
+                        ContractAttr{},
+                        MapAttr{{n}, {}},
+                        ScatterAttr{{n}},
+                        ConvertAttr{DType::f32},
+                        CallAttr{77, {}, {}},
+                        DeriveAttr{DeriveAttr::vjp, 77, {}, {3}, {3}},
+                        SlotAttr{-1, {}},
+                        BindAttr{99},
+                        CheckAttr{},
+                        TextAttr{},
+                        HostAttr{}};
   int refused = 0;
   for (int op = 0; op < kOpCount; ++op)
     for (const Attr& attr : attrs)

@@ -33,7 +33,8 @@ std::string after(const std::vector<Run>& passes, const std::string& text) {
 }
 
 std::string fn(const std::string& lines, const std::string& flags = "") {
-  return "fn @0 f[N, M](%0: f32[N, M], %1: f32, %2: i64, %3: bool, %4: f32[N, M, 3], %5: f16[N, M]) " +
+  return "fn @0 f[N, M](%0: f32[N, M], %1: f32, %2: i64, %3: bool, %4: f32[N, M, 3], %5: f16[N, "
+         "M]) " +
          flags + "{\n" + lines + "\n}\n";
 }
 
@@ -50,8 +51,9 @@ TEST(Canonicalise, SplitsMixedReductions) {
 }
 
 TEST(Canonicalise, HalvesAreRoundedOnce) {
-  EXPECT_EQ(after({canonicalise}, "fn @0 f[](%0: f16[2, 3, 4]) {\n%1: f16[3] = reduce(%0) sum axes=[0, 2]\n"
-                                  "%2: f16[3] = reduce(%0) max axes=[0, 2]\nreturn %1, %2\n}"),
+  EXPECT_EQ(after({canonicalise},
+                  "fn @0 f[](%0: f16[2, 3, 4]) {\n%1: f16[3] = reduce(%0) sum axes=[0, 2]\n"
+                  "%2: f16[3] = reduce(%0) max axes=[0, 2]\nreturn %1, %2\n}"),
             "  %1: f32[2, 3, 4] = convert(%0)\n"
             "  %2: f32[2, 3] = reduce(%1) sum axes=[2]\n"
             "  %3: f32[3] = reduce(%2) sum axes=[0]\n"
@@ -82,18 +84,20 @@ TEST(Dce, DeadTrapsGoInThePrefixAndStayAfterIt) {
 }
 
 TEST(Dce, WhatIsProvedNotToTrapGoesEverywhere) {
-  EXPECT_EQ(after({drop_dead_exact},
-                  fn("%6: i64 = constant 0\n%7: f32[N, M, 1] = slice(%4, %6, %6, %6) strides=[1, 1, 1]\n"
-                     "%8: f32[N, M] = map out=[N, M] {\n(%9: i64, %10: i64)\n"
-                     "%11: f32 = read(%0, %9, %10)\nyield %11\n}\n%12: f32 = div(%1, %1)\nreturn %1")),
-            "  return %1\n");
-  const std::string beyond = after(
-      {drop_dead_exact}, fn("%6: i64 = constant 1\n%7: f32[N, M, 3] = slice(%4, %6, %6, %6) strides=[1, 1, 1]\n"
-                            "return %1"));
+  EXPECT_EQ(
+      after({drop_dead_exact},
+            fn("%6: i64 = constant 0\n%7: f32[N, M, 1] = slice(%4, %6, %6, %6) strides=[1, 1, 1]\n"
+               "%8: f32[N, M] = map out=[N, M] {\n(%9: i64, %10: i64)\n"
+               "%11: f32 = read(%0, %9, %10)\nyield %11\n}\n%12: f32 = div(%1, %1)\nreturn %1")),
+      "  return %1\n");
+  const std::string beyond =
+      after({drop_dead_exact},
+            fn("%6: i64 = constant 1\n%7: f32[N, M, 3] = slice(%4, %6, %6, %6) strides=[1, 1, 1]\n"
+               "return %1"));
   EXPECT_NE(beyond.find("slice"), std::string::npos) << beyond;
-  const std::string gather = after({drop_dead_exact},
-                                   fn("%8: f32[N] = map out=[N] {\n(%9: i64)\n"
-                                      "%11: f32 = read(%0, %9, %9)\nyield %11\n}\nreturn %1"));
+  const std::string gather =
+      after({drop_dead_exact}, fn("%8: f32[N] = map out=[N] {\n(%9: i64)\n"
+                                  "%11: f32 = read(%0, %9, %9)\nyield %11\n}\nreturn %1"));
   EXPECT_NE(gather.find("map"), std::string::npos) << gather;
 }
 
@@ -107,19 +111,22 @@ TEST(Dce, DropsDeadCarries) {
             "    %9: f32 = neg(%8)\n"
             "    yield %9\n  }\n  return %6\n");
   // A carry that another one needs stays.
-  const std::string both = after({drop_dead}, fn("%6: f32, %7: f32 = for(%2, %2, %1, %1) {\n"
-                                                 "(%9: i64, %10: f32, %11: f32)\n"
-                                                 "%13: f32 = mul(%10, %11)\nyield %13, %10\n}\nreturn %6"));
+  const std::string both =
+      after({drop_dead}, fn("%6: f32, %7: f32 = for(%2, %2, %1, %1) {\n"
+                            "(%9: i64, %10: f32, %11: f32)\n"
+                            "%13: f32 = mul(%10, %11)\nyield %13, %10\n}\nreturn %6"));
   EXPECT_NE(both.find("%6: f32, %7: f32 = for"), std::string::npos) << both;
-  EXPECT_EQ(after({drop_dead}, fn("%6: f32, %7: i64 = if(%3) {\n%8: f32 = neg(%1)\nyield %8, %2\n} {\n"
-                                  "%9: i64 = neg(%2)\nyield %1, %9\n}\nreturn %6")),
-            "  %6: f32 = if(%3) {\n    %7: f32 = neg(%1)\n    yield %7\n  } {\n    yield %1\n  }\n"
-            "  return %6\n");
+  EXPECT_EQ(
+      after({drop_dead}, fn("%6: f32, %7: i64 = if(%3) {\n%8: f32 = neg(%1)\nyield %8, %2\n} {\n"
+                            "%9: i64 = neg(%2)\nyield %1, %9\n}\nreturn %6")),
+      "  %6: f32 = if(%3) {\n    %7: f32 = neg(%1)\n    yield %7\n  } {\n    yield %1\n  }\n"
+      "  return %6\n");
 }
 
 TEST(Dce, ADeadTapeGoesAsAWhole) {
   const std::string program =
-      "%6: tape = tape_new\n%7: f32, %8: tape = for(%2, %2, %1, %6) {\n(%9: i64, %10: f32, %11: tape)\n"
+      "%6: tape = tape_new\n%7: f32, %8: tape = for(%2, %2, %1, %6) {\n(%9: i64, %10: f32, %11: "
+      "tape)\n"
       "%12: tape = push(%11, %10) slot=0\n%13: f32 = exp(%10)\nyield %13, %12\n}\n"
       "%14: f32, %15: tape = for(%2, %2, %1, %8) {\n(%16: i64, %17: f32, %18: tape)\n"
       "%19: tape, %20: f32 = pop(%18) slot=0\n%21: f32 = mul(%17, %20)\nyield %21, %19\n}\n"
@@ -135,7 +142,8 @@ TEST(Dce, ADeadTapeGoesAsAWhole) {
 }
 
 TEST(Dce, KeepsWhoBindsASize) {
-  const std::string text = "  bind_dim(%2) k?\n  %6: f32[k?] = broadcast(%1) axes=[]\n  return %6\n";
+  const std::string text =
+      "  bind_dim(%2) k?\n  %6: f32[k?] = broadcast(%1) axes=[]\n  return %6\n";
   EXPECT_EQ(after({drop_dead}, fn(text)), text);
   EXPECT_EQ(after({drop_dead}, fn("bind_dim(%2) k?\nreturn %1")), "  return %1\n");
   EXPECT_EQ(after({drop_dead_exact}, fn("bind_dim(%2) k?\nreturn %1")),
@@ -143,11 +151,13 @@ TEST(Dce, KeepsWhoBindsASize) {
 }
 
 TEST(Dce, CallsWithEffectsStay) {
-  const std::string callee = "fn @1 g[](%0: bool) {\n%1: f32 = call(%0) @2\nreturn %1\n}\n"
-                             "fn @2 h[](%0: bool) {\ncheck(%0) E0804 \"x\"\n%1: f32 = constant 1.0\nreturn %1\n}\n"
-                             "fn @3 pure[](%0: bool) {\n%1: f32 = constant 1.0\nreturn %1\n}\n";
-  EXPECT_EQ(after({drop_dead}, fn("%6: f32 = call(%3) @1\n%7: f32 = call(%3) @3\nreturn %1") + callee),
-            "  %6: f32 = call(%3) @1  # g\n  return %1\n");
+  const std::string callee =
+      "fn @1 g[](%0: bool) {\n%1: f32 = call(%0) @2\nreturn %1\n}\n"
+      "fn @2 h[](%0: bool) {\ncheck(%0) E0804 \"x\"\n%1: f32 = constant 1.0\nreturn %1\n}\n"
+      "fn @3 pure[](%0: bool) {\n%1: f32 = constant 1.0\nreturn %1\n}\n";
+  EXPECT_EQ(
+      after({drop_dead}, fn("%6: f32 = call(%3) @1\n%7: f32 = call(%3) @3\nreturn %1") + callee),
+      "  %6: f32 = call(%3) @1  # g\n  return %1\n");
 }
 
 TEST(Simplify, Numbers) {
@@ -178,13 +188,16 @@ TEST(Simplify, Numbers) {
 }
 
 TEST(Simplify, DivisionsByPowersOfTwo) {
-  EXPECT_EQ(after({simplify, drop_dead}, fn("%6: f32 = constant -8.0\n%7: f32[N, M] = broadcast(%6) axes=[]\n"
-                                            "%8: f32[N, M] = div(%0, %7)\nreturn %8")),
+  EXPECT_EQ(after({simplify, drop_dead},
+                  fn("%6: f32 = constant -8.0\n%7: f32[N, M] = broadcast(%6) axes=[]\n"
+                     "%8: f32[N, M] = div(%0, %7)\nreturn %8")),
             "  %6: f32 = constant -0.125\n  %7: f32[N, M] = broadcast(%6) axes=[]\n"
             "  %8: f32[N, M] = mul(%0, %7)\n  return %8\n");
   // 2^-24 is a number of f16, the inverse of 2^-24 is none.
-  EXPECT_NE(after({simplify}, fn("%6: f16 = constant 5.9604645e-08\n%7: f16[N, M] = broadcast(%6) axes=[]\n"
-                                 "%8: f16[N, M] = div(%5, %7)\nreturn %8")).find("div("),
+  EXPECT_NE(after({simplify},
+                  fn("%6: f16 = constant 5.9604645e-08\n%7: f16[N, M] = broadcast(%6) axes=[]\n"
+                     "%8: f16[N, M] = div(%5, %7)\nreturn %8"))
+                .find("div("),
             std::string::npos);
 }
 
@@ -193,60 +206,71 @@ TEST(Simplify, Constants) {
                                             "%8: f32 = mul(%6, %7)\n%9: bool = lt(%6, %8)\n"
                                             "%10: f32 = select(%9, %1, %8)\nreturn %10, %8")),
             "  %6: f32 = constant 6.0\n  return %1, %6\n");
-  EXPECT_EQ(after({simplify, drop_dead}, fn("%6: i64 = size 12\n%7: i64 = size N\n%8: f32 = convert(%6)\n"
-                                            "return %8, %7")),
-            "  %6: i64 = size N\n  %7: f32 = constant 12.0\n  return %7, %6\n");
+  EXPECT_EQ(
+      after({simplify, drop_dead}, fn("%6: i64 = size 12\n%7: i64 = size N\n%8: f32 = convert(%6)\n"
+                                      "return %8, %7")),
+      "  %6: i64 = size N\n  %7: f32 = constant 12.0\n  return %7, %6\n");
   // A division that ends the run stays, to do so.
-  EXPECT_NE(after({simplify}, fn("%6: i64 = constant 0\n%7: i64 = constant 1\n%8: i64 = div(%7, %6)\n"
-                                 "return %8")).find("div("),
-            std::string::npos);
+  EXPECT_NE(
+      after({simplify}, fn("%6: i64 = constant 0\n%7: i64 = constant 1\n%8: i64 = div(%7, %6)\n"
+                           "return %8"))
+          .find("div("),
+      std::string::npos);
 }
 
 TEST(Simplify, Views) {
-  EXPECT_EQ(after({simplify, drop_dead},
-                  fn("%6: f32[3, N, M] = transpose(%4) axes=[2, 0, 1]\n"
-                     "%7: f32[N, M, 3] = transpose(%6) axes=[1, 2, 0]\n"
-                     "%8: f32[M, 3, N] = transpose(%6) axes=[2, 0, 1]\n"
-                     "%9: f32[3*M*N] = reshape(%4)\n%10: f32[3*N, M] = reshape(%9)\nreturn %7, %8, %10")),
-            "  %6: f32[M, 3, N] = transpose(%4) axes=[1, 2, 0]\n"
-            "  %7: f32[3*N, M] = reshape(%4)\n  return %4, %6, %7\n");
+  EXPECT_EQ(
+      after({simplify, drop_dead},
+            fn("%6: f32[3, N, M] = transpose(%4) axes=[2, 0, 1]\n"
+               "%7: f32[N, M, 3] = transpose(%6) axes=[1, 2, 0]\n"
+               "%8: f32[M, 3, N] = transpose(%6) axes=[2, 0, 1]\n"
+               "%9: f32[3*M*N] = reshape(%4)\n%10: f32[3*N, M] = reshape(%9)\nreturn %7, %8, %10")),
+      "  %6: f32[M, 3, N] = transpose(%4) axes=[1, 2, 0]\n"
+      "  %7: f32[3*N, M] = reshape(%4)\n  return %4, %6, %7\n");
   EXPECT_EQ(after({simplify, drop_dead},
                   fn("%6: f32[N, M] = broadcast(%1) axes=[]\n%7: f32[N, M] = exp(%6)\n"
-                     "%8: f32[M, N] = transpose(%7) axes=[1, 0]\n%9: f32[M, N, 2] = broadcast(%8) axes=[0, 1]\n"
+                     "%8: f32[M, N] = transpose(%7) axes=[1, 0]\n%9: f32[M, N, 2] = broadcast(%8) "
+                     "axes=[0, 1]\n"
                      "return %9")),
             "  %6: f32 = exp(%1)\n  %7: f32[M, N, 2] = broadcast(%6) axes=[]\n  return %7\n");
-  EXPECT_EQ(after({simplify, drop_dead},
-                  fn("%6: f32[M, N] = transpose(%0) axes=[1, 0]\n"
-                     "%7: f32[M, M] = contract(%6, %0) range=[M, M, N] a=[$0, $2] b=[$2, $1] out=[0, 1]\n"
-                     "return %7")),
-            "  %6: f32[M, M] = contract(%0, %0) range=[M, M, N] a=[$2, $0] b=[$2, $1] out=[0, 1]\n"
-            "  return %6\n");
-  EXPECT_EQ(after({simplify, drop_dead},
-                  fn("%6: i64 = constant 0\n%7: f32[N, M] = slice(%0, %6, %6) strides=[1, 1]\n"
-                     "%8: f32[N, M] = exp(%0)\n%9: f32[N, M] = update(%7, %8, %6, %6) strides=[1, 1]\n"
-                     "%10: f32[N, M] = concat(%9) axis=0\nreturn %10")),
-            "  %6: f32[N, M] = exp(%0)\n  return %6\n");
+  EXPECT_EQ(
+      after({simplify, drop_dead},
+            fn("%6: f32[M, N] = transpose(%0) axes=[1, 0]\n"
+               "%7: f32[M, M] = contract(%6, %0) range=[M, M, N] a=[$0, $2] b=[$2, $1] out=[0, 1]\n"
+               "return %7")),
+      "  %6: f32[M, M] = contract(%0, %0) range=[M, M, N] a=[$2, $0] b=[$2, $1] out=[0, 1]\n"
+      "  return %6\n");
+  EXPECT_EQ(
+      after({simplify, drop_dead},
+            fn("%6: i64 = constant 0\n%7: f32[N, M] = slice(%0, %6, %6) strides=[1, 1]\n"
+               "%8: f32[N, M] = exp(%0)\n%9: f32[N, M] = update(%7, %8, %6, %6) strides=[1, 1]\n"
+               "%10: f32[N, M] = concat(%9) axis=0\nreturn %10")),
+      "  %6: f32[N, M] = exp(%0)\n  return %6\n");
 }
 
 TEST(Simplify, Control) {
-  EXPECT_EQ(after({simplify, drop_dead},
-                  fn("%6: bool = constant false\n%7: bool = not(%6)\ncheck(%7) E0804 \"x\"\n"
-                     "%8: f32 = if(%7) {\n%9: f32 = exp(%1)\nyield %9\n} {\n%10: f32 = neg(%1)\nyield %10\n}\n"
-                     "%11: i64 = constant 3\n%12: f32 = for(%11, %11, %8) {\n(%13: i64, %14: f32)\n"
-                     "%15: f32 = neg(%14)\nyield %15\n}\n%16: bool = and(%7, %3)\nreturn %12, %16")),
-            "  %6: f32 = exp(%1)\n  return %6, %3\n");
-  EXPECT_NE(after({simplify}, fn("%6: bool = constant false\ncheck(%6) E0804 \"x\"\nreturn")).find("check"),
+  EXPECT_EQ(
+      after({simplify, drop_dead},
+            fn("%6: bool = constant false\n%7: bool = not(%6)\ncheck(%7) E0804 \"x\"\n"
+               "%8: f32 = if(%7) {\n%9: f32 = exp(%1)\nyield %9\n} {\n%10: f32 = neg(%1)\nyield "
+               "%10\n}\n"
+               "%11: i64 = constant 3\n%12: f32 = for(%11, %11, %8) {\n(%13: i64, %14: f32)\n"
+               "%15: f32 = neg(%14)\nyield %15\n}\n%16: bool = and(%7, %3)\nreturn %12, %16")),
+      "  %6: f32 = exp(%1)\n  return %6, %3\n");
+  EXPECT_NE(after({simplify}, fn("%6: bool = constant false\ncheck(%6) E0804 \"x\"\nreturn"))
+                .find("check"),
             std::string::npos);
 }
 
 TEST(Cse, SharesEqualNodes) {
-  EXPECT_EQ(after({share_common},
-                  fn("%6: f32 = exp(%1)\n%7: f32 = exp(%1)\n%8: f32 = mul(%6, %7)\n"
-                     "%9: f32 = if(%3) {\n%10: f32 = exp(%1)\n%11: f32 = neg(%10)\nyield %11\n} {\n"
-                     "%12: f32 = neg(%6)\nyield %12\n}\n%13: f32 = neg(%1)\nreturn %8, %9, %13")),
-            "  %6: f32 = exp(%1)\n  %7: f32 = mul(%6, %6)\n"
-            "  %8: f32 = if(%3) {\n    %9: f32 = neg(%6)\n    yield %9\n  } {\n"
-            "    %10: f32 = neg(%6)\n    yield %10\n  }\n  %11: f32 = neg(%1)\n  return %7, %8, %11\n");
+  EXPECT_EQ(
+      after({share_common},
+            fn("%6: f32 = exp(%1)\n%7: f32 = exp(%1)\n%8: f32 = mul(%6, %7)\n"
+               "%9: f32 = if(%3) {\n%10: f32 = exp(%1)\n%11: f32 = neg(%10)\nyield %11\n} {\n"
+               "%12: f32 = neg(%6)\nyield %12\n}\n%13: f32 = neg(%1)\nreturn %8, %9, %13")),
+      "  %6: f32 = exp(%1)\n  %7: f32 = mul(%6, %6)\n"
+      "  %8: f32 = if(%3) {\n    %9: f32 = neg(%6)\n    yield %9\n  } {\n"
+      "    %10: f32 = neg(%6)\n    yield %10\n  }\n  %11: f32 = neg(%1)\n  return %7, %8, %11\n");
 }
 
 TEST(Cse, TellsAttributesApart) {
@@ -264,33 +288,37 @@ TEST(Inline, SubstitutesSizesAndNamesOwnSymbols) {
       "fn @1 g[K](%0: f32[K], %1: i64) {\nbind_dim(%1) r?\n%2: f32[2*K] = concat(%0, %0) axis=0\n"
       "%3: f32 = constant 0.0\n%4: f32[r?] = broadcast(%3) axes=[]\n%5: f32[r?] = exp(%4)\n"
       "%6: f32 = reduce(%5) sum axes=[0]\nreturn %2, %4, %6\n}\n";
-  EXPECT_EQ(after({inline_calls},
-                  "fn @0 f[N](%0: f32[3*N], %1: i64) {\n"
-                  "%2: f32[6*N], %3: f32[s?], %4: f32 = call(%0, %1) @1 sizes=[3*N] fresh=[r?: s?]\n"
-                  "%5: f32[6*N], %6: f32[t?], %7: f32 = call(%0, %1) @1 sizes=[3*N] fresh=[r?: t?]\n"
-                  "%8: f32[t?] = neg(%6)\nreturn %3, %8\n}\n" + callee),
-            "  bind_dim(%1) s?\n  %2: f32[6*N] = concat(%0, %0) axis=0\n  %3: f32 = constant 0.0\n"
-            "  %4: f32[s?] = broadcast(%3) axes=[]\n  %5: f32[s?] = exp(%4)\n"
-            "  %6: f32 = reduce(%5) sum axes=[0]\n"
-            "  bind_dim(%1) t?\n  %7: f32[6*N] = concat(%0, %0) axis=0\n  %8: f32 = constant 0.0\n"
-            "  %9: f32[t?] = broadcast(%8) axes=[]\n  %10: f32[t?] = exp(%9)\n"
-            "  %11: f32 = reduce(%10) sum axes=[0]\n  %12: f32[t?] = neg(%9)\n  return %4, %12\n");
+  EXPECT_EQ(
+      after({inline_calls},
+            "fn @0 f[N](%0: f32[3*N], %1: i64) {\n"
+            "%2: f32[6*N], %3: f32[s?], %4: f32 = call(%0, %1) @1 sizes=[3*N] fresh=[r?: s?]\n"
+            "%5: f32[6*N], %6: f32[t?], %7: f32 = call(%0, %1) @1 sizes=[3*N] fresh=[r?: t?]\n"
+            "%8: f32[t?] = neg(%6)\nreturn %3, %8\n}\n" +
+                callee),
+      "  bind_dim(%1) s?\n  %2: f32[6*N] = concat(%0, %0) axis=0\n  %3: f32 = constant 0.0\n"
+      "  %4: f32[s?] = broadcast(%3) axes=[]\n  %5: f32[s?] = exp(%4)\n"
+      "  %6: f32 = reduce(%5) sum axes=[0]\n"
+      "  bind_dim(%1) t?\n  %7: f32[6*N] = concat(%0, %0) axis=0\n  %8: f32 = constant 0.0\n"
+      "  %9: f32[t?] = broadcast(%8) axes=[]\n  %10: f32[t?] = exp(%9)\n"
+      "  %11: f32 = reduce(%10) sum axes=[0]\n  %12: f32[t?] = neg(%9)\n  return %4, %12\n");
 }
 
 TEST(Inline, GoesDeepButNotRound) {
-  EXPECT_EQ(after({inline_calls},
-                  "fn @0 f[](%0: f32) {\n%1: f32 = call(%0) @1\n%2: f32 = call(%1) @3\nreturn %2\n}\n"
-                  "fn @1 g[](%0: f32) {\n%1: f32 = call(%0) @2\n%2: f32 = neg(%1)\nreturn %2\n}\n"
-                  "fn @2 h[](%0: f32) {\n%1: f32 = exp(%0)\nreturn %1\n}\n"
-                  "fn @3 loop[](%0: f32) recursive {\n%1: f32 = call(%0) @3\nreturn %1\n}\n"),
-            "  %1: f32 = exp(%0)\n  %2: f32 = neg(%1)\n  %3: f32 = call(%2) @3  # loop\n  return %3\n");
+  EXPECT_EQ(
+      after({inline_calls},
+            "fn @0 f[](%0: f32) {\n%1: f32 = call(%0) @1\n%2: f32 = call(%1) @3\nreturn %2\n}\n"
+            "fn @1 g[](%0: f32) {\n%1: f32 = call(%0) @2\n%2: f32 = neg(%1)\nreturn %2\n}\n"
+            "fn @2 h[](%0: f32) {\n%1: f32 = exp(%0)\nreturn %1\n}\n"
+            "fn @3 loop[](%0: f32) recursive {\n%1: f32 = call(%0) @3\nreturn %1\n}\n"),
+      "  %1: f32 = exp(%0)\n  %2: f32 = neg(%1)\n  %3: f32 = call(%2) @3  # loop\n  return %3\n");
   // A function that returns its parameter, twice, inside a loop.
-  EXPECT_EQ(after({inline_calls},
-                  "fn @0 f[](%0: f32, %1: i64) {\n%2: f32 = for(%1, %1, %0) {\n(%3: i64, %4: f32)\n"
-                  "%5: f32, %6: f32 = call(%4) @1\n%7: f32 = mul(%5, %6)\nyield %7\n}\nreturn %2\n}\n"
-                  "fn @1 g[](%0: f32) {\nreturn %0, %0\n}\n"),
-            "  %2: f32 = for(%1, %1, %0) {\n    (%3: i64, %4: f32)\n    %5: f32 = mul(%4, %4)\n"
-            "    yield %5\n  }\n  return %2\n");
+  EXPECT_EQ(
+      after({inline_calls},
+            "fn @0 f[](%0: f32, %1: i64) {\n%2: f32 = for(%1, %1, %0) {\n(%3: i64, %4: f32)\n"
+            "%5: f32, %6: f32 = call(%4) @1\n%7: f32 = mul(%5, %6)\nyield %7\n}\nreturn %2\n}\n"
+            "fn @1 g[](%0: f32) {\nreturn %0, %0\n}\n"),
+      "  %2: f32 = for(%1, %1, %0) {\n    (%3: i64, %4: f32)\n    %5: f32 = mul(%4, %4)\n"
+      "    yield %5\n  }\n  return %2\n");
 }
 
 TEST(Inline, LargeFunctionsOfManyCallsStay) {
@@ -298,21 +326,27 @@ TEST(Inline, LargeFunctionsOfManyCallsStay) {
   for (int i = 1; i <= 60; ++i)
     body += "%" + std::to_string(i) + ": f32 = exp(%" + std::to_string(i - 1) + ")\n";
   const std::string callee = "fn @1 g[](%0: f32) {\n" + body + "return %60\n}\n";
-  const std::string once = after({inline_calls}, "fn @0 f[](%0: f32) {\n%1: f32 = call(%0) @1\nreturn %1\n}\n" + callee);
+  const std::string once =
+      after({inline_calls}, "fn @0 f[](%0: f32) {\n%1: f32 = call(%0) @1\nreturn %1\n}\n" + callee);
   EXPECT_EQ(once.find("call"), std::string::npos);
-  const std::string twice = after({inline_calls}, "fn @0 f[](%0: f32) {\n%1: f32 = call(%0) @1\n"
-                                                  "%2: f32 = call(%1) @1\nreturn %2\n}\n" + callee);
+  const std::string twice = after({inline_calls},
+                                  "fn @0 f[](%0: f32) {\n%1: f32 = call(%0) @1\n"
+                                  "%2: f32 = call(%1) @1\nreturn %2\n}\n" +
+                                      callee);
   EXPECT_NE(twice.find("call"), std::string::npos);
 }
 
 TEST(Prefix, LeavesNoDerivative) {
   std::string error;
   const auto m = parse_text(
-      "fn @0 third[](%0: f32) {\n%1: f32 = constant 1.0\n%2: f32, %3: f32 = derive(%0, %1) vjp @1 wrt=[0] seeds=[0]\n"
+      "fn @0 third[](%0: f32) {\n%1: f32 = constant 1.0\n%2: f32, %3: f32 = derive(%0, %1) vjp @1 "
+      "wrt=[0] seeds=[0]\n"
       "return %3\n}\n"
-      "fn @1 second[](%0: f32) {\n%1: f32 = constant 1.0\n%2: f32, %3: f32 = derive(%0, %1) vjp @2 wrt=[0] seeds=[0]\n"
+      "fn @1 second[](%0: f32) {\n%1: f32 = constant 1.0\n%2: f32, %3: f32 = derive(%0, %1) vjp @2 "
+      "wrt=[0] seeds=[0]\n"
       "return %3\n}\n"
-      "fn @2 first[](%0: f32) {\n%1: f32 = constant 1.0\n%2: f32, %3: f32 = derive(%0, %1) jvp @3 wrt=[0] seeds=[0]\n"
+      "fn @2 first[](%0: f32) {\n%1: f32 = constant 1.0\n%2: f32, %3: f32 = derive(%0, %1) jvp @3 "
+      "wrt=[0] seeds=[0]\n"
       "return %3\n}\n"
       "fn @3 f[](%0: f32) {\n%1: f32 = mul(%0, %0)\n%2: f32 = mul(%1, %1)\nreturn %2\n}\n",
       error);

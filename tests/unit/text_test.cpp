@@ -3,9 +3,8 @@
 
 #include "ir/text.h"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
+#include <gtest/gtest.h>
 #include <random>
 #include <sstream>
 
@@ -41,7 +40,8 @@ TEST(Text, SymbolsOfOneNameAreToldApart) {
   Module m;
   auto f = std::make_unique<Function>();
   f->name = "two words";
-  f->sizes = {m.dims.fresh("N", {}, true), m.dims.fresh("N", {}, true), m.dims.fresh("a b", {}, false)};
+  f->sizes = {m.dims.fresh("N", {}, true), m.dims.fresh("N", {}, true),
+              m.dims.fresh("a b", {}, false)};
   for (SymId s : f->sizes) {
     f->body.params.push_back(f->new_value({DType::f32, {m.dims.symbol(s)}}));
     f->params.emplace_back();
@@ -114,12 +114,24 @@ TEST(Text, SurvivesDamage) {
     for (int k = int(random() % 4); k >= 0; --k) {
       const size_t at = random() % s.size();
       switch (random() % 6) {
-        case 0: s[at] = char(random() % 256); break;
-        case 1: s.erase(at, random() % 20); break;
-        case 2: s.insert(at, s.substr(random() % s.size(), random() % 40)); break;
-        case 3: s.insert(at, lines[random() % lines.size()]); break;
-        case 4: s[at] = "()[]{}%@$0123456789-+*/?,:=\"#"[random() % 29]; break;
-        default: s.resize(at + 1); break;
+        case 0:
+          s[at] = char(random() % 256);
+          break;
+        case 1:
+          s.erase(at, random() % 20);
+          break;
+        case 2:
+          s.insert(at, s.substr(random() % s.size(), random() % 40));
+          break;
+        case 3:
+          s.insert(at, lines[random() % lines.size()]);
+          break;
+        case 4:
+          s[at] = "()[]{}%@$0123456789-+*/?,:=\"#"[random() % 29];
+          break;
+        default:
+          s.resize(at + 1);
+          break;
       }
     }
     survives(s);
@@ -144,7 +156,8 @@ TEST(Text, SurvivesWellFormedNonsense) {
   int parsed = 0;
   for (int round = 0; round < 4000; ++round) {
     std::vector<std::string> t = tokens;
-    for (int k = int(random() % 3); k >= 0; --k) t[random() % t.size()] = tokens[random() % t.size()];
+    for (int k = int(random() % 3); k >= 0; --k)
+      t[random() % t.size()] = tokens[random() % t.size()];
     std::string s, error;
     for (const std::string& x : t) s += x;
     parsed += parse_text(s, error) != nullptr;
