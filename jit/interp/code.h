@@ -151,7 +151,8 @@ struct Run {
   RunContext& context;
   Engine& engine;
   Boxes& boxes;
-  int depth = 0;
+  int depth = 0;   // of calls that the limit counts
+  int frames = 0;  // of all calls
   uint64_t count = 0;           // nodes run
   std::vector<Tensor> results;  // of the entry
   std::vector<Slot> moving;     // scratch of parallel moves

@@ -177,6 +177,7 @@ TENON_HANDLER(run_call) {
   }
   r.s = s;
   r.depth += call.counted;
+  require(++r.frames < kMostFrames, "a recursion that is not marked as one");
   return code.instrs.data();
 }
 
@@ -205,6 +206,7 @@ TENON_HANDLER(run_return) {
   }
   for (auto& [from, to] : call.fresh) theirs[to] = r.s[from];
   r.depth -= f->counted;
+  --r.frames;
   r.frame = f->caller;
   r.s = theirs;
   r.engine.frames.pop(f);

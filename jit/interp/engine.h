@@ -29,8 +29,7 @@ class Engine {
   std::vector<std::unique_ptr<Prepared>> codes_;
 };
 
-// Calls deeper than this end the run even where the limit of recursion does not count them: a guard
-// against our own mistakes, far from what memory allows.
-inline constexpr int kMostFrames = 20'000'000;
+// A recursion that is not marked as one would fill the memory without a word: our own mistake.
+inline constexpr int kMostFrames = 4'000'000;
 
 }  // namespace tenon::interp

@@ -11,6 +11,14 @@ using ir::Op;
 using ir::Region;
 using ir::Value;
 
+namespace {
+// Nodes that may take the memory of an operand, or hand it on.
+bool takes_over(Op op) {
+  return op == Op::update || op == Op::scatter || op == Op::for_ || op == Op::while_ ||
+         op == Op::if_ || op == Op::call || op == Op::push || op == Op::host;
+}
+}  // namespace
+
 bool Preparer::is_point(const Node& n) const {
   return ir::is_scalar(n.op) && !type(n.results[0]).scalar();
 }
@@ -47,11 +55,10 @@ std::vector<Item> Preparer::plan(const Region& r) {
   constexpr size_t kMostNodes = 48;
   struct Open {
     std::vector<const Node*> nodes;
-    bool alone = false;
+    std::set<Value> reads;
   };
   std::map<std::vector<DimId>, Open> open;
   std::map<Value, const std::vector<DimId>*> in_open;  // value -> the shape of its open group
-  std::map<Value, int> inside;                         // uses within its group
 
   auto close = [&](const std::vector<DimId>& shape) {
     auto it = open.find(shape);
@@ -95,12 +102,21 @@ std::vector<Item> Preparer::plan(const Region& r) {
         close(shape);
       Open& group = open[shape];
       group.nodes.push_back(&n);
+      group.reads.insert(n.operands.begin(), n.operands.end());
       in_open[n.results[0]] = &type(n.results[0]).shape;
       if (traps) close(shape);
       continue;
     }
     if (only_splat(n)) continue;  // its users read the scalar itself
-    for (Value v : n.operands) close_for(v);
+    for (Value v : n.operands) {
+      close_for(v);
+      if (!takes_over(n.op)) continue;
+      // A group that waits with reading v would keep v from being moved or written in place here.
+      std::vector<std::vector<DimId>> waiting;
+      for (auto& [shape, group] : open)
+        if (group.reads.contains(v)) waiting.push_back(shape);
+      for (const auto& shape : waiting) close(shape);
+    }
     for (const Region& inner : n.regions)
       for (Value v : used_in(inner)) close_for(v);
     Item item;
