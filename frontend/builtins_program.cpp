@@ -227,6 +227,14 @@ Val reseed_fn(Elab& e, const Args& args) {
   e.cx->key = e.cx->b.scalar(ir::Op::rng, {key, seed});
   return e.unit();
 }
+// seed(7): the top level's draws from here on depend on it, and not on --seed
+Val seed_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "seed", {"seed"}, 1);
+  e.require_effect(args.loc, "`seed`");
+  if (a[0]->kind != Value::integer) e.error(Code::E0401, a.loc(0), "a seed is an int, but this is " + e.type_text(a[0]));
+  e.cx->key = mixed_seed(e, e.int_value(*as<IntVal>(a[0])));
+  return e.unit();
+}
 // Random bits like those a draw takes, for dropout and its kind.
 Val random_bits_fn(Elab& e, const Args& args) {
   TakenRest a(e, args, "random_bits", {});
@@ -511,6 +519,7 @@ constexpr Builtin kTable[] = {
     {"random_bits", "random_bits(sizes..)", random_bits_fn},
     {"_bits", "_bits(seed, step, n)", bits_fn},
     {"_reseed", "_reseed(seed)", reseed_fn},
+    {"seed", "seed(number)", seed_fn},
     {"sequence", "sequence(count, get)", sequence_fn},
     {"is_function", "is_function(x)", is_function_fn},
     {"is_list", "is_list(x)", is_list_fn},

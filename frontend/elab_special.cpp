@@ -156,8 +156,12 @@ void Elab::assert_fails(const ast::Call& c, const ScopePtr& s) {
   stack.push_back(cx);
   recovering = false;
   try {
-    expr(*c.args[0].value, s);
-    finish_function(*cx, {}, {});
+    // What it gives becomes the result: nothing that may fail is dropped as unused.
+    std::vector<FlatLeaf> given;
+    flatten(named_value(expr(*c.args[0].value, s)), given);
+    std::vector<ir::Value> results;
+    for (auto& g : given) results.push_back(use(g.leaf, g.type));
+    finish_function(*cx, results, given);
     if (std::string wrong = ir::verify(module, *mine->fn); !wrong.empty()) bug("fails: " + wrong);
   } catch (const UserError& e) {
     refused = e.diagnostic;

@@ -308,6 +308,12 @@ void Elab::assert_stmt(const ast::Assert& a, const ScopePtr& s) {
   }
   auto check = [&](ir::Value ok, std::vector<ir::Value> shown, std::string what) {
     std::vector<ir::Value> operands{ok};
+    if (a.message) {  // assert e, "text"
+      Val m = expr(*a.message, s);
+      if (m->kind != Value::string) error(Code::E0401, a.message->loc, "the message of an assert is a string, but this is " + type_text(m));
+      std::string said = holes(as<StringVal>(m)->pieces, operands);
+      what = said + "\n  " + what;
+    }
     operands.insert(operands.end(), shown.begin(), shown.end());
     cx->b.at(e.loc);
     cx->b.emit(ir::Op::check, operands, ir::CheckAttr{Code::E0804, what, "", Fault::data});
