@@ -410,7 +410,8 @@ Val reshape_fn(Elab& e, const Args& args) {
     shape[*open] = missing;
     want = e.dims.mul(want, missing);
   }
-  if (want != have) e.require_equal(have, want, args.loc, text() + ": the numbers of elements differ", "", {});
+  if (want != have)
+    e.require_equal(have, want, args.loc, text() + (open ? ": the elements do not divide evenly" : ": the numbers of elements differ"), "", {});
   return e.tensor(e.reshape_as(x, shape));
 }
 

@@ -62,6 +62,13 @@ ir::Value Elab::float_value(const FloatVal& f) {
   return use(f.leaf, ir::scalar_type(DType::f64));
 }
 
+namespace {
+// The names that int_dim gives: n and a number.
+bool unnamed_size(std::string_view name) {
+  return name.size() > 1 && name[0] == 'n' && name.find_first_not_of("0123456789", 1) == name.npos;
+}
+}  // namespace
+
 DimId Elab::int_dim(const IntVal& i) {
   if (i.dim) return *i.dim;
   ir::Value v = int_value(i);
@@ -176,9 +183,22 @@ Elab::Sizes Elab::require_equal(DimId a, DimId b, Loc loc, const std::string& wh
   cx->b.at(loc);
   ir::Value x = cx->b.size(a), y = cx->b.size(b);
   ir::Value ok = cx->b.scalar(ir::Op::eq, {x, y});
-  ir::CheckAttr check{Code::E0803,
-                      what + ": " + dims.text(a) + " is {} and " + dims.text(b) + " is {}", hint, Fault::data};
-  cx->b.emit(ir::Op::check, {ok, x, y}, check);
+  // A size that nobody named is shown by its number alone, a known one is what the other should be.
+  auto side = [&](DimId d) {
+    auto symbols = dims.symbols(d);
+    bool nameless = symbols.size() == 1 && dims.symbol(symbols[0]) == d && unnamed_size(dims.symbol_info(symbols[0]).name);
+    return nameless ? std::string("{}") : dims.text(d) + " is {}";
+  };
+  std::vector<ir::Value> shown{ok, x, y};
+  std::string text = side(a) + " and " + side(b);
+  if (dims.value(b)) {
+    text = side(a) + ", not " + dims.text(b);
+    shown = {ok, x};
+  } else if (dims.value(a)) {
+    text = side(b) + ", not " + dims.text(a);
+    shown = {ok, y};
+  }
+  cx->b.emit(ir::Op::check, shown, ir::CheckAttr{Code::E0803, what + ": " + text, hint, Fault::data});
   return Sizes::checked;
 }
 

@@ -68,8 +68,9 @@ std::vector<Tensor> host_load(HostCall& call) {
       wrong.push_back({{}, "only in the file: " + io::shown(t.name) + ", which is " + shape_text(t.tensor)});
   if (!wrong.empty()) {
     const std::string count = wrong.size() == 1 ? "one entry" : std::to_string(wrong.size()) + " entries";
-    fail(Code::E0904, call.where, "'" + io::shown(args[0]) + "' does not fit what is loaded into: " + count +
-             (wrong.size() == 1 ? " differs" : " differ"), "", std::move(wrong), Fault::data);
+    const std::string verb = wrong.size() == 1 ? " differs" : " differ";
+    fail(Code::E0904, call.where, "'" + io::shown(args[0]) + "' does not fit what is loaded into: " + count + verb,
+         "a file fits the model that it was saved from", std::move(wrong), Fault::data);
   }
   return out;
 }
