@@ -6,7 +6,7 @@
 #include "io/safetensors.h"
 #include "session/host.h"
 #include "session/session.h"
-#include "unit/temp_folder.h"
+#include "tests/unit/temp_folder.h"
 
 namespace tenon {
 namespace {
