@@ -72,6 +72,13 @@ bool unnamed_size(std::string_view name) {
 DimId Elab::int_dim(const IntVal& i) {
   if (i.dim) return *i.dim;
   ir::Value v = int_value(i);
+  // The same number is the same size: zeros(n, n) is square. Looked for where it still means something.
+  for (size_t depth = cx->b.depth(); depth-- > 0;) {
+    const auto& nodes = cx->b.region_at(depth).nodes;
+    for (size_t k = nodes.size(); k-- > 0;)
+      if (nodes[k].op == ir::Op::bind_dim && nodes[k].operands[0] == v)
+        return dims.symbol(nodes[k].get<ir::BindAttr>().symbol);
+  }
   SymId s = dims.fresh("n" + std::to_string(dims.symbol_count()), cx->b.at(), false);
   cx->b.emit(ir::Op::bind_dim, {v}, ir::BindAttr{s});
   return dims.symbol(s);
