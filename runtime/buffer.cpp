@@ -51,6 +51,19 @@ size_t machine_limit() {
   return limit;
 }
 
+// What the system could give now without killing somebody; asked only for large fresh memory.
+size_t available_now() {
+  size_t kib = 0;
+  if (std::FILE* f = std::fopen("/proc/meminfo", "r")) {
+    char line[128];
+    unsigned long v;
+    while (std::fgets(line, sizeof line, f))
+      if (std::sscanf(line, "MemAvailable: %lu kB", &v) == 1) kib = v;
+    std::fclose(f);
+  }
+  return kib ? kib << 10 : ~size_t{0};
+}
+
 // Sizes are rounded up to four steps per power of two, so that at most a fifth is wasted.
 size_t rounded(size_t bytes) {
   if (bytes <= kAlign) return kAlign;
@@ -78,6 +91,10 @@ class Arena {
     } else {
       // What is kept must not push the process over the limit.
       if (use_.now + kept_ + size > limit_) release_large();
+      if (size >= (size_t{256} << 20) && size > available_now()) {
+        release_large();
+        if (const size_t left = available_now(); size > left) refuse(bytes, left);
+      }
       p = size > kLargest ? map(size) : cut(size);
     }
     use_.now += size;

@@ -60,7 +60,7 @@ class Product {
     pack_a_ = !plain_a || (a_step_ != 1 && depth_ > 1 && rows_ > 1 && panels_ > 2);
     const bool plain_b = s.cols.n <= 1 && s.depth.n <= 1 && (s.cols.n == 0 || s.cols.s[1][0] == 1);
     b_step_ = s.depth.n == 1 ? s.depth.s[1][0] : 0;
-    pack_b_ = !plain_b || (rows_ > 24 && cols_ * depth_ * static_cast<int64_t>(sizeof(T)) > (256 << 10));
+    pack_b_ = !plain_b || (rows_ > 48 && cols_ * depth_ * static_cast<int64_t>(sizeof(T)) > (256 << 10));
   }
 
   void run(const T* a, const T* b, T* c) {
@@ -68,10 +68,16 @@ class Product {
       for (int64_t i = 0; i < rows_; ++i) std::fill_n(c + i * c_row_, cols_, T{0});
       return;
     }
+    // Few outputs and a long depth: the blocks of depth side by side, added in their order.
+    const int64_t blocks = (depth_ + kChainBlock - 1) / kChainBlock, cells = rows_ * cols_;
+    if (row_blocks_ * panels_ <= 4 && blocks >= 4 && cells <= 16384 && threads_.count() > 1) {
+      split(a, b, c, blocks, cells);
+      return;
+    }
     for (int64_t j0 = 0; j0 < cols_; j0 += kColumnBlock) {
       const int64_t j1 = std::min(cols_, j0 + kColumnBlock);
       for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock)
-        block(a, b, c, j0, j1, k0, std::min(depth_, k0 + kChainBlock));
+        block(a, b, c, j0, j1, k0, std::min(depth_, k0 + kChainBlock), k0 > 0);
     }
   }
 
@@ -82,8 +88,30 @@ class Product {
     int64_t major, step;  // rows or columns; depth
   };
 
-  // Columns [j0, j1), depth [k0, k1), all rows.
-  void block(const T* a, const T* b, T* c, int64_t j0, int64_t j1, int64_t k0, int64_t k1) {
+  void split(const T* a, const T* b, T* c, int64_t blocks, int64_t cells) {
+    const int64_t group = std::max<int64_t>(1, (int64_t{1} << 20) / cells);  // blocks held at once
+    const int64_t c_row = c_row_;
+    T* partial = reinterpret_cast<T*>(scratch<4>(static_cast<size_t>(std::min(group, blocks) * cells) * sizeof(T)));
+    for (int64_t g0 = 0; g0 < blocks; g0 += group) {
+      const int64_t g1 = std::min(blocks, g0 + group);
+      threads_.each(g1 - g0, [&](int64_t i) {
+        Product one = *this;  // the same cuts, into rows that lie close
+        one.c_row_ = cols_;
+        const int64_t k0 = (g0 + i) * kChainBlock;
+        one.block(a, b, partial + i * cells, 0, cols_, k0, std::min(depth_, k0 + kChainBlock), false);
+      });
+      for (int64_t i = 0; i < g1 - g0; ++i)
+        for (int64_t r = 0; r < rows_; ++r)
+          for (int64_t j = 0; j < cols_; ++j) {
+            const T v = partial[i * cells + r * cols_ + j];
+            T& to = c[r * c_row + j];
+            to = g0 + i == 0 ? v : to + v;
+          }
+    }
+  }
+
+  // Columns [j0, j1), depth [k0, k1), all rows; `more`: c holds the blocks before.
+  void block(const T* a, const T* b, T* c, int64_t j0, int64_t j1, int64_t k0, int64_t k1, bool more) {
     const int64_t depth = k1 - k0;
     const int64_t panels = (j1 - j0 + width_ - 1) / width_;
     const double flops_of_panel = 2.0 * static_cast<double>(width_) * static_cast<double>(depth);
@@ -101,7 +129,7 @@ class Product {
             pack_panel(b, c0, c1, k0, k1, to);
             cols = {to, 1, width_};
           }
-          tiles(rows, 0, rows_, cols, c1 - c0, c + c0, depth, k0 > 0);
+          tiles(rows, 0, rows_, cols, c1 - c0, c + c0, depth, more);
         }
       });
       return;
@@ -130,7 +158,7 @@ class Product {
           const Operand rows = packed_rows<3>(a, i0, i1, k0, k1);
           for (int64_t q = 0; q < panels; ++q) {
             const int64_t c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
-            tiles(rows, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, k0 > 0);
+            tiles(rows, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, more);
           }
         }
       });
@@ -142,7 +170,7 @@ class Product {
       for (int64_t w = piece * each; w < std::min(all, (piece + 1) * each); ++w) {
         const int64_t i0 = w / panels * row_block_, i1 = std::min(rows_, i0 + row_block_);
         const int64_t q = w % panels, c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
-        tiles({a + i0 * a_row_ + k0 * a_step_, a_row_, a_step_}, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, k0 > 0);
+        tiles({a + i0 * a_row_ + k0 * a_step_, a_row_, a_step_}, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, more);
       }
     });
   }

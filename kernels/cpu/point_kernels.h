@@ -1,6 +1,8 @@
 // Block kernels from scalar programs: instantiated by point_*_v3.cpp and point_*_v4.cpp.
 #pragma once
 
+#include <utility>
+
 #include "ir/scalar/program.h"
 #include "kernels/cpu/point_table.h"
 #include "kernels/cpu/simd.h"
@@ -40,47 +42,43 @@ void store(M& m, void* p, Register<M, t> v) {
 // Runs `f` on registers loaded from up to three operands. The last few elements go through buffers filled
 // up with the last element, so that nothing traps that is not there; they take the same loop once more,
 // so that the program, which is inlined to keep its constants in registers, stands there once.
-template <int L, DType R, DType... In, class F>
-__attribute__((flatten)) void sweep(void* out, const void* const* in, const int* steps, int64_t n, bool* trap,
-                                    F f) {
+template <int L, DType R, DType... In, size_t... j, class F>
+__attribute__((flatten)) void sweep_over(std::index_sequence<j...>, void* out, const void* const* in,
+                                         const int* steps, int64_t n, bool* trap, F f) {
   using M = Simd<L>;
   M m;
-  constexpr int kIn = sizeof...(In);
-  constexpr int64_t size[] = {static_cast<int64_t>(size_of(In))...};
-  const char* p[kIn];
-  int64_t step[kIn];
-  for (int j = 0; j < kIn; ++j) {
-    p[j] = static_cast<const char*>(in[j]);
-    step[j] = steps[j] * size[j] * L;
-  }
+  // Every index is a constant, so that pointers live in registers.
+  const char* p[] = {static_cast<const char*>(in[j])...};
+  const int64_t step[] = {steps[j] * static_cast<int64_t>(size_of(In)) * L...};
   char* o = static_cast<char*>(out);
-  alignas(64) char buffer[kIn][L * 8];
+  alignas(64) char buffer[sizeof...(In)][L * 8];
   alignas(64) char result[L * 8];
   char* end = nullptr;
   const int64_t rest = n % L;
   for (int64_t turns = n / L;;) {
     for (; turns > 0; --turns) {
-      [&]<size_t... j>(std::index_sequence<j...>) {
-        store<M, R>(m, o, f(m, load<M, In>(m, p[j])...));
-      }(std::make_index_sequence<kIn>());
+      store<M, R>(m, o, f(m, load<M, In>(m, p[j])...));
       o += L * static_cast<int64_t>(size_of(R));
-      for (int j = 0; j < kIn; ++j) p[j] += step[j];
+      ((p[j] += step[j]), ...);
     }
     if (end || rest == 0) break;
-    for (int j = 0; j < kIn; ++j) {
-      if (steps[j] == 0) continue;
-      for (int64_t l = 0; l < L; ++l) {
-        int64_t k = l < rest ? l : rest - 1;
-        std::memcpy(buffer[j] + l * size[j], p[j] + k * size[j], static_cast<size_t>(size[j]));
-      }
-      p[j] = buffer[j];
-    }
+    auto fill_up = [rest](const char*& from, int64_t moves, char* to, int64_t size) {
+      if (moves == 0) return;
+      for (int64_t l = 0; l < L; ++l)
+        std::memcpy(to + l * size, from + (l < rest ? l : rest - 1) * size, static_cast<size_t>(size));
+      from = to;
+    };
+    (fill_up(p[j], step[j], buffer[j], static_cast<int64_t>(size_of(In))), ...);
     end = o;
     o = result;
     turns = 1;
   }
   if (end) std::memcpy(end, result, static_cast<size_t>(rest) * size_of(R));
   if (m.trapped) *trap = true;
+}
+template <int L, DType R, DType... In, class F>
+void sweep(void* out, const void* const* in, const int* steps, int64_t n, bool* trap, F f) {
+  sweep_over<L, R, In...>(std::make_index_sequence<sizeof...(In)>(), out, in, steps, n, trap, f);
 }
 
 template <Op op, DType t>

@@ -72,17 +72,27 @@ auto load_sum(const void* p) {
   }
 }
 
+// Lane l of the result is lane l + h of v.
+template <int h, class V, size_t... l>
+V shifted(V v, std::index_sequence<l...>) {
+  typedef std::conditional_t<sizeof(v[0]) == 8, int64_t, std::conditional_t<sizeof(v[0]) == 4, int32_t, int8_t>>
+      Index __attribute__((vector_size(sizeof(V))));
+  constexpr int L = sizeof...(l);
+  return __builtin_shuffle(v, Index{(static_cast<int>(l) + h) % L...});
+}
+template <ReduceKind kind, class T, int h, class V>
+T tree_in(V v) {
+  if constexpr (h == 0) return v[0];
+  else return tree_in<kind, T, h / 2>(combine<kind, T, V>(v, shifted<h>(v, std::make_index_sequence<sizeof(V) / sizeof(T)>())));
+}
 // 64 partials into one: p[j] = p[j] op p[j + h] for h = 32 .. 1.
 template <ReduceKind kind, class T, class V, int N>
 T tree_of(V (&acc)[N]) {
-  constexpr int L = static_cast<int>(sizeof(V) / sizeof(T));
-  alignas(64) T p[64];
+#pragma GCC unroll 8
   for (int n = N / 2; n >= 1; n /= 2)
+#pragma GCC unroll 8
     for (int i = 0; i < n; ++i) acc[i] = combine<kind, T, V>(acc[i], acc[i + n]);
-  store_raw(p, acc[0]);
-  for (int h = L / 2; h >= 1; h /= 2)
-    for (int j = 0; j < h; ++j) p[j] = combine<kind, T, T>(p[j], p[j + h]);
-  return p[0];
+  return tree_in<kind, T, static_cast<int>(sizeof(V) / sizeof(T)) / 2>(acc[0]);
 }
 
 template <ReduceKind kind, DType t>
