@@ -15,6 +15,7 @@ namespace tenon {
 
 // What is fused; each switch changes speed only.
 struct CompileOptions {
+  bool optimise = true;        // the exact passes: inline, simplify, share, drop
   bool fuse_points = true;     // chains of elementwise operations run in one pass over memory
   bool fuse_rows = true;       // row reductions with the elementwise operations around them
   bool reuse_buffers = true;   // an elementwise result takes the memory of an operand that dies
@@ -51,7 +52,7 @@ class Compiler {
   ~Compiler();
   Compiler(const Compiler&) = delete;
 
-  // Compiles fn and what it calls, once; later calls give the same object. Lives as long as the
+  // Runs the exact passes and compiles fn and what it calls, once; later calls give the same object. Lives as long as the
   // Compiler. Calls of `compile` from several threads are put in a queue.
   const CompiledFunction& compile(ir::FnId fn);
   // Whether compile(fn) was done before.

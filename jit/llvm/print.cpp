@@ -617,7 +617,7 @@ class FunctionPrinter {
     if (!own) {
       auto r = static_cast<loop::Runtime>(s.id);
       never = r == loop::Runtime::release || r == loop::Runtime::tape_new ||
-              r == loop::Runtime::tape_shrink || r == loop::Runtime::tape_end;
+              r == loop::Runtime::tape_shrink || r == loop::Runtime::fold_run || r == loop::Runtime::tape_end;
     }
     if (!never) check_status(status);
     for (size_t i = 0; i < s.outs.size(); ++i)

@@ -299,7 +299,7 @@ struct Checker {
           block(s.body, true);
           break;
         case StmtKind::call:
-          need(!in_vector && !f.kernel(), "call inside a kernel");
+          need(!in_vector && (!f.kernel() || s.callee == Callee::runtime), "call inside a kernel");
           if (s.callee == Callee::function)
             need(s.id < p.functions.size() && s.args.size() == p.functions[s.id].params.size() &&
                      s.outs.size() == p.functions[s.id].results,

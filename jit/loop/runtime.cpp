@@ -5,6 +5,9 @@
 #include <atomic>
 #include <cstring>
 
+#include <sys/mman.h>
+#include <ucontext.h>
+
 #include "kernels/cpu/kernels.h"
 #include "runtime/show.h"
 #include "runtime/trap.h"
@@ -113,6 +116,8 @@ int64_t guarded(Context& c, Loc where, F&& f) {
   } catch (UserError& e) {
     if (!e.diagnostic.where.known()) e.diagnostic.where = where;
     c.error = std::move(e.diagnostic);
+  } catch (const std::bad_alloc&) {
+    set_error(c, Code::E0805, where, "there is not enough memory", {}, Fault::data);
   }
   return 1;
 }
@@ -123,8 +128,10 @@ int64_t slot(const void* p) { return reinterpret_cast<int64_t>(p); }
 
 // ---------------------------------------------------------------- memory and tapes
 
+Loc place(Context* c, int64_t i) { return c->tables.places[static_cast<size_t>(i)]; }
+
 int64_t rt_allocate(Context* c, const int64_t* args, int64_t* outs) {
-  return guarded(*c, {}, [&] { outs[0] = slot(c->allocate(args[0])); });
+  return guarded(*c, place(c, args[1]), [&] { outs[0] = slot(c->allocate(args[0])); });
 }
 
 int64_t rt_release(Context* c, const int64_t* args, int64_t*) {
@@ -140,7 +147,7 @@ int64_t rt_unique(Context* c, const int64_t* args, int64_t* outs) {
     outs[0] = args[0];
     return 0;
   }
-  return guarded(*c, {}, [&] {
+  return guarded(*c, place(c, args[2]), [&] {
     MemoryBlock* fresh = c->allocate(args[1]);
     std::memcpy(fresh->data, b->data, static_cast<size_t>(args[1]));
     c->release(b);
@@ -155,7 +162,7 @@ int64_t rt_reuse(Context* c, const int64_t* args, int64_t* outs) {
     outs[0] = args[0];
     return 0;
   }
-  return guarded(*c, {}, [&] { outs[0] = slot(c->allocate(args[1])); });
+  return guarded(*c, place(c, args[2]), [&] { outs[0] = slot(c->allocate(args[1])); });
 }
 
 int64_t rt_tape_new(Context* c, const int64_t*, int64_t* outs) {
@@ -308,6 +315,17 @@ int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
   });
 }
 
+int64_t rt_fold_run(Context* c, const int64_t* args, int64_t* outs) {
+  const auto dtype = static_cast<DType>(args[1]);
+  const int64_t stride = 1;
+  const int axis = 0;
+  outs[0] = 0;
+  kernels::reduce(static_cast<ir::ReduceKind>(args[0]),
+                  kernels::View(reinterpret_cast<void*>(args[2]), args + 3, &stride, 1, dtype), {&axis, 1},
+                  kernels::View(outs, nullptr, nullptr, 0, dtype), c->run.threads);
+  return 0;
+}
+
 // ---------------------------------------------------------------- traps, checks, debug
 
 int64_t rt_trap(Context* c, const int64_t* args, int64_t*) {
@@ -408,6 +426,68 @@ int64_t scalar_slot(const Tensor& t) {
   }
 }
 
+// Recursion to the allowed depth needs more stack than a thread has. The pages are only reserved, and
+// given back after each run.
+class LargeStack {
+ public:
+  LargeStack() {
+    for (size_ = size_t{16} << 30; size_ >= (size_t{64} << 20); size_ /= 4) {
+      base_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+      if (base_ != MAP_FAILED) break;
+    }
+    if (base_ == MAP_FAILED) throw Trap(Code::E0805, "there is not enough memory for recursion");
+    mprotect(base_, 4096, PROT_NONE);
+  }
+  ~LargeStack() { munmap(base_, size_); }
+  void* base() const { return base_; }
+  size_t size() const { return size_; }
+  void give_back() {
+    constexpr size_t kKept = size_t{1} << 20;
+    madvise(static_cast<char*>(base_) + 4096, size_ - kKept - 4096, MADV_DONTNEED);
+  }
+  bool busy = false;
+
+ private:
+  void* base_ = MAP_FAILED;
+  size_t size_ = 0;
+};
+
+struct Crossing {
+  RuntimeFn entry;
+  Context* context;
+  const int64_t* in;
+  int64_t* out;
+  int64_t status;
+  ucontext_t here, there;
+};
+thread_local Crossing* crossing = nullptr;
+
+void cross() {
+  Crossing* c = crossing;
+  c->status = c->entry(c->context, c->in, c->out);
+}
+
+int64_t on_large_stack(RuntimeFn entry, Context* context, const int64_t* in, int64_t* out) {
+  thread_local LargeStack stack;
+  // A run inside a run (by the host) is already on it.
+  if (stack.busy) return entry(context, in, out);
+  stack.busy = true;
+  Crossing c{entry, context, in, out, 1, {}, {}};
+  getcontext(&c.there);
+  c.there.uc_stack.ss_sp = stack.base();
+  c.there.uc_stack.ss_size = stack.size();
+  c.there.uc_link = &c.here;
+  Crossing* before = crossing;
+  crossing = &c;
+  makecontext(&c.there, cross, 0);
+  swapcontext(&c.here, &c.there);
+  crossing = before;
+  stack.give_back();
+  stack.busy = false;
+  return c.status;
+}
+
 uint16_t half_bits(float f) {
   return std::bit_cast<uint16_t>(static_cast<_Float16>(f));
 }
@@ -442,13 +522,15 @@ std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims,
       continue;
     }
     if (!t.contiguous()) t = t.packed();
+    if (t.count() == 0) t = Tensor(t.dtype, t.shape);  // the host's may have no memory at all
     // A view into a larger buffer may not be written in place: its block must own the memory alone.
     const void* data = t.raw();
     in.push_back(slot(context.adopt(std::move(t.buffer), data)));
   }
   args.clear();
   std::vector<int64_t> out(sig.results.size() + sig.bound.size() + 1);
-  int64_t status = entry(&context, in.data(), out.data());
+  int64_t status = sig.deep ? on_large_stack(entry, &context, in.data(), out.data())
+                            : entry(&context, in.data(), out.data());
   if (status != 0) {
     require(context.error.has_value(), "a run failed without an error");
     throw UserError(std::move(*context.error));

@@ -51,6 +51,7 @@ struct Tables {
   std::vector<NodeInfo> nodes;
   std::vector<std::shared_ptr<const ir::Literal>> literals;
   std::vector<const void*> literal_data;
+  std::vector<Loc> places;  // of allocations, for when memory runs out
 };
 
 // The state of one run. The first members are read by compiled code, as slots of 8 bytes.
@@ -83,11 +84,12 @@ using KernelFn = int64_t (*)(Context*, const int64_t* args, int64_t lo, int64_t 
 
 // X(name, what it takes -> gives)
 #define TENON_RUNTIME_CALLS(X)                                                       \
-  X(allocate)    /* bytes -> block */                                                \
+  X(allocate)    /* bytes, place -> block */                                         \
   X(release)     /* block */                                                         \
-  X(unique)      /* block, bytes -> block: itself when nobody else has it, else a copy */ \
-  X(reuse)       /* block, bytes -> one more count of it when nobody else has it, else a fresh one */ \
+  X(unique)      /* block, bytes, place -> block: itself when nobody else has it, else a copy */ \
+  X(reuse)       /* block, bytes, place -> one more count of it when nobody else has it, else a fresh one */ \
   X(eager)       /* node, operands.. : runs an ahead-of-time kernel */               \
+  X(fold_run)    /* reduction, dtype, address, n -> the run's result: also from kernels */ \
   X(tape_new)    /* -> tape */                                                       \
   X(tape_grow)   /* tape: its chunk is full */                                       \
   X(tape_shrink) /* tape: its chunk is empty */                                      \
@@ -111,6 +113,7 @@ int64_t launch(Context* context, uint32_t kernel, KernelFn fn, const int64_t* ar
 // How slots become tensors at the border. A function's arguments are its sizes, then its parameters; it
 // gives its results, then the symbols that its result types mention and that are bound inside.
 struct Signature {
+  bool deep = false;  // may recurse: runs on a large stack of its own
   std::vector<SymId> sizes;
   std::vector<ir::Type> params, results;
   std::vector<SymId> bound;

@@ -26,10 +26,12 @@ bool divides_integers(const ir::Function& fn, const Node& n) {
 }
 
 bool plain_map(const ir::Function& fn, const Node& n) {
-  return n.op == Op::map && n.get<ir::MapAttr>().red.empty() && !fn.type(n.results[0]).scalar();
+  return n.op == Op::map && n.get<ir::MapAttr>().red.empty() &&
+         !fn.type(n.results[0]).scalar();
 }
 
-// A reduction over the last axis alone, in f32 or f64: the border of a pass over a row.
+}  // namespace
+
 bool row_reduce(const ir::Function& fn, const Node& n) {
   if (n.op != Op::reduce) return false;
   const ir::Type& t = fn.type(n.operands[0]);
@@ -38,7 +40,41 @@ bool row_reduce(const ir::Function& fn, const Node& n) {
          (t.dtype == DType::f32 || t.dtype == DType::f64);
 }
 
-}  // namespace
+std::vector<DimId> squeeze(const Dims& dims, const std::vector<DimId>& shape) {
+  std::vector<DimId> out;
+  for (DimId d : shape)
+    if (dims.value(d) != int64_t{1}) out.push_back(d);
+  return out;
+}
+
+RowRole row_role(const ir::Function& fn, const Dims& dims, const Node& n, const std::vector<DimId>& space) {
+  if (n.results.size() != 1 || fn.type(n.results[0]).tape || space.size() < 2) return RowRole::none;
+  const auto& shape = fn.type(n.results[0]).shape;
+  const std::vector<DimId> rows(space.begin(), space.end() - 1);
+  auto narrow = [&](const std::vector<DimId>& s) {
+    return !s.empty() && squeeze(dims, s) == squeeze(dims, rows);
+  };
+  if (row_reduce(fn, n)) return fn.type(n.operands[0]).shape == space ? RowRole::reduce : RowRole::none;
+  if (is_scalar(n.op) && !keeps_order(fn, n)) {
+    if (shape == space) return RowRole::wide;
+    return narrow(shape) ? RowRole::narrow : RowRole::none;
+  }
+  if (n.op == Op::broadcast) {
+    const auto& from = fn.type(n.operands[0]).shape;
+    if (shape != space || !narrow(from)) return RowRole::none;
+    const auto& axes = n.get<ir::BroadcastAttr>().axes;
+    for (size_t i = 0; i < axes.size(); ++i)
+      if (dims.value(from[i]) != int64_t{1} && axes[i] + 1 >= static_cast<int>(space.size()))
+        return RowRole::none;
+    return RowRole::spread;
+  }
+  if (n.op == Op::reshape || n.op == Op::stop_gradient) {
+    const auto& from = fn.type(n.operands[0]).shape;
+    if (narrow(from) && narrow(shape)) return RowRole::same;
+    if (n.op == Op::stop_gradient && shape == space) return RowRole::same;
+  }
+  return RowRole::none;
+}
 
 bool is_point(const ir::Function& fn, const Node& n) {
   return (is_scalar(n.op) && !fn.type(n.results[0]).scalar()) || plain_map(fn, n);
@@ -78,6 +114,7 @@ class Planner {
 
   std::vector<Group> run() {
     for (size_t i = 0; i < region_.nodes.size(); ++i) place(i);
+    if (options_.fuse_rows) rows();
     return in_order();
   }
 
@@ -173,10 +210,10 @@ class Planner {
   }
 
   // Merges b into a when both are point groups of one shape and nothing stands between them.
-  void merge(int a, int b) {
+  void merge(int a, int b, bool row = false) {
     if (a == b || groups_[a].gone || groups_[b].gone) return;
     Work &x = groups_[a], &y = groups_[b];
-    if (x.group.kind != y.group.kind || x.shape != y.shape) return;
+    if (!row && (x.group.kind != y.group.kind || x.shape != y.shape)) return;
     if (x.group.nodes.size() + y.group.nodes.size() > 64 || (x.ordered && y.ordered)) return;
     if (options_.random_cuts && random_() % 3 == 0) return;
     if (waits(b, a)) {
@@ -253,6 +290,38 @@ class Planner {
     }
     if (options_.fuse_points)
       for (int need : std::set<int>(groups_[home].needs)) merge(home, need);
+  }
+
+  // Around each reduction of rows: whatever walks over the same rows, before it and behind it.
+  void rows() {
+    for (size_t a = 0; a < groups_.size(); ++a) {
+      Work& w = groups_[a];
+      if (w.gone || w.group.nodes.size() != 1 || !row_reduce(fn_, *w.group.nodes[0])) continue;
+      w.group.kind = Group::row;
+      w.shape = fn_.type(w.group.nodes[0]->operands[0]).shape;
+    }
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (size_t a = 0; a < groups_.size(); ++a) {
+        if (groups_[a].gone || groups_[a].group.kind != Group::row) continue;
+        std::set<int> near = groups_[a].needs;
+        for (size_t b = 0; b < groups_.size(); ++b)
+          if (!groups_[b].gone && groups_[b].needs.contains(static_cast<int>(a))) near.insert(static_cast<int>(b));
+        for (int b : near) {
+          if (groups_[b].gone || !fits(groups_[b], groups_[a].shape)) continue;
+          merge(static_cast<int>(a), b, true);
+          changed |= groups_[b].gone;
+        }
+      }
+    }
+  }
+
+  bool fits(const Work& w, const std::vector<DimId>& space) const {
+    if (w.ordered) return false;
+    if (w.group.kind == Group::row) return w.shape == space;
+    for (const Node* n : w.group.nodes)
+      if (row_role(fn_, dims_, *n, space) == RowRole::none) return false;
+    return true;
   }
 
   std::vector<Group> in_order() {

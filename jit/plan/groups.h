@@ -25,6 +25,15 @@ bool keeps_order(const ir::Function& fn, const ir::Node& n);
 // Another look at its operand's memory (where strides allow).
 bool is_view(ir::Op op);
 
+// A reduction over the last axis alone, in f32 or f64: the border of a pass over a row.
+bool row_reduce(const ir::Function& fn, const ir::Node& n);
+// What a node does in a group that walks over the rows of `space`, whose last axis is the row: make an
+// element of each place, or of each row; fold a row; give a row's value to its places; or hand on.
+enum class RowRole : uint8_t { none, wide, narrow, reduce, spread, same };
+RowRole row_role(const ir::Function& fn, const Dims& dims, const ir::Node& n,
+                 const std::vector<DimId>& space);
+std::vector<DimId> squeeze(const Dims& dims, const std::vector<DimId>& shape);  // without axes of size 1
+
 std::vector<Group> plan_region(const ir::Function& fn, const Dims& dims, const ir::Region& region,
                                const CompileOptions& options);
 

@@ -98,18 +98,6 @@ void KernelBuilder::scalar(const Node& n, Expr mask) {
   bind(n.results[0], index ? e : keep(e, "v"));
 }
 
-bool KernelBuilder::straight(const ir::Module& m, const Region& r) {
-  for (const Node& n : r.nodes) {
-    if (is_scalar(n.op) || n.op == ir::Op::constant || n.op == ir::Op::size || n.op == ir::Op::read ||
-        n.op == ir::Op::stop_gradient)
-      continue;
-    if (n.op != ir::Op::if_) return false;
-    for (const Region& inner : n.regions)
-      if (!straight(m, inner)) return false;
-  }
-  return true;
-}
-
 void KernelBuilder::nodes(const Region& r, Expr mask) {
   for (const Node& n : r.nodes) {
     if (is_scalar(n.op)) {

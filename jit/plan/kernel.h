@@ -49,9 +49,7 @@ class KernelBuilder {
   Expr value(ir::Value v);  // bound here, or a scalar of the driver
   // Computes a scalar node from bound operands. `mask`: only where it holds may it trap.
   void scalar(const ir::Node& n, Expr mask = loop::kNone);
-  // The nodes of a map's body, in straight line; an `if` becomes selects. False: it has loops of its
-  // own.
-  static bool straight(const ir::Module& m, const ir::Region& r);
+  // The nodes of a map's body, which is in straight line; an `if` becomes selects.
   void nodes(const ir::Region& r, Expr mask);
   // Mixed radix: the index of each axis from a row-major number.
   std::vector<Expr> split(Expr index, const std::vector<DimId>& shape);

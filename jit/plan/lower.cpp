@@ -5,6 +5,8 @@
 #include <climits>
 
 #include "ir/literal.h"
+#include "ir/passes.h"
+#include "ir/verify.h"
 
 namespace tenon::plan {
 
@@ -43,23 +45,32 @@ void Unit::lower(ir::FnId id) {
   std::function<void(ir::FnId)> reach = [&](ir::FnId f) {
     if (!function_index.emplace(f, static_cast<uint32_t>(order.size())).second) return;
     order.push_back(f);
+    auto fn = std::make_unique<ir::Function>(module.fn(f));
+    if (options.optimise)
+      for (const ir::Pass& pass : ir::exact_passes()) {
+        fn = pass.run(module, *fn);
+        if (options.verify) ir::verify_after(pass.name, module, *fn);
+      }
     std::function<void(const Region&)> calls = [&](const Region& r) {
       for (const Node& n : r.nodes) {
         if (n.op == ir::Op::call) reach(n.get<ir::CallAttr>().fn);
         for (const Region& inner : n.regions) calls(inner);
       }
     };
-    calls(module.fn(f).body);
+    const ir::Function& body = *(optimised[f] = std::move(fn));
+    calls(body.body);
   };
   reach(id);
+  dims = module.dims;
   for (ir::FnId f : order) {
-    const ir::Function& fn = module.fn(f);
+    const ir::Function& f_ir = fn(f);
     loop::Signature s;
-    s.sizes = fn.sizes;
-    for (Value v : fn.body.params) s.params.push_back(fn.type(v));
-    for (Value v : fn.body.results) {
-      s.results.push_back(fn.type(v));
-      for (DimId d : fn.type(v).shape)
+    s.deep = std::any_of(order.begin(), order.end(), [&](ir::FnId g) { return module.fn(g).recursive; });
+    s.sizes = f_ir.sizes;
+    for (Value v : f_ir.body.params) s.params.push_back(f_ir.type(v));
+    for (Value v : f_ir.body.results) {
+      s.results.push_back(f_ir.type(v));
+      for (DimId d : f_ir.type(v).shape)
         for (SymId sym : dims.symbols(d))
           if (std::find(s.sizes.begin(), s.sizes.end(), sym) == s.sizes.end() &&
               std::find(s.bound.begin(), s.bound.end(), sym) == s.bound.end())
@@ -76,7 +87,7 @@ void Unit::lower(ir::FnId id) {
 // ---------------------------------------------------------------- a function
 
 FunctionLowering::FunctionLowering(Unit& unit, ir::FnId id)
-    : unit_(unit), fn_(unit.module.fn(id)), x_(out_fn_) {
+    : unit_(unit), fn_(unit.fn(id)), x_(out_fn_) {
   out_fn_.name = "fn" + std::to_string(unit.function_index.at(id)) + "." + fn_.name;
   places_.resize(fn_.types.size());
   loc_ = fn_.loc;

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -44,8 +45,9 @@ int cost_of(ir::Op op);
 
 // A set of functions on its way to a program.
 struct Unit {
-  const ir::Module& module;
+  ir::Module& module;
   Dims dims;  // a copy: lowering makes sizes of its own (strides)
+  std::map<ir::FnId, std::unique_ptr<ir::Function>> optimised;  // behind the exact passes
   CompileOptions options;
   loop::Program program;
   loop::Tables tables;
@@ -54,7 +56,8 @@ struct Unit {
   std::map<std::string, uint32_t> kernel_index;  // by text
   CompileStats stats;
 
-  explicit Unit(const ir::Module& m, CompileOptions o) : module(m), dims(m.dims), options(o) {}
+  Unit(ir::Module& m, CompileOptions o) : module(m), options(o) {}
+  const ir::Function& fn(ir::FnId id) const { return *optimised.at(id); }
   // Everything reachable from fn, which becomes function 0.
   void lower(ir::FnId fn);
   uint32_t add_kernel(loop::Function f);
@@ -141,6 +144,7 @@ class FunctionLowering {
                              const std::vector<ir::Value>& captured, bool typed = false);
   void bind_slot(ir::Value v, Expr slot);
   Place in_memory(ir::Value v);
+  Expr here();  // this place in the program, for when memory runs out
   void copy(const Place& from, const Place& to, const ir::Type& t);
   void in_view(std::vector<Expr>& args, const Place& p, const ir::Type& t);
   void out_view(std::vector<Expr>& args, const Place& p, const ir::Type& t);
@@ -148,9 +152,12 @@ class FunctionLowering {
 
   // ---- structural nodes: structural.cpp
   void view_node(const ir::Node& n);
+  void same_count(const std::vector<DimId>& from, const std::vector<DimId>& to);
   void slice_node(const ir::Node& n);
   void update_node(const ir::Node& n);
   void eager_node(const ir::Node& n);
+  void check_windows(const ir::Node& n);
+  void bind_element(ir::Value v, Place p);  // the one element in p, or p itself
   void check_node(const ir::Node& n);
   void check_range(const ir::Node& n, size_t first, const std::vector<DimId>& shape);
 
@@ -159,6 +166,7 @@ class FunctionLowering {
   void point_group(const Group& g);
   void map_node(const ir::Node& n);
   void scatter_node(const ir::Node& n);
+  Expr run_of(Expr address, Expr n, DType t, ir::ReduceKind kind);
   void row_group(const Group& g);
   friend class KernelBuilder;
 

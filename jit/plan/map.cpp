@@ -13,6 +13,25 @@ using loop::kNone;
 namespace {
 constexpr int64_t kBlock = 1024;   // of a chain (docs/semantics.md)
 constexpr int64_t kChunk = 16384;  // of a run
+
+// One value after the other, in blocks of 1024 whose results are folded in order.
+Expr chain(KernelBuilder& k, ir::ReduceKind kind, DType t, Expr total,
+           const std::function<Expr(Expr)>& element) {
+  Exprs& x = k.x();
+  Var sum = k.fresh(register_type(t), "sum"), block = k.fresh(register_type(t), "chain");
+  k.set(sum, k.identity(kind, t));
+  Expr blocks = x.binary(Op::sdiv, x.add(total, x.i64(kBlock - 1)), x.i64(kBlock));
+  k.loop("block", x.i64(0), blocks, Bind::serial, [&](Expr b) {
+    k.set(block, k.identity(kind, t));
+    Expr lo = k.keep(x.mul(b, x.i64(kBlock)), "from"), end = x.add(lo, x.i64(kBlock));
+    Expr hi = k.keep(x.select(x.compare(Op::lt, total, end), total, end), "to");
+    k.loop("k", lo, hi, Bind::serial,
+           [&](Expr q) { k.set(block, k.combine(kind, t, x.var(block), element(q))); });
+    Expr first = x.compare(Op::eq, b, x.i64(0));
+    k.set(sum, x.select(first, x.var(block), k.combine(kind, t, x.var(sum), x.var(block))));
+  });
+  return x.var(sum);
+}
 }  // namespace
 
 void FunctionLowering::map_node(const Node& n) {
@@ -20,7 +39,6 @@ void FunctionLowering::map_node(const Node& n) {
   const ir::Region& r = n.regions[0];
   const ir::Type& t = type(n.results[0]);
   const size_t outs = attr.out.size(), reds = attr.red.size();
-  require(KernelBuilder::straight(unit_.module, r), "the body of a map has loops of its own");
 
   KernelBuilder k(*this);
   Exprs& x = k.x();
@@ -38,10 +56,7 @@ void FunctionLowering::map_node(const Node& n) {
       k.emit(store_element(x, t.dtype, address, x.i64(0), element({}, {})));
     });
     k.launch(x_.i64(1), x_.i64(1));
-    Place s;
-    s.kind = Place::scalar;
-    s.e = keep(load_element(x_, t.dtype, out.e, x_.i64(0)), "s");
-    return bind(n.results[0], std::move(s));
+    return bind_element(n.results[0], std::move(out));
   }
 
   const DType acc = accumulator(t.dtype);
@@ -49,7 +64,7 @@ void FunctionLowering::map_node(const Node& n) {
     Expr total = count(attr.red);
     Expr chunks = keep(x_.binary(Op::sdiv, x_.add(total, x_.i64(kChunk - 1)), x_.i64(kChunk)), "chunks");
     Var block = fresh(Ty::i64, "block");
-    runtime(loop::Runtime::allocate, {x_.mul(chunks, x_.i64(static_cast<int64_t>(size_of(acc))))}, {block});
+    runtime(loop::Runtime::allocate, {x_.mul(chunks, x_.i64(static_cast<int64_t>(size_of(acc)))), here()}, {block});
     ir::Type one = ir::scalar_type(acc);
     Place partial = whole(block, one);
     Expr address = k.param(partial.e, "out");
@@ -72,18 +87,7 @@ void FunctionLowering::map_node(const Node& n) {
     });
     k.launch(chunks, x_.i64(kChunk * std::max(1, k.cost)));
     // The chunks' results are a run themselves.
-    Place out = allocate(one);
-    loop::NodeInfo info;
-    info.op = ir::Op::reduce;
-    info.where = loc_;
-    info.dtypes = {acc, acc};
-    info.ranks = {1, 0};
-    info.reduce = attr.kind;
-    info.axes = {0};
-    unit_.tables.nodes.push_back(std::move(info));
-    runtime(loop::Runtime::eager, {x_.i64(static_cast<int64_t>(unit_.tables.nodes.size() - 1)), partial.e,
-                                   chunks, x_.i64(1), out.e});
-    Expr v = load_element(x_, acc, out.e, x_.i64(0));
+    Expr v = run_of(partial.e, chunks, acc, attr.kind);
     if (acc != t.dtype) v = scalar_op(x_, ir::Op::convert, t.dtype, {acc}, {v}, [](Expr) {});
     Place s;
     s.kind = Place::scalar;
@@ -101,21 +105,8 @@ void FunctionLowering::map_node(const Node& n) {
     k.loop("i", from, to, Bind::vector, [&](Expr i) {
       std::vector<Expr> at = rows;
       at.push_back(i);
-      Var sum = k.fresh(register_type(acc), "sum"), chain = k.fresh(register_type(acc), "chain");
-      k.set(sum, k.identity(attr.kind, acc));
-      Expr blocks = x.binary(Op::sdiv, x.add(total, x.i64(kBlock - 1)), x.i64(kBlock));
-      k.loop("block", x.i64(0), blocks, Bind::serial, [&](Expr b) {
-        k.set(chain, k.identity(attr.kind, acc));
-        Expr lo = k.keep(x.mul(b, x.i64(kBlock)), "from"), end = x.add(lo, x.i64(kBlock));
-        Expr hi = k.keep(x.select(x.compare(Op::lt, total, end), total, end), "to");
-        k.loop("k", lo, hi, Bind::serial, [&](Expr q) {
-          Expr v = element(at, k.split(q, attr.red));
-          k.set(chain, k.combine(attr.kind, acc, x.var(chain), v));
-        });
-        Expr first = x.compare(Op::eq, b, x.i64(0));
-        k.set(sum, x.select(first, x.var(chain), k.combine(attr.kind, acc, x.var(sum), x.var(chain))));
-      });
-      Expr v = x.var(sum);
+      Expr v = chain(k, attr.kind, acc, total,
+                     [&](Expr q) { return element(at, k.split(q, attr.red)); });
       if (acc != t.dtype) v = scalar_op(x, ir::Op::convert, t.dtype, {acc}, {v}, [](Expr) {});
       k.emit(store_element(x, t.dtype, address, x.add(base, i), v));
     });
@@ -135,12 +126,29 @@ void FunctionLowering::map_node(const Node& n) {
   bind(n.results[0], std::move(out));
 }
 
+// sum_run over n elements of dtype t that lie in a row.
+Expr FunctionLowering::run_of(Expr address, Expr n, DType t, ir::ReduceKind kind) {
+  Place out = allocate(ir::scalar_type(t));
+  loop::NodeInfo info;
+  info.op = ir::Op::reduce;
+  info.where = loc_;
+  info.dtypes = {t, t};
+  info.ranks = {1, 0};
+  info.reduce = kind;
+  info.axes = {0};
+  unit_.tables.nodes.push_back(std::move(info));
+  runtime(loop::Runtime::eager,
+          {x_.i64(static_cast<int64_t>(unit_.tables.nodes.size() - 1)), address, n, x_.i64(1), out.e});
+  return load_element(x_, t, out.e, x_.i64(0));
+}
+
+// ---------------------------------------------------------------- scatter
+
 // scatter(x): targets and values in row-major order of the indices, one after the other.
 void FunctionLowering::scatter_node(const Node& n) {
   const auto& attr = n.get<ir::ScatterAttr>();
   const ir::Region& r = n.regions[0];
   const ir::Type& t = type(n.results[0]);
-  require(KernelBuilder::straight(unit_.module, r), "the body of a scatter has loops of its own");
   // The body may read the very tensor that is added to: then it is not taken.
   std::vector<Value> used = used_in(r);
   bool moves = true;
@@ -149,13 +157,13 @@ void FunctionLowering::scatter_node(const Node& n) {
       moves &= places_[v].kind != Place::memory || places_[v].root != place(n.operands[0]).root;
   Var block = take(n.operands[0], moves);
   Var own = fresh(Ty::i64, "block");
-  runtime(loop::Runtime::unique, {x_.var(block), bytes(t)}, {own});
+  runtime(loop::Runtime::unique, {x_.var(block), bytes(t), here()}, {own});
   Place p = whole(own, t);
+  Expr total = count(attr.dims);
 
   KernelBuilder k(*this);
   Exprs& x = k.x();
   Expr address = k.param(p.e, "out");
-  Expr total = count(attr.dims);
   Expr all = k.param(total, "n");
   // One chunk: the order of the additions is that of the indices.
   k.loop("once", k.lo(), k.hi(), Bind::serial, [&](Expr) {
@@ -178,7 +186,7 @@ void FunctionLowering::scatter_node(const Node& n) {
     });
   });
   k.launch(x_.i64(1), x_.mul(total, x_.i64(k.cost)));
-  bind(n.results[0], std::move(p));
+  bind_element(n.results[0], std::move(p));
 }
 
 }  // namespace tenon::plan

@@ -106,7 +106,7 @@ int FunctionLowering::new_root(Var block) {
 // Memory for a value of type t that lives until the end of the group unless it is bound to a value.
 Place FunctionLowering::allocate(const ir::Type& t) {
   Var block = fresh(Ty::i64, "block");
-  runtime(loop::Runtime::allocate, {bytes(t)}, {block});
+  runtime(loop::Runtime::allocate, {bytes(t), here()}, {block});
   return whole(block, t);
 }
 
@@ -244,6 +244,12 @@ void FunctionLowering::in_view(std::vector<Expr>& args, const Place& p, const ir
 void FunctionLowering::out_view(std::vector<Expr>& args, const Place& p, const ir::Type& t) {
   args.push_back(p.e);
   for (DimId d : t.shape) args.push_back(extent(d));
+}
+
+Expr FunctionLowering::here() {
+  auto& places = unit_.tables.places;
+  if (places.empty() || !(places.back() == loc_)) places.push_back(loc_);
+  return x_.i64(static_cast<int64_t>(places.size()) - 1);
 }
 
 uint32_t FunctionLowering::node_info(ir::Op op, const std::vector<ir::Type>& types) {

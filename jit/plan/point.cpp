@@ -42,8 +42,6 @@ struct Walked {
 
 }  // namespace
 
-void FunctionLowering::row_group(const Group&) { bug("row groups come later"); }
-
 void FunctionLowering::point_group(const Group& g) {
   const std::vector<DimId> shape = type(g.nodes[0]->results[0]).shape;
   const DimId one = unit_.dims.constant(1);
@@ -107,7 +105,7 @@ void FunctionLowering::point_group(const Group& g) {
     if (donor >= 0) {
       reused.insert(donor);
       Var block = fresh(Ty::i64, "block");
-      runtime(loop::Runtime::reuse, {x_.var(roots_[static_cast<size_t>(donor)].block), total_bytes}, {block});
+      runtime(loop::Runtime::reuse, {x_.var(roots_[static_cast<size_t>(donor)].block), total_bytes, here()}, {block});
       out = whole(block, t);
     } else {
       out = allocate(t);

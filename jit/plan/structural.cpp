@@ -68,6 +68,7 @@ void FunctionLowering::view_node(const Node& n) {
     }
     case ir::Op::reshape: {
       for (DimId d : t.shape) extent(d);
+      same_count(from.shape, t.shape);
       if (p.kind == Place::fill) {
         if (t.shape.empty()) p.kind = Place::scalar;
         return bind(result, std::move(p));
@@ -115,6 +116,24 @@ void FunctionLowering::view_node(const Node& n) {
     }
     default: bug("not a view");
   }
+}
+
+// A reshape whose counts only the data knows to be equal.
+void FunctionLowering::same_count(const std::vector<DimId>& from, const std::vector<DimId>& to) {
+  DimId have = unit_.dims.constant(1), want = have;
+  for (DimId d : from) have = unit_.dims.mul(have, d);
+  for (DimId d : to) want = unit_.dims.mul(want, d);
+  if (have == want) return;
+  std::string shape;
+  std::vector<Expr> values;
+  for (DimId d : to) {
+    shape += shape.empty() ? "{}" : ", {}";
+    values.push_back(dim(d));
+  }
+  values.push_back(dim(want));
+  values.push_back(dim(have));
+  trap(x_.compare(Op::ne, dim(have), dim(want)), Code::E0803,
+       "reshape to [" + shape + "] needs {} elements and finds {}", {}, std::move(values));
 }
 
 // Ends the run when [start, start + stride * (extent - 1)] leaves an axis of `shape`. The starts are
@@ -205,7 +224,7 @@ void FunctionLowering::update_node(const Node& n) {
   bool alias = v.kind == Place::memory && x.kind == Place::memory && v.root == x.root && !single;
   Var block = take(n.operands[0], !alias);
   Var own = fresh(Ty::i64, "block");
-  runtime(loop::Runtime::unique, {x_.var(block), bytes(t)}, {own});
+  runtime(loop::Runtime::unique, {x_.var(block), bytes(t), here()}, {own});
   Place p = whole(own, t);
   if (single) {
     Expr index = x_.i64(0);
@@ -225,11 +244,39 @@ void FunctionLowering::update_node(const Node& n) {
 
 // ---------------------------------------------------------------- ahead-of-time kernels
 
+// Affine reads were proved or checked before; this is the last fence before the kernel.
+void FunctionLowering::check_windows(const Node& n) {
+  const auto& spec = *n.get<ir::ContractAttr>().spec;
+  Expr some = kNone;  // nothing is read when a range is empty
+  for (size_t side = 0; side < 2; ++side) {
+    const auto& axes = side == 0 ? spec.a : spec.b;
+    const auto& shape = type(n.operands[side]).shape;
+    for (size_t k = 0; k < axes.size(); ++k) {
+      auto plain = axes[k].plain(unit_.dims);
+      if (plain && spec.range[*plain] == shape[k]) continue;
+      Expr low = dim(axes[k].offset), high = low, size = extent(shape[k]);
+      for (const auto& term : axes[k].terms) {
+        Expr most = x_.mul(x_.add(extent(spec.range[term.index]), x_.i64(-1)), x_.i64(term.coefficient));
+        (term.coefficient < 0 ? low : high) = x_.add(term.coefficient < 0 ? low : high, most);
+      }
+      if (some == kNone) {
+        some = x_.konst(Ty::i1, 1);
+        for (DimId d : spec.range)
+          some = x_.binary(Op::band, some, x_.compare(Op::lt, x_.i64(0), extent(d)));
+        some = keep(some, "some");
+      }
+      const std::string text = "index {} is outside axis " + std::to_string(k) + " of size {}";
+      trap(x_.binary(Op::band, some, x_.compare(Op::lt, low, x_.i64(0))), Code::E0802, text, {}, {low, size});
+      trap(x_.binary(Op::band, some, x_.compare(Op::le, size, high)), Code::E0802, text, {}, {high, size});
+    }
+  }
+}
+
 void FunctionLowering::eager_node(const Node& n) {
   std::vector<ir::Type> types;
   for (Value v : n.operands) types.push_back(type(v));
   for (Value v : n.results) types.push_back(type(v));
-  // Parts of rank 0 have no memory of their own: the kernels see them as one element.
+  if (n.op == ir::Op::contract) check_windows(n);
   std::vector<Place> in, out;
   for (size_t i = 0; i < n.operands.size(); ++i) in.push_back(in_memory(n.operands[i]));
   for (Value v : n.results) out.push_back(allocate(type(v)));
@@ -267,17 +314,15 @@ void FunctionLowering::eager_node(const Node& n) {
     default: bug("not a node for an ahead-of-time kernel");
   }
   runtime(loop::Runtime::eager, std::move(args));
-  for (size_t i = 0; i < out.size(); ++i) {
-    Value v = n.results[i];
-    if (type(v).shape.empty()) {  // the memory goes at the end of the group
-      Place s;
-      s.kind = Place::scalar;
-      s.e = keep(load_element(x_, type(v).dtype, out[i].e, x_.i64(0)), "s");
-      bind(v, std::move(s));
-    } else {
-      bind(v, std::move(out[i]));
-    }
-  }
+  for (size_t i = 0; i < out.size(); ++i) bind_element(n.results[i], std::move(out[i]));
+}
+
+void FunctionLowering::bind_element(Value v, Place p) {
+  if (!type(v).shape.empty()) return bind(v, std::move(p));
+  Place s;  // the memory goes at the end of the group
+  s.kind = Place::scalar;
+  s.e = keep(load_element(x_, type(v).dtype, p.e, x_.i64(0)), "s");
+  bind(v, std::move(s));
 }
 
 // check(bool, shown..) and debug(shown..).

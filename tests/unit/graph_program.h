@@ -71,7 +71,7 @@ class Graph {
     for (Way& w : ways) w.options.verify = true;
     ways[0].name = "all";
     ways[1].name = "one kernel per node";
-    ways[1].options.fuse_points = ways[1].options.fuse_rows = ways[1].options.reuse_buffers = false;
+    ways[1].options.optimise = ways[1].options.fuse_points = ways[1].options.fuse_rows = ways[1].options.reuse_buffers = false;
     ways[2].name = "points only";
     ways[2].options.fuse_rows = false;
     ways[3].name = "cut at random";
