@@ -44,10 +44,10 @@ Again again(Op op) {
     case Op::shr:
     case Op::select:
     case Op::convert:
+    case Op::div:
     case Op::rng:
       return Again::cheap;
-    case Op::div:  // whole numbers can trap; the cost of the others is worth their bytes
-    case Op::rem:
+    case Op::rem:  // costs more than its bytes, as do those that follow
     case Op::fma:
     case Op::pow:
     case Op::floor:
@@ -96,8 +96,10 @@ Again again(Op op) {
 
 void Residuals::defined(const Node& node, Frame& frame) {
   for (Value v : node.results) home_[v] = &frame;
-  if (frame.kind != Frame::direct && again(node.op) != Again::never)
-    cheap_.emplace(node.results[0], node);
+  if (frame.kind == Frame::direct || again(node.op) == Again::never) return;
+  // Dividing whole numbers can trap, which forward code has done already.
+  if (node.op == Op::div && !is_float(forward_.type(node.results[0]).dtype)) return;
+  cheap_.emplace(node.results[0], node);
 }
 
 Value& Residuals::tape(Frame& frame) {
