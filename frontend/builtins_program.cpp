@@ -16,6 +16,8 @@ Val each_float(Elab& e, const std::vector<Val>& vs, Loc loc, F f) {
       e.error(Code::E0401, loc, "the values have different structures: " + e.type_text(v) + " and " +
               (other ? e.type_text(other) : "nothing"));
   };
+  for (auto& x : vs)
+    if (!x) e.error(Code::E0401, loc, "the values have different structures: a part of one is left out of another");
   auto list = [&](auto get) {
     std::vector<Val> out;
     for (size_t i = 0; i < get(v).size(); ++i) {

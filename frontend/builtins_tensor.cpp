@@ -199,6 +199,9 @@ Reduced reduced(Elab& e, const Args& args, std::string_view fn) {
   std::vector<int> axes;
   int rank = static_cast<int>(t.type.rank());
   if (a[1]) {
+    if (auto* x = as<TensorVal>(a[1]); x && x->type.scalar() && is_integer(x->type.dtype))
+      e.error(Code::E0403, a.loc(1), "an axis must be known when compiling, but this is only known when the program runs",
+              "axes and ranks are part of a tensor's type");
     if (a[1]->kind != Value::integer && a[1]->kind != Value::tuple)
       e.error(Code::E0401, a.loc(1), "an axis is an int or a tuple of ints, but this is " + e.type_text(a[1]),
               fn == "max" || fn == "min" ? std::string(fn) + "imum(a, b) takes the greater of two, element by element" : "");

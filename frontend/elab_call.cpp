@@ -76,6 +76,11 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
   b.values.resize(params.size());
   b.locs.assign(params.size(), args.loc);
   std::vector<Note> where{{c.loc, "`" + c.name + "` is defined here"}};
+  for (size_t i = 0; i < params.size(); ++i)
+    for (size_t k = 0; k < i; ++k)
+      if (params[i].id.text == params[k].id.text)
+        error(Code::E0202, params[i].id.loc, "`" + c.name + "` has two parameters named `" + params[i].id.text + "`", "",
+              {{params[k].id.loc, "the first stands here"}});
   size_t at = 0;
   std::vector<Val> rest;
   auto describe = [&] {

@@ -32,6 +32,12 @@ Val Elab::if_expr(const ast::IfExpr& e, const ScopePtr& s, bool want_value) {
     return v;
   };
   if (auto k = known_bool(cond)) return arm(*k ? e.then : e.otherwise);
+  if (want_value && !e.otherwise && !e.then->stmts.empty() && e.then->stmts.back()->kind == ast::Stmt::expr) {
+    // Its last line would be the value: of what, where the condition is false?
+    const ast::Expr& last = *ast::as<ast::ExprStmt>(*e.then->stmts.back()).value;
+    if (last.kind == ast::Expr::int_lit || last.kind == ast::Expr::float_lit || last.kind == ast::Expr::string_lit || last.kind == ast::Expr::name || last.kind == ast::Expr::binary)
+      error(Code::E0401, e.loc, "an `if` without `else` has no value", "say what it is otherwise: else { .. }");
+  }
   if (want_value && !e.otherwise) want_value = false;
   std::set<std::string> names = assigned_names(e.then->stmts);
   if (e.otherwise) names.merge(assigned_names(e.otherwise->stmts));

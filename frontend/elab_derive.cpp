@@ -108,7 +108,7 @@ Val Elab::derive(Wrap kind, const FunctionVal& f, const Args& args, const std::v
 
   // The function of the leaves.
   ir::FnId id;
-  std::unique_ptr<FnCx> mine = new_cx("grad", loc, id);
+  std::unique_ptr<FnCx> mine = new_cx(inner && inner->what == FunctionVal::named ? inner->decl->id.text : "fn", loc, id);
   FnCx* outer = cx;
   mine->pure_only = true;
   mine->training = outer->training;

@@ -597,7 +597,8 @@ Val Elab::bracket(std::vector<Val> elements, const std::vector<Loc>& locs, Loc l
       error(Code::E0303, locs[i], "the elements of a bracket need one shape: this is " + type_text(elements[i]) +
             ", the first is " + type_text(elements[0]), "a tuple (a, b) holds different shapes");
     for (size_t k = 0; k < shape.size(); ++k)
-      require_equal(shape[k], have[k], locs[i], "the elements of a bracket need one shape", "", {});
+      require_equal(shape[k], have[k], locs[i], "the elements of a bracket need one shape", "a tuple (a, b) holds different shapes",
+                    {{locs[0], type_text(elements[0])}});
     std::vector<DimId> row{dims.constant(1)};
     row.insert(row.end(), shape.begin(), shape.end());
     rows.push_back(cx->b.reshape(v, row));
@@ -693,9 +694,33 @@ Val Elab::name_value(const std::string& id, Loc loc, const ScopePtr& s) {
   for (auto& [n, m] : library_index) candidates.push_back(n);
   for (int i = 0; i < kDTypeCount; ++i) candidates.emplace_back(kDTypes[i].name);
   std::erase_if(candidates, [](const std::string& c) { return c.starts_with("_"); });
+  // What newcomers from elsewhere look for; a name of one or two letters is near to everything.
+  static const std::map<std::string_view, std::string_view> kElsewhere = {
+      {"range", "a range is written 0..n"},
+      {"tensor", "a bracket of numbers is a tensor: [1.0, 2.0]"},
+      {"array", "a bracket of numbers is a tensor: [1.0, 2.0]"},
+      {"np", "the library's functions need no prefix: exp(x), sum(x)"},
+      {"torch", "the library's functions need no prefix: exp(x), sum(x)"},
+      {"matmul", "the matrix product is a @ b"},
+      {"dot", "the matrix product is a @ b"},
+      {"append", "xs + [x] is the longer list"},
+      {"item", "a tensor with no axes is a number already"},
+      {"None", "there is no null: a size of 0, or a bool beside the value"},
+      {"Tensor", "a tensor's type is its dtype and sizes: f32[N, 3]"}};
   std::string hint;
-  for (auto& c : near_misses(id, candidates)) hint += (hint.empty() ? "did you mean `" : "`, `") + c;
-  if (!hint.empty()) hint += "`?";
+  if (auto it = kElsewhere.find(id); it != kElsewhere.end()) hint = it->second;
+  if (hint.empty() && id.size() > 2) {
+    for (auto& c : near_misses(id, candidates)) hint += (hint.empty() ? "did you mean `" : "`, `") + c;
+    if (!hint.empty()) hint += "`?";
+  }
+  for (Scope* at = s.get(); at; at = at->parent.get())
+    for (auto& b : at->bindings)
+      if (b.name == "self" && b.value)
+        if (auto* m = as<ModelVal>(b.value))
+          for (auto& f : m->fields)
+            if (f.name == id && !f.value)
+              error(Code::E0601, loc, "`" + id + "` is left out of this " + m->decl->id.text + ": the condition of its `if` is false",
+                    "use it under the same condition");
   error(Code::E0201, loc, "`" + id + "` is not known here", hint);
 }
 

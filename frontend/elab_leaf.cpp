@@ -12,6 +12,12 @@ Elab::Elab(ir::Module& m, SourceMap& s, Texts& t)
 }
 
 void Elab::error(Code code, Loc where, std::string message, std::string hint, std::vector<Note> notes) {
+  // A body that is checked per call may be fine and the call wrong: the message shows both places.
+  for (const Loc& call : calls)
+    if (call.known() && !(call.file == where.file && call.begin <= where.begin && where.end <= call.end)) {
+      notes.push_back({call, "in this call"});
+      break;
+    }
   fail(code, where, std::move(message), std::move(hint), std::move(notes));
 }
 

@@ -184,7 +184,9 @@ Elab::Sizes Elab::require_equal(DimId a, DimId b, Loc loc, const std::string& wh
   auto distance = dims.distance(a, b);
   bool open = dims.has_existential(a) || dims.has_existential(b);
   if ((distance && *distance != 0) || !open) {
-    for (Note& n : size_notes(a, b)) notes.push_back(std::move(n));
+    for (Note& n : size_notes(a, b))
+      if (std::none_of(notes.begin(), notes.end(), [&](const Note& m) { return m.where == n.where; }))
+        notes.push_back(std::move(n));
     error(Code::E0301, loc, what + ": " + dims.text(a) + " against " + dims.text(b), hint, std::move(notes));
   }
   cx->b.at(loc);

@@ -42,7 +42,7 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
       error(Code::E0602, e.id.loc, "`train` has no entry `" + e.id.text + "`", hint);
     }
     for (auto later : kLater)
-      if (later == e.id.text) error(Code::E0602, e.id.loc, "the entry `" + e.id.text + "` is not built yet");
+      if (later == e.id.text) error(Code::E0411, e.id.loc, "the entry `" + e.id.text + "` is not built yet", "training works without it");
     if (!entries.emplace(e.id.text, &e).second) error(Code::E0602, e.id.loc, "the entry `" + e.id.text + "` stands twice");
   }
   auto need = [&](const char* name, const char* hint) {

@@ -101,6 +101,18 @@ void dim_names(const DimExpr* e, std::vector<std::pair<std::string, Loc>>& out) 
   dim_names(e->b, out);
 }
 
+// What an unknown type was meant to be.
+std::string type_hint(const std::string& name) {
+  if (name == "float32" || name == "float64" || name == "float16" || name == "bfloat16")
+    return "it is called " + std::string(name == "bfloat16" ? "bf16" : "f" + name.substr(5)) + " here";
+  if (name == "int8" || name == "int32" || name == "int64" || name == "uint8")
+    return "it is called " + std::string(name == "uint8" ? "u8" : "i" + name.substr(3)) + " here";
+  if (name == "str") return "it is called string here";
+  if (name == "Tensor" || name == "tensor" || name == "Array")
+    return "a tensor's type is its dtype and sizes: f32[N, 3]; a parameter may also go without a type";
+  return "a dtype variable is declared behind the signature: where " + name + ": float (or integer, number, any)";
+}
+
 bool fits(DType d, const std::string& bound) {
   if (bound == "float") return is_float(d);
   if (bound == "integer") return is_integer(d);
@@ -231,8 +243,7 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
     Val named;
     const std::string& first = e.path[0].text;
     if (t.scope && e.path.size() == 1 && !lookup(first, t.scope) && !library_name(first) && !find_builtin(first))
-      error(Code::E0201, e.path[0].loc, "the type `" + first + "` is not known here",
-            "a dtype variable is declared behind the signature: where " + first + ": float (or integer, number, any)");
+      error(Code::E0201, e.path[0].loc, "the type `" + first + "` is not known here", type_hint(first));
     if (t.scope) {
       named = name_value(e.path[0].text, e.path[0].loc, t.scope);
       for (size_t i = 1; i < e.path.size(); ++i) named = member(named, e.path[i], e.loc);
@@ -242,7 +253,7 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
       error(Code::E0401, e.loc, "`" + e.path[0].text + "` is not a type",
             "types are dtypes (f32[N]), int, float, string, models, tuples, records, lists and functions");
     auto* m = as<ModelVal>(v);
-    if (!m || m->decl != c->decl) mismatch("a " + c->decl->id.text);
+    if (!m || m->decl != c->decl) mismatch("a model " + c->decl->id.text);
     return v;
   }
   // A tensor.
@@ -285,7 +296,7 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
   auto need = [&](DimId written, DimId actual, const DimExpr& d, size_t axis) {
     std::vector<Note> notes{{d.loc, "the size `" + std::string(sources.text(d.loc)) + "` is written here"}};
     if (auto it = t.size_where.find(d.id); d.kind == DimExpr::variable && it != t.size_where.end() && !(it->second == d.loc))
-      notes.push_back({it->second, "`" + d.id + "` was bound here, to " + dims.text(written)});
+      notes.push_back({it->second, "`" + d.id + "` was bound here" + (dims.text(written) == d.id ? "" : ", to " + dims.text(written))});
     if (require_equal(actual, written, loc, "axis " + std::to_string(axis) + " of " + what + " has another size than its type says",
                       "", notes) == Sizes::checked)
       checked = true;
@@ -297,7 +308,9 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
     if (d.kind == DimExpr::rest) {
       if (t.rest->size() != extra)
         error(Code::E0303, loc, what + ": `...` stands for " + std::to_string(t.rest->size()) + " axes before and for " +
-              std::to_string(extra) + " here");
+              std::to_string(extra) + " here",
+              "the shapes that `...` stands for are the same wherever it stands; reshape brings one to the other",
+              {{e.loc, "the type is written here"}});
       for (size_t k = 0; k < extra; ++k) need((*t.rest)[k], have.shape[at + k], d, at + k);
       continue;
     }
