@@ -101,6 +101,13 @@ TEST(Dce, WhatIsProvedNotToTrapGoesEverywhere) {
   EXPECT_NE(gather.find("map"), std::string::npos) << gather;
 }
 
+TEST(Dce, AnEmptyAxisHasNoFirstElement) {
+  EXPECT_NE(after({drop_dead_exact}, fn("%6: i64[M] = arg_reduce(%0) max axis=0\nreturn %1")).find("arg_"),
+            std::string::npos);
+  EXPECT_EQ(after({drop_dead_exact}, fn("%6: i64[N, M] = arg_reduce(%4) max axis=2\nreturn %1")),
+            "  return %1\n");
+}
+
 TEST(Dce, DropsDeadCarries) {
   EXPECT_EQ(after({drop_dead}, fn("%6: f32, %7: i64, %8: f32 = for(%2, %2, %1, %2, %1) {\n"
                                   "(%9: i64, %10: f32, %11: i64, %12: f32)\n"
