@@ -129,6 +129,11 @@ bool Traps::here(const Function& fn, const Node& node) {
     case Op::slice:
     case Op::update:
       return !inside(module_, fn, node, constants(fn));
+    case Op::arg_reduce: {  // there is no first of none
+      Dims& dims = const_cast<Dims&>(module_.dims);
+      const DimId size = fn.types[node.operands[0]].shape[node.get<ArgReduceAttr>().axis];
+      return !dims.known_nonnegative(dims.sub(size, dims.constant(1)));
+    }
     case Op::map: {
       const auto& a = node.get<MapAttr>();
       std::vector<DimId> ranges = a.out;
@@ -156,7 +161,6 @@ bool Traps::here(const Function& fn, const Node& node) {
     case Op::transpose:
     case Op::concat:
     case Op::reduce:
-    case Op::arg_reduce:
     case Op::scan:
     case Op::contract:
     case Op::sort:
