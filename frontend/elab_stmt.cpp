@@ -86,6 +86,8 @@ Val Elab::stmt_value(const ast::Stmt& st, const ScopePtr& s, bool want) {
   const ast::Expr& e = *ast::as<ast::ExprStmt>(st).value;
   Val v = e.kind == ast::Expr::if_ ? if_expr(ast::as<ast::IfExpr>(e), s, want) : expr(e, s);
   if (want) return v;
+  const auto* c = e.kind == ast::Expr::call ? &ast::as<ast::Call>(e) : nullptr;
+  if (c && c->callee->kind == ast::Expr::name && ast::as<ast::NameRef>(*c->callee).id == "debug") return unit();
   if (v->kind != Value::unit && v->kind != Value::poison && v->kind != Value::never) {
     std::string hint = "print it, give it a name with let, or remove it";
     if (e.kind == ast::Expr::binary && ast::as<ast::Binary>(e).op == ast::BinaryOp::eq)
