@@ -92,18 +92,10 @@ class Simplifier {
     Attr attr;
   };
   void remember(const Node& n) {
-    switch (n.op) {
-      case Op::constant:
-      case Op::broadcast:
-      case Op::transpose:
-      case Op::reshape:
-      case Op::neg:
-      case Op::not_:
-        defs_[n.results[0]] = {n.op, n.operands, n.attr};
-        break;
-      default:
-        break;  // nobody asks
-    }
+    static constexpr Op kAskedFor[] = {Op::constant, Op::broadcast, Op::transpose,
+                                       Op::reshape,  Op::neg,       Op::not_};
+    if (std::find(std::begin(kAskedFor), std::end(kAskedFor), n.op) != std::end(kAskedFor))
+      defs_[n.results[0]] = {n.op, n.operands, n.attr};
   }
   const Def* def(Value v, Op op) const {
     const auto at = defs_.find(v);
@@ -139,57 +131,53 @@ class Simplifier {
 
   // ---- equal to a value that is there already
   std::optional<Value> same_as(const Node& n) const {
-    const Value result = n.results[0];
-    const auto operand = [&](size_t i) { return n.operands[i]; };
-    const bool whole = is_scalar(n.op) && !is_float(fn_.types[result].dtype);
-    switch (n.op) {
-      case Op::mul:
-        if (is_number(operand(1), 1)) return operand(0);
-        if (is_number(operand(0), 1)) return operand(1);
-        return {};
-      case Op::div:
-        return is_number(operand(1), 1) ? std::optional(operand(0)) : std::nullopt;
-      case Op::sub:
-        return is_number(operand(1), 0) ? std::optional(operand(0)) : std::nullopt;
-      case Op::add:
-        if (whole && is_number(operand(1), 0)) return operand(0);
-        if (whole && is_number(operand(0), 0)) return operand(1);
-        return {};
-      case Op::neg:
-      case Op::not_:
-        if (const Def* d = def(operand(0), n.op)) return d->operands[0];
-        return {};
-      case Op::and_:
-      case Op::or_:
-        if (is_bool(operand(1), n.op == Op::and_)) return operand(0);
-        if (is_bool(operand(0), n.op == Op::and_)) return operand(1);
-        return {};
-      case Op::select:
-        if (operand(1) == operand(2) || is_bool(operand(0), true)) return operand(1);
-        if (is_bool(operand(0), false)) return operand(2);
-        return {};
-      case Op::convert:
-      case Op::broadcast:
-      case Op::reshape: {
-        // Without a change of type; a broadcast of equal shape moves no axis.
-        return fn_.types[operand(0)] == fn_.types[result] ? std::optional(operand(0))
-                                                          : std::nullopt;
-      }
-      case Op::transpose: {
-        const auto& axes = n.get<AxesAttr>().axes;
-        return std::is_sorted(axes.begin(), axes.end()) ? std::optional(operand(0)) : std::nullopt;
-      }
-      case Op::stop_gradient:
-        return operand(0);
-      case Op::concat:
-        return n.operands.size() == 1 ? std::optional(operand(0)) : std::nullopt;
-      case Op::slice:
-        return everything(n, 1) ? std::optional(operand(0)) : std::nullopt;
-      case Op::update:
-        return everything(n, 2) ? std::optional(operand(1)) : std::nullopt;
-      default:
-        return {};  // not on the list
+    if (auto v = same_number(n)) return v;
+    if (auto v = same_truth(n)) return v;
+    return same_view(n);
+  }
+
+  std::optional<Value> same_number(const Node& n) const {
+    if (n.op == Op::neg) {
+      if (const Def* d = def(n.operands[0], Op::neg)) return d->operands[0];
+      return {};
     }
+    if (n.operands.size() != 2) return {};
+    const Value a = n.operands[0], b = n.operands[1];
+    if (n.op == Op::mul && is_number(b, 1)) return a;
+    if (n.op == Op::mul && is_number(a, 1)) return b;
+    if (n.op == Op::div && is_number(b, 1)) return a;
+    if (n.op == Op::sub && is_number(b, 0)) return a;
+    const bool whole = !is_float(fn_.types[n.results[0]].dtype);  // -0.0 + 0.0 is +0.0
+    if (n.op == Op::add && whole && is_number(b, 0)) return a;
+    if (n.op == Op::add && whole && is_number(a, 0)) return b;
+    return {};
+  }
+
+  std::optional<Value> same_truth(const Node& n) const {
+    if (n.op == Op::not_) {
+      if (const Def* d = def(n.operands[0], Op::not_)) return d->operands[0];
+    } else if (n.op == Op::and_ || n.op == Op::or_) {
+      const bool neutral = n.op == Op::and_;
+      if (is_bool(n.operands[1], neutral)) return n.operands[0];
+      if (is_bool(n.operands[0], neutral)) return n.operands[1];
+    } else if (n.op == Op::select) {
+      if (n.operands[1] == n.operands[2] || is_bool(n.operands[0], true)) return n.operands[1];
+      if (is_bool(n.operands[0], false)) return n.operands[2];
+    }
+    return {};
+  }
+
+  std::optional<Value> same_view(const Node& n) const {
+    if (n.operands.empty()) return {};
+    const Value x = n.operands[0];
+    bool same = n.op == Op::stop_gradient || (n.op == Op::concat && n.operands.size() == 1);
+    if (n.op == Op::convert || n.op == Op::broadcast || n.op == Op::reshape)
+      same = fn_.types[x] == fn_.types[n.results[0]];  // a broadcast of equal shape moves no axis
+    if (n.op == Op::transpose)
+      same = std::is_sorted(n.get<AxesAttr>().axes.begin(), n.get<AxesAttr>().axes.end());
+    if (n.op == Op::slice) same = everything(n, 1);
+    if (n.op == Op::update && everything(n, 2)) return n.operands[1];
+    return same ? std::optional(x) : std::nullopt;
   }
   bool everything(const Node& n, size_t first_start) const {
     const auto& a = n.get<SliceAttr>();
@@ -202,24 +190,15 @@ class Simplifier {
   // ---- equal to another node: n is changed; nodes before it go to `out`
   bool becomes(Node& n, Out& out) {
     if (is_scalar(n.op)) return fold(n) || by_power_of_two(n, out) || repeated(n, out);
-    switch (n.op) {
-      case Op::size: {
-        const auto v = dims_.value(n.get<DimAttr>().dim);
-        if (!v) return false;
-        to_constant(n, integer_literal(DType::i64, *v));
-        return true;
-      }
-      case Op::transpose:
-        return transpose(n);
-      case Op::reshape:
-        return reshape(n);
-      case Op::broadcast:
-        return broadcast(n);
-      case Op::contract:
-        return contract(n);
-      default:
-        return false;  // not on the list
+    if (n.op == Op::size) {
+      const auto v = dims_.value(n.get<DimAttr>().dim);
+      if (v) to_constant(n, integer_literal(DType::i64, *v));
+      return v.has_value();
     }
+    if (n.op == Op::transpose) return transpose(n);
+    if (n.op == Op::reshape) return reshape(n);
+    if (n.op == Op::broadcast) return broadcast(n);
+    return n.op == Op::contract && contract(n);
   }
 
   static void to_constant(Node& n, Literal l) {
