@@ -319,6 +319,9 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
         std::string why;
         Val j = join(targets[i], parts[first + i], why);
         const std::string& id = vars[i].scope->bindings[vars[i].at].name;
+        if (!j && vars[i].scope->bindings[vars[i].at].growing)
+          error(Code::E0411, spec.loc, "`" + id + "` changes its size in this loop; that is decided (`_` in its type), but not built yet",
+                "allocate it before the loop and fill it: out[i] = v");
         if (!j)
           error(Code::E0408, spec.loc, "`" + id + "` does not keep its type from one turn of this loop to the next: " + why,
                 "a var has one type; a size that changes in a loop needs a declared `_`");

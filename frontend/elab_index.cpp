@@ -324,6 +324,14 @@ class Elab::IndexNotation {
     }
     // Free of indices: an ordinary scalar.
     if (uses_index(x)) e.error(Code::E0412, x.loc, "this cannot stand in index notation");
+    walk(x, [&](const Expr& y) {
+      if (y.kind != Expr::name) return;
+      const std::string& id = ast::as<ast::NameRef>(y).id;
+      for (int i : closed)
+        if (indices[static_cast<size_t>(i)].name == id && !e.lookup(id, s))
+          e.error(Code::E0412, y.loc, "the index `" + id + "` is used beyond the reach of its reduction",
+                  "a reduction reaches over a product, not over + or a comparison: put the sum into parentheses");
+    });
     Val v = e.expr(x, s);
     if (is_poison(v)) throw Reported{};
     if (auto* t = as<TensorVal>(v); (t && !t->type.scalar()) || v->kind == Value::weak)

@@ -156,6 +156,9 @@ void Elab::stmt(const ast::Stmt& st, const ScopePtr& s) {
       }
       cx->b.at(st.loc);
       bind_pattern(b.pattern, v, b.mutable_, s);
+      if (b.mutable_ && b.type && b.pattern.kind == ast::Pattern::name)
+        for (auto* d : b.type->dims)
+          if (d->kind == ast::DimExpr::wildcard) s->find_here(b.pattern.id.text)->growing = true;
       return;
     }
     case ast::Stmt::index_bind: {

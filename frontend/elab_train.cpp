@@ -15,14 +15,19 @@ constexpr std::string_view kLater[] = {"patience", "log", "checkpoint", "shards"
 
 void Elab::train(const ast::Train& t, const ScopePtr& s) {
   require_effect(t.loc, "`train`");
-  if (t.place->kind != ast::Expr::name)
-    error(Code::E0602, t.place->loc, "`train` takes the name of a var here", "to train a part: var head = net.head, train it, then net.head = head");
-  const std::string id = ast::as<ast::NameRef>(*t.place).id;
+  // `train net.head on d` trains a part: `id` is the var that holds it.
+  const ast::Expr* base = t.place;
+  while (base->kind == ast::Expr::member) base = ast::as<ast::Member>(*base).object;
+  if (base->kind != ast::Expr::name)
+    error(Code::E0602, t.place->loc, "`train` takes a var, or a part of one: net, net.head");
+  const std::string id = ast::as<ast::NameRef>(*base).id;
+  const bool part = base != t.place;
+  const std::string trained_name = part ? "_part" : id;
   Val net = expr(*t.place, s);
   if (is_poison(net)) throw Reported{};
   Binding* b = lookup(id, s);
   if (!b || !b->mutable_)
-    error(Code::E0602, t.place->loc, "`" + id + "` is not a var, so training cannot change it", "define it with `var " + id + " = ..`",
+    error(Code::E0602, base->loc, "`" + id + "` is not a var, so training cannot change it", "define it with `var " + id + " = ..`",
           b ? std::vector<Note>{{b->where, "`" + id + "` is defined here"}} : std::vector<Note>{});
   Val data = expr(*t.data, s);
   if (is_poison(data)) throw Reported{};
@@ -55,10 +60,31 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   // fn(net, params..) = e
   auto function = [&](const ast::Setting& e, std::vector<ast::Param> params, const ast::Expr* body) -> Val {
     auto* l = tree->make<ast::Lambda>(e.value->loc);
-    l->sig.params.push_back({{id, e.id.loc}, nullptr, false, nullptr});
+    l->sig.params.push_back({{trained_name, e.id.loc}, nullptr, false, nullptr});
     for (auto& p : params) l->sig.params.push_back(p);
     l->sig.loc = e.id.loc;
-    l->body.expr = body;
+    if (!part) {
+      l->body.expr = body;
+      return closure(*l, frozen);
+    }
+    // Inside, the var holds the part of that moment: { var net = net; net.head = _part; e }
+    auto name_of = [&](const std::string& n) {
+      auto* r = tree->make<ast::NameRef>(e.id.loc);
+      r->id = n;
+      return r;
+    };
+    auto* copy = tree->make<ast::Bind>(e.id.loc);
+    copy->mutable_ = true;
+    copy->pattern.id = {id, e.id.loc};
+    copy->value = name_of(id);
+    auto* put = tree->make<ast::Assign>(e.id.loc);
+    put->place = t.place;
+    put->value = name_of(trained_name);
+    auto* give_back = tree->make<ast::ExprStmt>(e.id.loc);
+    give_back->value = body;
+    auto* block = tree->make_plain<ast::Block>();
+    block->stmts = {copy, put, give_back};
+    l->body.block = block;
     return closure(*l, frozen);
   };
   const ast::Setting* loss = need("loss", "loss(batch) = cross_entropy(net(batch.x), batch.y)");
@@ -71,7 +97,7 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   const auto& oc = ast::as<ast::Call>(*opt->value);
   auto* call_tree = tree->make<ast::Call>(oc.loc);
   auto* net_ref = tree->make<ast::NameRef>(oc.loc);
-  net_ref->id = id;
+  net_ref->id = trained_name;
   call_tree->callee = oc.callee;
   call_tree->args.push_back({std::nullopt, net_ref});
   for (auto& a : oc.args) call_tree->args.push_back(a);
