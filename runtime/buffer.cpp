@@ -1,16 +1,16 @@
-// The arena behind Buffer. Freed memory is kept and handed out again, since the first touch of fresh
-// pages costs many times what a kernel does with them (cpu.md 1): small blocks in size classes cut from
-// chunks of 2 MB, large ones as mappings of their own, both on huge pages where the system has them.
+// The arena behind Buffer. Freed memory is kept and handed out again, since the first touch of
+// fresh pages costs many times what a kernel does with them (cpu.md 1): small blocks in size
+// classes cut from chunks of 2 MB, large ones as mappings of their own, both on huge pages where
+// the system has them.
 #include "runtime/buffer.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstring>
 #include <mutex>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <unordered_map>
 #include <vector>
 
@@ -34,14 +34,17 @@ std::string readable(size_t bytes) {
 }
 
 [[noreturn]] void refuse(size_t asked, size_t available) {
-  throw Trap(Code::E0805, readable(asked) + " are asked for, and " + readable(available) +
-                              " are available");
+  throw Trap(Code::E0805,
+             readable(asked) + " are asked for, and " + readable(available) + " are available",
+             "smaller sizes or batches need less");
 }
 
 // What the machine could give: its memory, or less where a control group says so.
 size_t machine_limit() {
-  size_t limit = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+  size_t limit =
+      static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  for (const char* path :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
     if (std::FILE* f = std::fopen(path, "r")) {
       unsigned long long v = 0;
       if (std::fscanf(f, "%llu", &v) == 1 && v > 0) limit = std::min<size_t>(limit, v);
@@ -125,8 +128,8 @@ class Arena {
   static std::byte* map(size_t size) {
     // Aligned to a huge page, by cutting off what stands over.
     size_t total = size + kChunk;
-    void* p = mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
+    void* p = mmap(nullptr, total, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) refuse(size, 0);
     auto at = reinterpret_cast<uintptr_t>(p);
     uintptr_t begin = (at + kChunk - 1) / kChunk * kChunk;
@@ -183,7 +186,8 @@ boost::intrusive_ptr<Buffer> Buffer::allocate(size_t bytes) {
   return boost::intrusive_ptr<Buffer>(b);
 }
 
-boost::intrusive_ptr<Buffer> Buffer::borrow(void* data, size_t bytes, std::function<void()> release) {
+boost::intrusive_ptr<Buffer> Buffer::borrow(void* data, size_t bytes,
+                                            std::function<void()> release) {
   auto* b = new Buffer;
   b->data_ = static_cast<std::byte*>(data);
   b->size_ = bytes;

@@ -178,7 +178,8 @@ std::vector<Tensor> Engine::run(ir::FnId fn, std::span<const int64_t> sizes,
     Loc where{};
     if (pc && r.frame) where = r.frame->code->locs[pc - r.frame->code->instrs.data()];
     unwind(r);
-    fail(Code::E0805, where, "there is not enough memory", {}, {}, Fault::data);
+    fail(Code::E0805, where, "there is not enough memory for this step",
+         "smaller sizes or batches need less", {}, Fault::data);
   } catch (...) {
     unwind(r);
     throw;
