@@ -1,17 +1,17 @@
-// Speed of the eager kernels beside the machine's peak, measured in the same run (no figure carries over
-// from one machine to another; shares of the peak do). Not part of CI. Build and run by hand:
+// Speed of the eager kernels beside the machine's peak, measured in the same run (no figure carries
+// over from one machine to another; shares of the peak do). Not part of CI. Build and run by hand:
 //   ninja tenon_kernels tenon_runtime tenon_support
 //   g++ -std=c++20 -O2 -march=x86-64-v4 -ffp-contract=off -I. tests/bench/kernels_bench.cpp \
-//     $B/kernels/libtenon_kernels.a $B/runtime/libtenon_runtime.a $B/support/libtenon_support.a -lpthread
+//     $B/kernels/libtenon_kernels.a $B/runtime/libtenon_runtime.a $B/support/libtenon_support.a
+//     -lpthread
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <immintrin.h>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <immintrin.h>
 
 #include "kernels/cpu/kernels.h"
 
@@ -60,7 +60,8 @@ int main() {
   std::vector<double> peak;
   auto zeros = [](const Extents& s) {
     Tensor t(DType::f32, s);
-    for (int64_t i = 0; i < t.count(); ++i) t.data<float>()[i] = static_cast<float>(i % 17) * 0.125f - 1.0f;
+    for (int64_t i = 0; i < t.count(); ++i)
+      t.data<float>()[i] = static_cast<float>(i % 17) * 0.125f - 1.0f;
     return t;
   };
   auto product = [&](int64_t M, int64_t N, int64_t K, Threads& threads, const char* kind) {
@@ -70,10 +71,13 @@ int main() {
     Tensor c(DType::f32, {M, N});
     char name[80];
     std::snprintf(name, sizeof name, "matmul %s %ldx%ldx%ld %dT", kind, M, N, K, threads.count());
-    rows.push_back({name, 2.0 * static_cast<double>(M * N * K), [=, &threads]() mutable {
-                      kernels::MatmulArgs m{a.raw(), b.raw(), c.raw(), 1, M, N, K, 0, a.strides[0], a.strides[1], 0, b.strides[0], b.strides[1], 0, N};
-                      kernels::matmul(DType::f32, m, threads);
-                    }});
+    rows.push_back(
+        {name, 2.0 * static_cast<double>(M * N * K), [=, &threads]() mutable {
+           kernels::MatmulArgs m{
+               a.raw(), b.raw(),      c.raw(),      1, M, N, K, 0, a.strides[0], a.strides[1],
+               0,       b.strides[0], b.strides[1], 0, N};
+           kernels::matmul(DType::f32, m, threads);
+         }});
   };
   for (int64_t n : {64, 128, 256, 512, 1024}) product(n, n, n, one, "nn");
   for (int64_t n : {256, 512, 1024}) product(n, n, n, two, "nn");
@@ -87,11 +91,13 @@ int main() {
 
   auto point = [&](const char* name, ir::Op op, int64_t n, int in) {
     Tensor x = zeros({n}), y = zeros({n}), out(DType::f32, {n});
-    rows.push_back({name, 4.0 * static_cast<double>(n) * (in + 1), [=]() mutable {
+    rows.push_back({name, 4.0 * static_cast<double>(n) * (in + 1),
+                    [=]() mutable {
                       std::vector<kernels::View> v{x};
                       if (in == 2) v.push_back(y);
                       kernels::run_point(op, v, out, one);
-                    }, false});
+                    },
+                    false});
   };
   point("add 4096", ir::Op::add, 4096, 2);
   point("add 1M", ir::Op::add, 1 << 20, 2);
@@ -105,10 +111,20 @@ int main() {
     // softmax over rows: max, exp(x - max), sum, divide
     const int64_t B = 256, D = 512;
     Tensor x = zeros({B, D}), m(DType::f32, {B}), e(DType::f32, {B, D}), s(DType::f32, {B});
-    auto p1 = std::make_shared<kernels::PointProgram>(), p2 = std::make_shared<kernels::PointProgram>();
-    { int a = p1->input(DType::f32), b = p1->input(DType::f32); p1->result(p1->op(ir::Op::exp, {p1->op(ir::Op::sub, {a, b})})); p1->finish(); }
-    { int a = p2->input(DType::f32), b = p2->input(DType::f32); p2->result(p2->op(ir::Op::div, {a, b})); p2->finish(); }
-    rows.push_back({"softmax 256x512 (x read, y written)", 8.0 * B * D, [=]() mutable {
+    auto p1 = std::make_shared<kernels::PointProgram>(),
+         p2 = std::make_shared<kernels::PointProgram>();
+    {
+      int a = p1->input(DType::f32), b = p1->input(DType::f32);
+      p1->result(p1->op(ir::Op::exp, {p1->op(ir::Op::sub, {a, b})}));
+      p1->finish();
+    }
+    {
+      int a = p2->input(DType::f32), b = p2->input(DType::f32);
+      p2->result(p2->op(ir::Op::div, {a, b}));
+      p2->finish();
+    }
+    rows.push_back({"softmax 256x512 (x read, y written)", 8.0 * B * D,
+                    [=]() mutable {
                       const int axis[1] = {1};
                       const int64_t st[2] = {D, 1}, col[2] = {1, 0};
                       kernels::reduce(ir::ReduceKind::max, x, axis, m, one);
@@ -118,25 +134,46 @@ int main() {
                       kernels::reduce(ir::ReduceKind::sum, e, axis, s, one);
                       kernels::PointOperand in2[] = {{e.raw(), st}, {s.raw(), col}};
                       kernels::run_points(*p2, {B, D}, in2, out, {}, one);
-                    }, false});
-    rows.push_back({"max of rows 256x512", 4.0 * B * D, [=]() mutable { const int axis[1] = {1}; kernels::reduce(ir::ReduceKind::max, x, axis, m, one); }, false});
-    rows.push_back({"exp(x - row) 256x512", 8.0 * B * D, [=]() mutable {
+                    },
+                    false});
+    rows.push_back({"max of rows 256x512", 4.0 * B * D,
+                    [=]() mutable {
+                      const int axis[1] = {1};
+                      kernels::reduce(ir::ReduceKind::max, x, axis, m, one);
+                    },
+                    false});
+    rows.push_back({"exp(x - row) 256x512", 8.0 * B * D,
+                    [=]() mutable {
                       const int64_t st[2] = {D, 1}, col[2] = {1, 0};
                       kernels::PointOperand in1[] = {{x.raw(), st}, {m.raw(), col}};
                       kernels::PointResult out[] = {{e.raw(), nullptr}};
                       kernels::run_points(*p1, {B, D}, in1, out, {}, one);
-                    }, false});
-    rows.push_back({"x / row 256x512", 8.0 * B * D, [=]() mutable {
+                    },
+                    false});
+    rows.push_back({"x / row 256x512", 8.0 * B * D,
+                    [=]() mutable {
                       const int64_t st[2] = {D, 1}, col[2] = {1, 0};
                       kernels::PointOperand in1[] = {{x.raw(), st}, {m.raw(), col}};
                       kernels::PointResult out[] = {{e.raw(), nullptr}};
                       kernels::run_points(*p2, {B, D}, in1, out, {}, one);
-                    }, false});
-    rows.push_back({"sum of rows 256x512", 4.0 * B * D, [=]() mutable { const int axis[1] = {1}; kernels::reduce(ir::ReduceKind::sum, x, axis, m, one); }, false});
+                    },
+                    false});
+    rows.push_back({"sum of rows 256x512", 4.0 * B * D,
+                    [=]() mutable {
+                      const int axis[1] = {1};
+                      kernels::reduce(ir::ReduceKind::sum, x, axis, m, one);
+                    },
+                    false});
     Tensor c(DType::f32, {D});
-    rows.push_back({"sum of columns 256x512", 4.0 * B * D, [=]() mutable { const int axis[1] = {0}; kernels::reduce(ir::ReduceKind::sum, x, axis, c, one); }, false});
+    rows.push_back({"sum of columns 256x512", 4.0 * B * D,
+                    [=]() mutable {
+                      const int axis[1] = {0};
+                      kernels::reduce(ir::ReduceKind::sum, x, axis, c, one);
+                    },
+                    false});
     Tensor t = x.transposed(std::vector<int>{1, 0}), u(DType::f32, {D, B});
-    rows.push_back({"transpose 256x512", 8.0 * B * D, [=]() mutable { kernels::copy(t, u, one); }, false});
+    rows.push_back(
+        {"transpose 256x512", 8.0 * B * D, [=]() mutable { kernels::copy(t, u, one); }, false});
   }
   {
     // conv 3x3, 16x16 with 32 channels to 64, four images
@@ -148,8 +185,10 @@ int main() {
       a.offset = 0;
       return a;
     };
-    ir::ContractSpec spec{{}, {at({{0, 1}}), at({{1, 1}, {4, 1}}), at({{2, 1}, {5, 1}}), at({{6, 1}})},
-                          {at({{4, 1}}), at({{5, 1}}), at({{6, 1}}), at({{3, 1}})}, {0, 1, 2, 3}};
+    ir::ContractSpec spec{{},
+                          {at({{0, 1}}), at({{1, 1}, {4, 1}}), at({{2, 1}, {5, 1}}), at({{6, 1}})},
+                          {at({{4, 1}}), at({{5, 1}}), at({{6, 1}}), at({{3, 1}})},
+                          {0, 1, 2, 3}};
     rows.push_back({"conv 3x3 4x14x14x32 to 64", 2.0 * N * P * P * O * 9 * C, [=]() mutable {
                       const std::vector<int64_t> range{N, P, P, O, 3, 3, C};
                       kernels::contract(spec, range, {}, {}, x, w, y, one);
@@ -157,7 +196,12 @@ int main() {
   }
   {
     Tensor s(DType::f32, {1});
-    rows.push_back({"add of one element (calls)", 1, [=]() mutable { std::vector<kernels::View> v{s, s}; kernels::run_point(ir::Op::add, v, s, one); }, false});
+    rows.push_back({"add of one element (calls)", 1,
+                    [=]() mutable {
+                      std::vector<kernels::View> v{s, s};
+                      kernels::run_point(ir::Op::add, v, s, one);
+                    },
+                    false});
   }
 
   for (int round = 0; round < 60; ++round) {
@@ -174,13 +218,20 @@ int main() {
     }
   }
   auto best = [](std::vector<double>& v) { return *std::max_element(v.begin(), v.end()); };
-  auto median = [](std::vector<double>& v) { std::sort(v.begin(), v.end()); return v[v.size() / 2]; };
+  auto median = [](std::vector<double>& v) {
+    std::sort(v.begin(), v.end());
+    return v[v.size() / 2];
+  };
   const double top = best(peak), middle = median(peak);
   std::printf("peak of one thread: %.0f GF best, %.0f median\n", top * 1e-9, middle * 1e-9);
   for (Row& r : rows) {
     const double b = best(r.rates), m = median(r.rates);
     const bool pair = r.name.ends_with("2T");
-    if (r.flops) std::printf("%-38s %7.1f GF best (%5.1f %% of the peak), %7.1f median\n", r.name.c_str(), b * 1e-9, 100 * b / top / (pair ? 2 : 1), m * 1e-9);
-    else std::printf("%-38s %7.2f GB/s best, %7.2f median; %.3f us\n", r.name.c_str(), b * 1e-9, m * 1e-9, r.work / b * 1e6);
+    if (r.flops)
+      std::printf("%-38s %7.1f GF best (%5.1f %% of the peak), %7.1f median\n", r.name.c_str(),
+                  b * 1e-9, 100 * b / top / (pair ? 2 : 1), m * 1e-9);
+    else
+      std::printf("%-38s %7.2f GB/s best, %7.2f median; %.3f us\n", r.name.c_str(), b * 1e-9,
+                  m * 1e-9, r.work / b * 1e6);
   }
 }

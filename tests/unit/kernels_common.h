@@ -2,9 +2,8 @@
 // several numbers of threads.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstring>
+#include <gtest/gtest.h>
 #include <random>
 
 #include "kernels/cpu/kernels.h"
@@ -18,21 +17,32 @@ using kernels::View;
 
 inline std::mt19937_64 rng(42);
 
-inline int64_t between(int64_t a, int64_t b) { return std::uniform_int_distribution<int64_t>(a, b)(rng); }
+inline int64_t between(int64_t a, int64_t b) {
+  return std::uniform_int_distribution<int64_t>(a, b)(rng);
+}
 
 // Numbers of all sizes, with zeros of both signs, infinities and NaN now and then.
 template <class T>
 T draw(bool wild) {
   if constexpr (std::is_floating_point_v<T>) {
     switch (wild ? between(0, 19) : 19) {
-      case 0: return T{0};
-      case 1: return -T{0};
-      case 2: return std::numeric_limits<T>::infinity();
-      case 3: return -std::numeric_limits<T>::infinity();
-      case 4: return std::numeric_limits<T>::quiet_NaN();
-      case 5: return std::numeric_limits<T>::denorm_min();
-      case 6: return static_cast<T>(std::ldexp(std::normal_distribution<double>()(rng), static_cast<int>(between(-60, 60))));
-      default: return static_cast<T>(std::normal_distribution<double>()(rng));
+      case 0:
+        return T{0};
+      case 1:
+        return -T{0};
+      case 2:
+        return std::numeric_limits<T>::infinity();
+      case 3:
+        return -std::numeric_limits<T>::infinity();
+      case 4:
+        return std::numeric_limits<T>::quiet_NaN();
+      case 5:
+        return std::numeric_limits<T>::denorm_min();
+      case 6:
+        return static_cast<T>(std::ldexp(std::normal_distribution<double>()(rng),
+                                         static_cast<int>(between(-60, 60))));
+      default:
+        return static_cast<T>(std::normal_distribution<double>()(rng));
     }
   } else {
     return between(0, 3) == 0 ? static_cast<T>(rng()) : static_cast<T>(between(-5, 5));
@@ -44,9 +54,12 @@ inline void fill_with_draws(Tensor& t, bool wild) {
     using S = scalar::Storage<kT>;
     S* p = t.data<S>();
     for (int64_t i = 0; i < t.count(); ++i) {
-      if constexpr (kT == DType::boolean) p[i] = static_cast<S>(between(0, 1));
-      else if constexpr (kT == DType::f16 || kT == DType::bf16) p[i] = scalar::store_plain<kT>(draw<float>(wild));
-      else p[i] = draw<S>(wild);
+      if constexpr (kT == DType::boolean)
+        p[i] = static_cast<S>(between(0, 1));
+      else if constexpr (kT == DType::f16 || kT == DType::bf16)
+        p[i] = scalar::store_plain<kT>(draw<float>(wild));
+      else
+        p[i] = draw<S>(wild);
     }
   });
 }

@@ -1,5 +1,5 @@
-// Slow, obvious versions of the eager kernels, written from docs/semantics.md alone: element by element,
-// over any strides, on the plain machine. What the kernels are compared with, bit for bit.
+// Slow, obvious versions of the eager kernels, written from docs/semantics.md alone: element by
+// element, over any strides, on the plain machine. What the kernels are compared with, bit for bit.
 #pragma once
 
 #include <algorithm>
@@ -37,7 +37,8 @@ T sum_run(const std::vector<T>& x, T identity, const std::function<T(T, T)>& op)
   std::vector<T> results;
   for (size_t c = 0; c < x.size(); c += 16384) {
     std::vector<T> p(64, identity);
-    for (size_t k = c; k < std::min(x.size(), c + 16384); ++k) p[(k - c) % 64] = op(p[(k - c) % 64], x[k]);
+    for (size_t k = c; k < std::min(x.size(), c + 16384); ++k)
+      p[(k - c) % 64] = op(p[(k - c) % 64], x[k]);
     for (size_t h = 32; h >= 1; h /= 2)
       for (size_t j = 0; j < h; ++j) p[j] = op(p[j], p[j + h]);
     results.push_back(p[0]);
@@ -82,7 +83,8 @@ T fma_run(const std::vector<T>& a, const std::vector<T>& b) {
   std::vector<T> results;
   for (size_t c = 0; c < a.size(); c += 16384) {
     std::vector<T> p(64, T{});
-    for (size_t k = c; k < std::min(a.size(), c + 16384); ++k) p[(k - c) % 64] = std::fma(a[k], b[k], p[(k - c) % 64]);
+    for (size_t k = c; k < std::min(a.size(), c + 16384); ++k)
+      p[(k - c) % 64] = std::fma(a[k], b[k], p[(k - c) % 64]);
     for (size_t h = 32; h >= 1; h /= 2)
       for (size_t j = 0; j < h; ++j) p[j] = p[j] + p[j + h];
     results.push_back(p[0]);
@@ -94,11 +96,17 @@ template <class T>
 T combine(ReduceKind kind, T a, T b) {
   scalar::Plain m;
   switch (kind) {
-    case ReduceKind::sum: return m.add(a, b);
-    case ReduceKind::prod: return m.mul(a, b);
-    case ReduceKind::max: return (b > a || b != b) ? b : a;
-    case ReduceKind::min: return (b < a || b != b) ? b : a;
-    case ReduceKind::any: case ReduceKind::all: break;
+    case ReduceKind::sum:
+      return m.add(a, b);
+    case ReduceKind::prod:
+      return m.mul(a, b);
+    case ReduceKind::max:
+      return (b > a || b != b) ? b : a;
+    case ReduceKind::min:
+      return (b < a || b != b) ? b : a;
+    case ReduceKind::any:
+    case ReduceKind::all:
+      break;
   }
   return a;
 }
@@ -106,11 +114,17 @@ template <class T>
 T identity(ReduceKind kind) {
   using L = std::numeric_limits<T>;
   switch (kind) {
-    case ReduceKind::sum: return T{0};
-    case ReduceKind::prod: return T{1};
-    case ReduceKind::max: return L::has_infinity ? -L::infinity() : L::lowest();
-    case ReduceKind::min: return L::has_infinity ? L::infinity() : L::max();
-    case ReduceKind::any: case ReduceKind::all: break;
+    case ReduceKind::sum:
+      return T{0};
+    case ReduceKind::prod:
+      return T{1};
+    case ReduceKind::max:
+      return L::has_infinity ? -L::infinity() : L::lowest();
+    case ReduceKind::min:
+      return L::has_infinity ? L::infinity() : L::max();
+    case ReduceKind::any:
+    case ReduceKind::all:
+      break;
   }
   return T{};
 }
@@ -120,7 +134,9 @@ template <class T>
 Tensor reduce(ReduceKind kind, const Tensor& x, const std::vector<int>& axes) {
   std::vector<int> run, col;
   int trailing = 0;
-  while (trailing < static_cast<int>(axes.size()) && axes[axes.size() - 1 - static_cast<size_t>(trailing)] == x.rank() - 1 - trailing) ++trailing;
+  while (trailing < static_cast<int>(axes.size()) &&
+         axes[axes.size() - 1 - static_cast<size_t>(trailing)] == x.rank() - 1 - trailing)
+    ++trailing;
   for (int a : axes) (a >= x.rank() - trailing ? run : col).push_back(a);
   Extents kept, kept_shape, run_shape, col_shape;
   for (int i = 0; i < x.rank(); ++i)
@@ -136,7 +152,8 @@ Tensor reduce(ReduceKind kind, const Tensor& x, const std::vector<int>& axes) {
   for (int64_t o = 0; o < kept_shape.product(); ++o) {
     auto at_kept = position(o, kept_shape);
     std::vector<int64_t> at(static_cast<size_t>(x.rank()));
-    for (int i = 0; i < kept.size(); ++i) at[static_cast<size_t>(kept[i])] = at_kept[static_cast<size_t>(i)];
+    for (int i = 0; i < kept.size(); ++i)
+      at[static_cast<size_t>(kept[i])] = at_kept[static_cast<size_t>(i)];
     std::vector<T> outer;
     for (int64_t c = 0; c < col_shape.product(); ++c) {
       auto at_col = position(c, col_shape);
@@ -155,13 +172,16 @@ Tensor reduce(ReduceKind kind, const Tensor& x, const std::vector<int>& axes) {
 }
 
 template <class T>
-Tensor contract(const ir::ContractSpec& spec, const std::vector<int64_t>& range, const Tensor& a, const Tensor& b) {
+Tensor contract(const ir::ContractSpec& spec, const std::vector<int64_t>& range, const Tensor& a,
+                const Tensor& b) {
   Extents shape, sum_shape;
   std::vector<int> sums;
   for (uint8_t i : spec.out) shape.push_back(range[i]);
   std::vector<bool> in_a(range.size()), in_b(range.size());
-  for (auto& x : spec.a) for (auto& t : x.terms) in_a[t.index] = true;
-  for (auto& x : spec.b) for (auto& t : x.terms) in_b[t.index] = true;
+  for (auto& x : spec.a)
+    for (auto& t : x.terms) in_a[t.index] = true;
+  for (auto& x : spec.b)
+    for (auto& t : x.terms) in_b[t.index] = true;
   bool free = false;
   for (uint8_t i : spec.out) free |= !(in_a[i] && in_b[i]);
   for (size_t i = 0; i < range.size(); ++i)
@@ -174,7 +194,8 @@ Tensor contract(const ir::ContractSpec& spec, const std::vector<int64_t>& range,
   auto read = [&](const std::vector<ir::Affine>& axes, const Tensor& x) {
     int64_t o = 0;
     for (size_t i = 0; i < axes.size(); ++i)
-      for (auto& t : axes[i].terms) o += t.coefficient * at[t.index] * x.strides[static_cast<int>(i)];
+      for (auto& t : axes[i].terms)
+        o += t.coefficient * at[t.index] * x.strides[static_cast<int>(i)];
     return x.data<T>()[o];
   };
   for (int64_t o = 0; o < shape.product(); ++o) {

@@ -1,6 +1,6 @@
 // rooms: support ir runtime kernels
-// The eager kernels against the slow references, bit for bit: random shapes and strides, both objects,
-// and 1, 2, 3 and 8 threads.
+// The eager kernels against the slow references, bit for bit: random shapes and strides, both
+// objects, and 1, 2, 3 and 8 threads.
 #include "tests/unit/kernels_common.h"
 
 using namespace tenon;
@@ -19,7 +19,8 @@ void check_reduce(DType t, ir::ReduceKind kind, const Tensor& x, const std::vect
     std::string shape, which;
     for (int64_t n : x.shape) shape += std::to_string(n) + " ";
     for (int a : axes) which += std::to_string(a) + " ";
-    ASSERT_TRUE(same_bits(got, want)) << name(t) << " " << ir::name(kind) << " of " << shape << "over " << which;
+    ASSERT_TRUE(same_bits(got, want))
+        << name(t) << " " << ir::name(kind) << " of " << shape << "over " << which;
   });
 }
 
@@ -27,7 +28,8 @@ TEST(Kernels, ReduceFollowsTheWrittenOrder) {
   using ir::ReduceKind;
   for (int turn = 0; turn < 150; ++turn) {
     const int rank = static_cast<int>(between(1, 4));
-    const Extents shape = turn % 10 == 0 ? random_shape(std::min(rank, 2), 700) : random_shape(rank, 24);
+    const Extents shape =
+        turn % 10 == 0 ? random_shape(std::min(rank, 2), 700) : random_shape(rank, 24);
     std::vector<int> axes;
     for (int i = 0; i < shape.size(); ++i)
       if (between(0, 1)) axes.push_back(i);
@@ -50,14 +52,17 @@ TEST(Kernels, LongReductionsFollowTheWrittenOrder) {
       check_reduce<double>(DType::f64, kind, random_tensor(DType::f64, {n}), {0});
     }
     check_reduce<float>(DType::f32, kind, random_tensor(DType::f32, {3, 20000}), {1});
-    check_reduce<float>(DType::f32, kind, random_tensor(DType::f32, {20000, 3}).transposed(std::vector<int>{1, 0}), {1});
+    check_reduce<float>(DType::f32, kind,
+                        random_tensor(DType::f32, {20000, 3}).transposed(std::vector<int>{1, 0}),
+                        {1});
     check_reduce<float>(DType::f32, kind, random_tensor(DType::f32, {70000, 3}), {0});
     check_reduce<float>(DType::f32, kind, random_tensor(DType::f32, {1000, 130}), {0});
     check_reduce<float>(DType::f32, kind, random_tensor(DType::f32, {40, 30, 20, 10}), {0, 2});
     check_reduce<float>(DType::f32, kind, random_tensor(DType::f32, {40, 30, 20, 10}), {0, 1, 3});
   }
   // Over a million: chunks of chunks.
-  check_reduce<float>(DType::f32, ir::ReduceKind::sum, random_tensor(DType::f32, {16384 * 70}), {0});
+  check_reduce<float>(DType::f32, ir::ReduceKind::sum, random_tensor(DType::f32, {16384 * 70}),
+                      {0});
 }
 
 TEST(Kernels, SixteenBitFloatsAccumulateInF32) {
@@ -66,14 +71,16 @@ TEST(Kernels, SixteenBitFloatsAccumulateInF32) {
     Tensor wide(DType::f32, {300, 40});
     scalar::visit_dtype(t, [&]<DType kT>() {
       if constexpr (kT == DType::f16 || kT == DType::bf16)
-        for (int64_t i = 0; i < x.count(); ++i) wide.data<float>()[i] = scalar::load_plain<kT>(x.data<uint16_t>()[i]);
+        for (int64_t i = 0; i < x.count(); ++i)
+          wide.data<float>()[i] = scalar::load_plain<kT>(x.data<uint16_t>()[i]);
     });
     for (const std::vector<int>& axes : {std::vector<int>{0}, {1}, {0, 1}}) {
       Tensor sum = reference::reduce<float>(ir::ReduceKind::sum, wide, axes);
       Tensor want(t, sum.shape);
       scalar::visit_dtype(t, [&]<DType kT>() {
         if constexpr (kT == DType::f16 || kT == DType::bf16)
-          for (int64_t i = 0; i < sum.count(); ++i) want.data<uint16_t>()[i] = scalar::store_plain<kT>(sum.data<float>()[i]);
+          for (int64_t i = 0; i < sum.count(); ++i)
+            want.data<uint16_t>()[i] = scalar::store_plain<kT>(sum.data<float>()[i]);
       });
       everywhere([&](Threads& threads) {
         Tensor got(t, sum.shape);
@@ -114,8 +121,8 @@ ir::Affine at(std::vector<std::pair<int, int64_t>> terms) {
 }
 
 template <class T>
-void check_contract(DType t, const ir::ContractSpec& spec, const std::vector<int64_t>& range, const Tensor& a,
-                    const Tensor& b, const std::string& what) {
+void check_contract(DType t, const ir::ContractSpec& spec, const std::vector<int64_t>& range,
+                    const Tensor& a, const Tensor& b, const std::string& what) {
   const Tensor want = reference::contract<T>(spec, range, a, b);
   everywhere([&](Threads& threads) {
     Tensor got(t, want.shape);
@@ -127,8 +134,10 @@ void check_contract(DType t, const ir::ContractSpec& spec, const std::vector<int
 TEST(Kernels, MatrixProductsInEveryTransposition) {
   for (int turn = 0; turn < 80; ++turn) {
     const bool large = turn % 20 == 0;
-    const int64_t M = large ? between(1, 150) : between(0, 40), N = large ? between(1, 200) : between(0, 90);
-    const int64_t K = large ? between(1, 1500) : between(0, 150), B = turn % 4 == 0 ? between(1, 4) : 0;
+    const int64_t M = large ? between(1, 150) : between(0, 40),
+                  N = large ? between(1, 200) : between(0, 90);
+    const int64_t K = large ? between(1, 1500) : between(0, 150),
+                  B = turn % 4 == 0 ? between(1, 4) : 0;
     // indices: 0 m, 1 n, 2 k, 3 batch
     std::vector<int64_t> range{M, N, K};
     std::vector<int> axes_a{0, 2}, axes_b{2, 1}, axes_out{0, 1};
@@ -143,22 +152,31 @@ TEST(Kernels, MatrixProductsInEveryTransposition) {
     std::shuffle(axes_out.begin(), axes_out.end(), rng);
     ir::ContractSpec spec;
     Extents sa, sb;
-    for (int i : axes_a) spec.a.push_back(at({{i, 1}})), sa.push_back(range[static_cast<size_t>(i)]);
-    for (int i : axes_b) spec.b.push_back(at({{i, 1}})), sb.push_back(range[static_cast<size_t>(i)]);
+    for (int i : axes_a)
+      spec.a.push_back(at({{i, 1}})), sa.push_back(range[static_cast<size_t>(i)]);
+    for (int i : axes_b)
+      spec.b.push_back(at({{i, 1}})), sb.push_back(range[static_cast<size_t>(i)]);
     for (int i : axes_out) spec.out.push_back(static_cast<uint8_t>(i));
-    const std::string what = std::to_string(M) + " " + std::to_string(N) + " " + std::to_string(K) + " batch " + std::to_string(B);
+    const std::string what = std::to_string(M) + " " + std::to_string(N) + " " + std::to_string(K) +
+                             " batch " + std::to_string(B);
     const bool wild = !large && turn % 3 == 0;
-    check_contract<float>(DType::f32, spec, range, random_view(DType::f32, sa, wild), random_view(DType::f32, sb, wild), what);
-    if (turn % 2) check_contract<double>(DType::f64, spec, range, random_view(DType::f64, sa), random_view(DType::f64, sb), what);
+    check_contract<float>(DType::f32, spec, range, random_view(DType::f32, sa, wild),
+                          random_view(DType::f32, sb, wild), what);
+    if (turn % 2)
+      check_contract<double>(DType::f64, spec, range, random_view(DType::f64, sa),
+                             random_view(DType::f64, sb), what);
   }
 }
 
 TEST(Kernels, TallWideAndLongProducts) {
-  struct { int64_t m, n, k; } cases[] = {{1, 1, 5000}, {1, 300, 1100}, {300, 1, 1100}, {2, 300, 64}, {9, 200, 33},
-                                         {400, 10, 128}, {513, 33, 65}, {7, 4500, 5}, {250, 66, 1030}};
+  struct {
+    int64_t m, n, k;
+  } cases[] = {{1, 1, 5000},   {1, 300, 1100}, {300, 1, 1100}, {2, 300, 64},   {9, 200, 33},
+               {400, 10, 128}, {513, 33, 65},  {7, 4500, 5},   {250, 66, 1030}};
   for (auto [M, N, K] : cases) {
     ir::ContractSpec spec{{}, {at({{0, 1}}), at({{2, 1}})}, {at({{2, 1}}), at({{1, 1}})}, {0, 1}};
-    check_contract<float>(DType::f32, spec, {M, N, K}, random_tensor(DType::f32, {M, K}), random_tensor(DType::f32, {K, N}), "nn");
+    check_contract<float>(DType::f32, spec, {M, N, K}, random_tensor(DType::f32, {M, K}),
+                          random_tensor(DType::f32, {K, N}), "nn");
     Tensor bt = random_tensor(DType::f32, {N, K}).transposed(std::vector<int>{1, 0});
     Tensor a_t = random_tensor(DType::f32, {K, M}).transposed(std::vector<int>{1, 0});
     check_contract<float>(DType::f32, spec, {M, N, K}, a_t, bt, "tt");
@@ -167,51 +185,75 @@ TEST(Kernels, TallWideAndLongProducts) {
 
 TEST(Kernels, ConvolutionsAndTheirGradients) {
   for (int turn = 0; turn < 12; ++turn) {
-    const int64_t N = between(1, 3), P = between(1, 7), Q = between(1, 7), C = between(1, 9), O = between(1, 40);
+    const int64_t N = between(1, 3), P = between(1, 7), Q = between(1, 7), C = between(1, 9),
+                  O = between(1, 40);
     const int64_t R = between(1, 3), S = between(1, 3), step = between(1, 2);
     // 0 n, 1 p, 2 q, 3 o, 4 r, 5 s, 6 c
     std::vector<int64_t> range{N, P, Q, O, R, S, C};
-    ir::ContractSpec conv{{}, {at({{0, 1}}), at({{1, step}, {4, 1}}), at({{2, step}, {5, 1}}), at({{6, 1}})},
-                          {at({{4, 1}}), at({{5, 1}}), at({{6, 1}}), at({{3, 1}})}, {0, 1, 2, 3}};
+    ir::ContractSpec conv{
+        {},
+        {at({{0, 1}}), at({{1, step}, {4, 1}}), at({{2, step}, {5, 1}}), at({{6, 1}})},
+        {at({{4, 1}}), at({{5, 1}}), at({{6, 1}}), at({{3, 1}})},
+        {0, 1, 2, 3}};
     Tensor x = random_view(DType::f32, {N, (P - 1) * step + R, (Q - 1) * step + S, C});
     Tensor w = random_view(DType::f32, {R, S, C, O});
     check_contract<float>(DType::f32, conv, range, x, w, "conv");
     // The gradient of w: sum over n, p, q. 0 r, 1 s, 2 c, 3 o, 4 n, 5 p, 6 q
     std::vector<int64_t> range_w{R, S, C, O, N, P, Q};
-    ir::ContractSpec grad{{}, {at({{4, 1}}), at({{5, step}, {0, 1}}), at({{6, step}, {1, 1}}), at({{2, 1}})},
-                          {at({{4, 1}}), at({{5, 1}}), at({{6, 1}}), at({{3, 1}})}, {0, 1, 2, 3}};
-    check_contract<float>(DType::f32, grad, range_w, x, random_view(DType::f32, {N, P, Q, O}), "conv gradient");
+    ir::ContractSpec grad{
+        {},
+        {at({{4, 1}}), at({{5, step}, {0, 1}}), at({{6, step}, {1, 1}}), at({{2, 1}})},
+        {at({{4, 1}}), at({{5, 1}}), at({{6, 1}}), at({{3, 1}})},
+        {0, 1, 2, 3}};
+    check_contract<float>(DType::f32, grad, range_w, x, random_view(DType::f32, {N, P, Q, O}),
+                          "conv gradient");
     // Depthwise: 0 n 1 p 2 q 3 c 4 r 5 s
     std::vector<int64_t> range_d{N, P, Q, C, R, S};
-    ir::ContractSpec depthwise{{}, {at({{0, 1}}), at({{1, step}, {4, 1}}), at({{2, step}, {5, 1}}), at({{3, 1}})},
-                               {at({{4, 1}}), at({{5, 1}}), at({{3, 1}})}, {0, 1, 2, 3}};
-    check_contract<float>(DType::f32, depthwise, range_d, x, random_view(DType::f32, {R, S, C}), "depthwise");
+    ir::ContractSpec depthwise{
+        {},
+        {at({{0, 1}}), at({{1, step}, {4, 1}}), at({{2, step}, {5, 1}}), at({{3, 1}})},
+        {at({{4, 1}}), at({{5, 1}}), at({{3, 1}})},
+        {0, 1, 2, 3}};
+    check_contract<float>(DType::f32, depthwise, range_d, x, random_view(DType::f32, {R, S, C}),
+                          "depthwise");
   }
 }
 
 TEST(Kernels, DotsAndOddContractions) {
   for (int64_t K : {0, 1, 63, 64, 65, 1000, 16384, 40000}) {
     ir::ContractSpec dot{{}, {at({{0, 1}})}, {at({{0, 1}})}, {}};
-    check_contract<float>(DType::f32, dot, {K}, random_view(DType::f32, {K}), random_view(DType::f32, {K}), "dot");
-    check_contract<double>(DType::f64, dot, {K}, random_view(DType::f64, {K}), random_view(DType::f64, {K}), "dot");
+    check_contract<float>(DType::f32, dot, {K}, random_view(DType::f32, {K}),
+                          random_view(DType::f32, {K}), "dot");
+    check_contract<double>(DType::f64, dot, {K}, random_view(DType::f64, {K}),
+                           random_view(DType::f64, {K}), "dot");
   }
   // Products that underflow to -0: a padded chain would turn them into +0.
   Tensor tiny(DType::f32, {3}), minus(DType::f32, {3});
   for (int i = 0; i < 3; ++i) tiny.data<float>()[i] = 1e-30f, minus.data<float>()[i] = -1e-30f;
-  check_contract<float>(DType::f32, {{}, {at({{0, 1}})}, {at({{0, 1}})}, {}}, {3}, tiny, minus, "-0");
+  check_contract<float>(DType::f32, {{}, {at({{0, 1}})}, {at({{0, 1}})}, {}}, {3}, tiny, minus,
+                        "-0");
   for (int turn = 0; turn < 30; ++turn) {
-    int64_t B = between(1, 9), M = between(1, 9), N = between(1, 20), K = between(1, 200), L = between(1, 9);
+    int64_t B = between(1, 9), M = between(1, 9), N = between(1, 20), K = between(1, 200),
+            L = between(1, 9);
     // row-wise dots; outer product; a bare sum on one side; two summed indices in different orders
-    check_contract<float>(DType::f32, {{}, {at({{0, 1}}), at({{1, 1}})}, {at({{0, 1}}), at({{1, 1}})}, {0}}, {B, K},
-                          random_view(DType::f32, {B, K}), random_view(DType::f32, {B, K}), "rows");
+    check_contract<float>(
+        DType::f32, {{}, {at({{0, 1}}), at({{1, 1}})}, {at({{0, 1}}), at({{1, 1}})}, {0}}, {B, K},
+        random_view(DType::f32, {B, K}), random_view(DType::f32, {B, K}), "rows");
     check_contract<float>(DType::f32, {{}, {at({{0, 1}})}, {at({{1, 1}})}, {0, 1}}, {M, N},
                           random_view(DType::f32, {M}), random_view(DType::f32, {N}), "outer");
-    check_contract<float>(DType::f32, {{}, {at({{0, 1}}), at({{2, 1}})}, {at({{1, 1}})}, {1, 0}}, {M, N, K},
-                          random_view(DType::f32, {M, K}), random_view(DType::f32, {N}), "sum on one side");
-    check_contract<float>(DType::f32, {{}, {at({{3, 1}}), at({{0, 1}}), at({{2, 1}})}, {at({{2, 1}}), at({{3, 1}}), at({{1, 1}})}, {0, 1}},
-                          {M, N, L, K}, random_view(DType::f32, {K, M, L}), random_view(DType::f32, {L, K, N}), "two summed");
+    check_contract<float>(DType::f32, {{}, {at({{0, 1}}), at({{2, 1}})}, {at({{1, 1}})}, {1, 0}},
+                          {M, N, K}, random_view(DType::f32, {M, K}), random_view(DType::f32, {N}),
+                          "sum on one side");
+    check_contract<float>(DType::f32,
+                          {{},
+                           {at({{3, 1}}), at({{0, 1}}), at({{2, 1}})},
+                           {at({{2, 1}}), at({{3, 1}}), at({{1, 1}})},
+                           {0, 1}},
+                          {M, N, L, K}, random_view(DType::f32, {K, M, L}),
+                          random_view(DType::f32, {L, K, N}), "two summed");
     check_contract<float>(DType::f32, {{}, {at({{0, 1}, {1, 2}})}, {at({{1, 1}})}, {0}}, {N, K},
-                          random_view(DType::f32, {N + 2 * K}), random_view(DType::f32, {K}), "strided window");
+                          random_view(DType::f32, {N + 2 * K}), random_view(DType::f32, {K}),
+                          "strided window");
   }
 }
 
@@ -232,7 +274,9 @@ TEST(Kernels, IntegerAndSixteenBitContractions) {
               };
               if constexpr (is_integer(kT)) {
                 uint64_t sum = 0;
-                for (int64_t k = 0; k < K; ++k) sum += static_cast<uint64_t>(value(a, i, k)) * static_cast<uint64_t>(value(b, k, j));
+                for (int64_t k = 0; k < K; ++k)
+                  sum +=
+                      static_cast<uint64_t>(value(a, i, k)) * static_cast<uint64_t>(value(b, k, j));
                 to = static_cast<S>(sum);
               } else if constexpr (kT == DType::f16 || kT == DType::bf16) {
                 float sum = 0;
@@ -265,7 +309,8 @@ TEST(Kernels, ScanGoesStepByStep) {
       int64_t stop = p[static_cast<size_t>(axis)];
       float v = 0;
       bool first = true;
-      for (int64_t k = reverse ? shape[axis] - 1 : 0; reverse ? k >= stop : k <= stop; k += reverse ? -1 : 1) {
+      for (int64_t k = reverse ? shape[axis] - 1 : 0; reverse ? k >= stop : k <= stop;
+           k += reverse ? -1 : 1) {
         p[static_cast<size_t>(axis)] = k;
         float e = x.data<float>()[reference::offset(x, p)];
         v = first ? e : reference::combine(kind, v, e);
@@ -299,7 +344,9 @@ TEST(Kernels, SortIsStableAndPutsNaNLast) {
     const int32_t* row = y.data<int32_t>() + r * 1000;
     EXPECT_EQ(best.data<int64_t>()[r], std::min_element(row, row + 1000) - row);
   }
-  EXPECT_THROW(kernels::arg_reduce(ir::ReduceKind::max, Tensor(DType::f32, {0}), 0, Tensor(DType::i64, {}), threads), Trap);
+  EXPECT_THROW(kernels::arg_reduce(ir::ReduceKind::max, Tensor(DType::f32, {0}), 0,
+                                   Tensor(DType::i64, {}), threads),
+               Trap);
 }
 
 TEST(Kernels, CopiesConcatsAndUpdates) {
@@ -310,7 +357,8 @@ TEST(Kernels, CopiesConcatsAndUpdates) {
       Tensor out(DType::f32, shape);
       kernels::copy(x, out, threads);
       for (int64_t i = 0; i < out.count(); ++i)
-        ASSERT_EQ(out.data<float>()[i], x.data<float>()[reference::offset(x, reference::position(i, shape))]);
+        ASSERT_EQ(out.data<float>()[i],
+                  x.data<float>()[reference::offset(x, reference::position(i, shape))]);
       const int axis = static_cast<int>(between(0, shape.size() - 1));
       Extents twice = shape;
       twice[axis] *= 2;
@@ -365,8 +413,10 @@ TEST(Kernels, RowsByNumber) {
 
 TEST(Kernels, MapsReadAndReduceInOrder) {
   everywhere([](Threads& threads) {
-    for (auto [I, J, K] : {std::array<int64_t, 3>{5, 7, 3}, {3, 130, 40}, {1, 1, 5000}, {2, 200, 1500}, {4, 3, 0}}) {
-      Tensor a = random_tensor(DType::f32, {I, std::max<int64_t>(K, 1)}), b = random_tensor(DType::f32, {J, std::max<int64_t>(K, 1)});
+    for (auto [I, J, K] :
+         {std::array<int64_t, 3>{5, 7, 3}, {3, 130, 40}, {1, 1, 5000}, {2, 200, 1500}, {4, 3, 0}}) {
+      Tensor a = random_tensor(DType::f32, {I, std::max<int64_t>(K, 1)}),
+             b = random_tensor(DType::f32, {J, std::max<int64_t>(K, 1)});
       // out[i, j] = sum over k of exp(a[i, k]) - b[j, k]
       kernels::PointProgram p;
       int i = p.index(0), j = p.index(1), k = p.index(2);
@@ -381,7 +431,8 @@ TEST(Kernels, MapsReadAndReduceInOrder) {
         for (int64_t v = 0; v < J; ++v) {
           std::vector<float> values;
           for (int64_t w = 0; w < K; ++w)
-            values.push_back(scalar::exp(m, a.data<float>()[u * K + w]) - b.data<float>()[v * K + w]);
+            values.push_back(scalar::exp(m, a.data<float>()[u * K + w]) -
+                             b.data<float>()[v * K + w]);
           want.data<float>()[u * J + v] = reference::chain<float>(values, 0.0f, std::plus<float>());
         }
       ASSERT_TRUE(same_bits(got, want));
@@ -397,23 +448,27 @@ TEST(Kernels, MapsReadAndReduceInOrder) {
     ASSERT_TRUE(same_bits(got, reference::reduce<float>(ir::ReduceKind::sum, a, {0})));
     // Outside: the first place in row-major order is told.
     try {
-      kernels::run_map(p, {50000}, {}, ir::ReduceKind::sum, {}, reads, Tensor(DType::f32, {50000}).raw(), threads);
+      kernels::run_map(p, {50000}, {}, ir::ReduceKind::sum, {}, reads,
+                       Tensor(DType::f32, {50000}).raw(), threads);
       FAIL();
     } catch (const Trap& t) {
       ASSERT_EQ(t.code, Code::E0802);
-      ASSERT_NE(t.message.find("index 40000 is outside axis 0 of size 40000"), std::string::npos) << t.message;
+      ASSERT_NE(t.message.find("index 40000 is outside axis 0 of size 40000"), std::string::npos)
+          << t.message;
     }
   });
 }
 
 TEST(Kernels, ScatterAddsInOrder) {
   everywhere([](Threads& threads) {
-    Tensor x = random_tensor(DType::f32, {30, 4}), v = random_tensor(DType::f32, {500, 4}), at_row(DType::i64, {500});
+    Tensor x = random_tensor(DType::f32, {30, 4}), v = random_tensor(DType::f32, {500, 4}),
+           at_row(DType::i64, {500});
     for (int64_t i = 0; i < 500; ++i) at_row.data<int64_t>()[i] = between(0, 29);
     Tensor want(DType::f32, {30, 4});
     std::memcpy(want.raw(), x.raw(), static_cast<size_t>(x.bytes()));
     for (int64_t i = 0; i < 500; ++i)
-      for (int64_t c = 0; c < 4; ++c) want.data<float>()[at_row.data<int64_t>()[i] * 4 + c] += v.data<float>()[i * 4 + c];
+      for (int64_t c = 0; c < 4; ++c)
+        want.data<float>()[at_row.data<int64_t>()[i] * 4 + c] += v.data<float>()[i * 4 + c];
     kernels::PointProgram p;
     int i = p.index(0), c = p.index(1);
     p.result(p.read(0, DType::i64, {i}));

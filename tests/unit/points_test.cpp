@@ -1,5 +1,6 @@
 // rooms: support ir runtime kernels
-// Elementwise kernels and point programs against the scalar programs on the plain machine, bit for bit.
+// Elementwise kernels and point programs against the scalar programs on the plain machine, bit for
+// bit.
 #include "tests/unit/kernels_common.h"
 
 using namespace tenon;
@@ -9,8 +10,8 @@ namespace {
 
 // ---------------------------------------------------------------- elementwise
 
-// One element of an operation by its program; a function of its own per operation and dtype, so that
-// the test around it is compiled once.
+// One element of an operation by its program; a function of its own per operation and dtype, so
+// that the test around it is compiled once.
 using Plainly = void (*)(void* out, const void* const* in);
 template <ir::Op op, DType t>
 void plainly(void* out, const void* const* in) {
@@ -21,11 +22,16 @@ void plainly(void* out, const void* const* in) {
   };
   auto& to = *static_cast<scalar::Storage<r>*>(out);
   if constexpr (op == ir::Op::select)
-    to = scalar::store_plain<r>(scalar::apply<op, t>(m, get.template operator()<DType::boolean>(0), get.template operator()<t>(1), get.template operator()<t>(2)));
+    to = scalar::store_plain<r>(scalar::apply<op, t>(m, get.template operator()<DType::boolean>(0),
+                                                     get.template operator()<t>(1),
+                                                     get.template operator()<t>(2)));
   else if constexpr (ir::facts(op).operands == 3)
-    to = scalar::store_plain<r>(scalar::apply<op, t>(m, get.template operator()<t>(0), get.template operator()<t>(1), get.template operator()<t>(2)));
+    to = scalar::store_plain<r>(scalar::apply<op, t>(m, get.template operator()<t>(0),
+                                                     get.template operator()<t>(1),
+                                                     get.template operator()<t>(2)));
   else if constexpr (ir::facts(op).operands == 2)
-    to = scalar::store_plain<r>(scalar::apply<op, t>(m, get.template operator()<t>(0), get.template operator()<t>(1)));
+    to = scalar::store_plain<r>(
+        scalar::apply<op, t>(m, get.template operator()<t>(0), get.template operator()<t>(1)));
   else
     to = scalar::store_plain<r>(scalar::apply<op, t>(m, get.template operator()<t>(0)));
 }
@@ -34,7 +40,9 @@ void check_point_op(ir::Op op, DType t, Plainly plain) {
   const int n_in = ir::facts(op).operands;
   const DType r = scalar::result_type(op, t);
   for (int turn = 0; turn < 6; ++turn) {
-    const Extents shape = turn == 0 ? Extents{} : turn == 1 ? Extents{1000} : random_shape(static_cast<int>(between(1, 3)), 40);
+    const Extents shape = turn == 0   ? Extents{}
+                          : turn == 1 ? Extents{1000}
+                                      : random_shape(static_cast<int>(between(1, 3)), 40);
     std::vector<Tensor> in;
     for (int i = 0; i < n_in; ++i) {
       Tensor x = random_view(op == ir::Op::select && i == 0 ? DType::boolean : t, shape, turn > 1);
@@ -54,7 +62,8 @@ void check_point_op(ir::Op op, DType t, Plainly plain) {
       const void* p[3];
       for (int i = 0; i < n_in; ++i) {
         const Tensor& x = in[static_cast<size_t>(i)];
-        p[i] = static_cast<const char*>(x.raw()) + reference::offset(x, at) * static_cast<int64_t>(size_of(x.dtype));
+        p[i] = static_cast<const char*>(x.raw()) +
+               reference::offset(x, at) * static_cast<int64_t>(size_of(x.dtype));
       }
       plain(static_cast<char*>(want.raw()) + k * static_cast<int64_t>(size_of(r)), p);
     }
@@ -64,7 +73,8 @@ void check_point_op(ir::Op op, DType t, Plainly plain) {
       Tensor got(r, shape);
       std::vector<View> views(in.begin(), in.end());
       kernels::run_point(op, views, got, threads);
-      ASSERT_TRUE(same_bits(got, want)) << ir::name(op) << " " << name(t) << " turn " << turn << " isa " << int(isa);
+      ASSERT_TRUE(same_bits(got, want))
+          << ir::name(op) << " " << name(t) << " turn " << turn << " isa " << int(isa);
     }
   }
 }
@@ -89,8 +99,8 @@ TEST(Points, ConvertIsItsProgram) {
         scalar::visit_dtype(want.dtype, [&]<DType to>() {
           scalar::Plain m;
           for (int i = 0; i < 777; ++i)
-            want.data<scalar::Storage<to>>()[i] =
-                scalar::store_plain<to>(scalar::convert<from, to>(m, scalar::load_plain<from>(x.data<scalar::Storage<from>>()[i])));
+            want.data<scalar::Storage<to>>()[i] = scalar::store_plain<to>(scalar::convert<from, to>(
+                m, scalar::load_plain<from>(x.data<scalar::Storage<from>>()[i])));
         });
       });
       for (Isa isa : isas()) {
@@ -99,17 +109,20 @@ TEST(Points, ConvertIsItsProgram) {
         Tensor got(want.dtype, {777});
         View v = x;
         kernels::run_point(ir::Op::convert, {&v, 1}, got, threads);
-        ASSERT_TRUE(same_bits(got, want)) << name(x.dtype) << " to " << name(want.dtype) << " isa " << int(isa);
+        ASSERT_TRUE(same_bits(got, want))
+            << name(x.dtype) << " to " << name(want.dtype) << " isa " << int(isa);
       }
     }
 }
 
 TEST(Points, ScalarFunctionsAgreeOnRandomBits) {
-  for (ir::Op op : {ir::Op::exp, ir::Op::log, ir::Op::tanh, ir::Op::erf, ir::Op::sin, ir::Op::cos, ir::Op::expm1, ir::Op::log1p})
+  for (ir::Op op : {ir::Op::exp, ir::Op::log, ir::Op::tanh, ir::Op::erf, ir::Op::sin, ir::Op::cos,
+                    ir::Op::expm1, ir::Op::log1p})
     for (DType t : {DType::f32, DType::f64})
       scalar::visit(op, t, [&]<ir::Op kOp, DType kT>() {
-        if constexpr (kOp == ir::Op::exp || kOp == ir::Op::log || kOp == ir::Op::tanh || kOp == ir::Op::erf ||
-                      kOp == ir::Op::sin || kOp == ir::Op::cos || kOp == ir::Op::expm1 || kOp == ir::Op::log1p) {
+        if constexpr (kOp == ir::Op::exp || kOp == ir::Op::log || kOp == ir::Op::tanh ||
+                      kOp == ir::Op::erf || kOp == ir::Op::sin || kOp == ir::Op::cos ||
+                      kOp == ir::Op::expm1 || kOp == ir::Op::log1p) {
           using S = scalar::Storage<kT>;
           Tensor x(kT, {200000});
           for (int64_t i = 0; i < x.count(); ++i) {
@@ -119,7 +132,8 @@ TEST(Points, ScalarFunctionsAgreeOnRandomBits) {
           Tensor want(kT, x.shape);
           scalar::Plain m;
           for (int64_t i = 0; i < x.count(); ++i)
-            want.data<S>()[i] = scalar::store_plain<kT>(scalar::apply<kOp, kT>(m, scalar::load_plain<kT>(x.data<S>()[i])));
+            want.data<S>()[i] = scalar::store_plain<kT>(
+                scalar::apply<kOp, kT>(m, scalar::load_plain<kT>(x.data<S>()[i])));
           everywhere([&](Threads& threads) {
             Tensor got(kT, x.shape);
             View v = x;
@@ -133,11 +147,13 @@ TEST(Points, ScalarFunctionsAgreeOnRandomBits) {
 TEST(Points, ProgramsFuseBroadcastsExactly) {
   for (int turn = 0; turn < 60; ++turn) {
     const int64_t B = between(1, 70), D = between(1, 400);
-    Tensor x = random_view(DType::f32, {B, D}), row = random_tensor(DType::f32, {D}), col = random_tensor(DType::f32, {B});
+    Tensor x = random_view(DType::f32, {B, D}), row = random_tensor(DType::f32, {D}),
+           col = random_tensor(DType::f32, {B});
     Tensor one = random_tensor(DType::f32, {});
     // tanh(x * row + col) and its comparison with one, in one program
     kernels::PointProgram p;
-    int a = p.input(DType::f32), r = p.input(DType::f32), c = p.input(DType::f32), s = p.input(DType::f32);
+    int a = p.input(DType::f32), r = p.input(DType::f32), c = p.input(DType::f32),
+        s = p.input(DType::f32);
     int sum = p.op(ir::Op::add, {p.op(ir::Op::mul, {a, r}), c});
     int y = p.op(ir::Op::tanh, {sum});
     int z = p.op(ir::Op::lt, {y, s});
@@ -148,7 +164,9 @@ TEST(Points, ProgramsFuseBroadcastsExactly) {
     scalar::Plain m;
     for (int64_t i = 0; i < B; ++i)
       for (int64_t j = 0; j < D; ++j) {
-        float v = m.add(m.mul(x.data<float>()[i * x.strides[0] + j * x.strides[1]], row.data<float>()[j]), col.data<float>()[i]);
+        float v =
+            m.add(m.mul(x.data<float>()[i * x.strides[0] + j * x.strides[1]], row.data<float>()[j]),
+                  col.data<float>()[i]);
         v = scalar::tanh(m, v);
         want_y.data<float>()[i * D + j] = v;
         want_z.data<uint8_t>()[i * D + j] = v < *one.data<float>();
@@ -156,7 +174,10 @@ TEST(Points, ProgramsFuseBroadcastsExactly) {
     const int64_t row_strides[2] = {0, 1}, col_strides[2] = {1, 0};
     everywhere([&](Threads& threads) {
       Tensor got_y(DType::f32, {B, D}), got_z(DType::boolean, {B, D});
-      kernels::PointOperand in[] = {{x.raw(), x.strides.begin()}, {row.raw(), row_strides}, {col.raw(), col_strides}, {one.raw(), nullptr}};
+      kernels::PointOperand in[] = {{x.raw(), x.strides.begin()},
+                                    {row.raw(), row_strides},
+                                    {col.raw(), col_strides},
+                                    {one.raw(), nullptr}};
       kernels::PointResult out[] = {{got_z.raw(), nullptr}, {got_y.raw(), nullptr}};
       kernels::run_points(p, {B, D}, in, out, {}, threads);
       ASSERT_TRUE(same_bits(got_y, want_y));

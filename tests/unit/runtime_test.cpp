@@ -1,9 +1,8 @@
 // rooms: support ir runtime
 // Tensors and their views, the arena, and the thread pool.
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <cmath>
+#include <gtest/gtest.h>
 #include <thread>
 
 #include "runtime/copy.h"
@@ -65,11 +64,13 @@ TEST(Tensor, SameBitsTakesAnyNaNForAnyOther) {
   a.data<float>()[0] = -0.0f;  // not +0
   EXPECT_FALSE(same_bits(a, b));
   EXPECT_FALSE(same_bits(counting({4}), counting({2, 2})));
-  EXPECT_TRUE(same_bits(counting({3, 4}).transposed(std::vector<int>{1, 0}), counting({3, 4}).transposed(std::vector<int>{1, 0}).packed()));
+  EXPECT_TRUE(same_bits(counting({3, 4}).transposed(std::vector<int>{1, 0}),
+                        counting({3, 4}).transposed(std::vector<int>{1, 0}).packed()));
 }
 
 TEST(Buffer, AbsurdSizesAreRefusedBeforeMemoryIsTouched) {
-  for (const Extents& shape : {Extents{1000000000000000}, Extents{1 << 30, 1 << 30, 1 << 30}, Extents{1ll << 45}}) {
+  for (const Extents& shape :
+       {Extents{1000000000000000}, Extents{1 << 30, 1 << 30, 1 << 30}, Extents{1ll << 45}}) {
     try {
       Tensor t(DType::f64, shape);
       FAIL();
@@ -146,10 +147,13 @@ TEST(Threads, EveryChunkRunsOnce) {
 TEST(Threads, NestedRunsAreSerialAndOtherCallersWait) {
   Threads threads(3);
   std::atomic<int> sum{0};
-  threads.each(10, [&](int64_t) { threads.each(10, [&](int64_t j) { sum += static_cast<int>(j); }); });
+  threads.each(10,
+               [&](int64_t) { threads.each(10, [&](int64_t j) { sum += static_cast<int>(j); }); });
   EXPECT_EQ(sum.load(), 450);
   sum = 0;
-  std::thread other([&] { for (int i = 0; i < 200; ++i) threads.each(8, [&](int64_t) { sum += 1; }); });
+  std::thread other([&] {
+    for (int i = 0; i < 200; ++i) threads.each(8, [&](int64_t) { sum += 1; });
+  });
   for (int i = 0; i < 200; ++i) threads.each(8, [&](int64_t) { sum += 1; });
   other.join();
   EXPECT_EQ(sum.load(), 3200);

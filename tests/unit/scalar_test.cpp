@@ -1,17 +1,16 @@
 // rooms: support ir
 // The scalar programs on the plain machine: accuracy against long double, special cases, integers.
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <cstring>
+#include <gtest/gtest.h>
 #include <limits>
 #include <random>
 
 #include "ir/scalar/program.h"
 
 using namespace tenon;
-using scalar::Plain;
 using ir::Op;
+using scalar::Plain;
 
 namespace {
 
@@ -68,7 +67,8 @@ void within_two(double bound, R reference, double xl, double xh, double yl, doub
   for (int i = 0; i < kTries; ++i) {
     T x = argument<T>(static_cast<T>(xl), static_cast<T>(xh), i % 2);
     T y = argument<T>(static_cast<T>(yl), static_cast<T>(yh), i / 2 % 2);
-    long double e = ulps<T>(scalar::apply<op, t>(m, x, y), reference(static_cast<long double>(x), static_cast<long double>(y)));
+    long double e = ulps<T>(scalar::apply<op, t>(m, x, y),
+                            reference(static_cast<long double>(x), static_cast<long double>(y)));
     if (e > worst) worst = e, at_x = x, at_y = y;
   }
   EXPECT_LE(worst, bound) << ir::name(op) << " " << name(t) << " at " << at_x << ", " << at_y;
@@ -80,26 +80,35 @@ void accuracy() {
   constexpr bool w = t == DType::f64;
   auto f = [](auto g) { return g; };
   using L = long double;
-  within<t, Op::exp>(w ? 0.87 : 1.00, f([](L x) { return std::exp(x); }), w ? -750 : -105, w ? 710 : 89);
+  within<t, Op::exp>(w ? 0.87 : 1.00, f([](L x) { return std::exp(x); }), w ? -750 : -105,
+                     w ? 710 : 89);
   within<t, Op::exp>(w ? 0.87 : 1.00, f([](L x) { return std::exp(x); }), -1, 1);
-  within<t, Op::expm1>(w ? 1.70 : 1.50, f([](L x) { return std::expm1(x); }), w ? -50 : -25, w ? 710 : 89);
+  within<t, Op::expm1>(w ? 1.70 : 1.50, f([](L x) { return std::expm1(x); }), w ? -50 : -25,
+                       w ? 710 : 89);
   within<t, Op::expm1>(w ? 1.70 : 1.50, f([](L x) { return std::expm1(x); }), -1, 1);
   within<t, Op::log>(w ? 0.82 : 0.81, f([](L x) { return std::log(x); }), 0, w ? 1e300 : 1e37);
   within<t, Op::log>(w ? 0.82 : 0.81, f([](L x) { return std::log(x); }), 0.5, 2);
   within<t, Op::log1p>(w ? 0.81 : 0.80, f([](L x) { return std::log1p(x); }), -1, w ? 1e300 : 1e37);
   within<t, Op::log1p>(w ? 0.81 : 0.80, f([](L x) { return std::log1p(x); }), -0.5, 1);
   within<t, Op::sin>(w ? 0.77 : 0.51, f([](L x) { return std::sin(x); }), -10, 10);
-  within<t, Op::sin>(w ? 0.77 : 0.51, f([](L x) { return std::sin(x); }), w ? -1e13 : -3e38, w ? 1e13 : 3e38);
+  within<t, Op::sin>(w ? 0.77 : 0.51, f([](L x) { return std::sin(x); }), w ? -1e13 : -3e38,
+                     w ? 1e13 : 3e38);
   within<t, Op::cos>(w ? 0.77 : 0.51, f([](L x) { return std::cos(x); }), -10, 10);
-  within<t, Op::cos>(w ? 0.77 : 0.51, f([](L x) { return std::cos(x); }), w ? -1e13 : -3e38, w ? 1e13 : 3e38);
+  within<t, Op::cos>(w ? 0.77 : 0.51, f([](L x) { return std::cos(x); }), w ? -1e13 : -3e38,
+                     w ? 1e13 : 3e38);
   within<t, Op::tanh>(w ? 2.3 : 4.3, f([](L x) { return std::tanh(x); }), -20, 20);
   within<t, Op::tanh>(w ? 2.3 : 4.3, f([](L x) { return std::tanh(x); }), -1, 1);
   within<t, Op::erf>(w ? 1.10 : 1.05, f([](L x) { return std::erf(x); }), -7, 7);
   within<t, Op::erf>(w ? 1.10 : 1.05, f([](L x) { return std::erf(x); }), 0.8, 1.3);
-  within_two<t, Op::atan2>(w ? 1.45 : 0.51, f([](L y, L x) { return std::atan2(y, x); }), -2, 2, -2, 2);
-  within_two<t, Op::atan2>(w ? 1.45 : 0.51, f([](L y, L x) { return std::atan2(y, x); }), w ? -1e300 : -1e37, w ? 1e300 : 1e37, w ? -1e300 : -1e37, w ? 1e300 : 1e37);
-  within_two<t, Op::pow>(w ? 0.95 : 0.51, f([](L x, L y) { return std::pow(x, y); }), 0, w ? 1e300 : 1e37, -10, 10);
-  within_two<t, Op::pow>(w ? 0.95 : 0.51, f([](L x, L y) { return std::pow(x, y); }), 0.5, 2, w ? -1000 : -128, w ? 1000 : 128);
+  within_two<t, Op::atan2>(w ? 1.45 : 0.51, f([](L y, L x) { return std::atan2(y, x); }), -2, 2, -2,
+                           2);
+  within_two<t, Op::atan2>(w ? 1.45 : 0.51, f([](L y, L x) { return std::atan2(y, x); }),
+                           w ? -1e300 : -1e37, w ? 1e300 : 1e37, w ? -1e300 : -1e37,
+                           w ? 1e300 : 1e37);
+  within_two<t, Op::pow>(w ? 0.95 : 0.51, f([](L x, L y) { return std::pow(x, y); }), 0,
+                         w ? 1e300 : 1e37, -10, 10);
+  within_two<t, Op::pow>(w ? 0.95 : 0.51, f([](L x, L y) { return std::pow(x, y); }), 0.5, 2,
+                         w ? -1000 : -128, w ? 1000 : 128);
 }
 TEST(Scalar, AccuracyOfF32) { accuracy<DType::f32>(); }
 TEST(Scalar, AccuracyOfF64) { accuracy<DType::f64>(); }
@@ -108,15 +117,18 @@ TEST(Scalar, AccuracyOfF64) { accuracy<DType::f64>(); }
 template <class T>
 void same(T got, T want, const char* what, T x, T y = 0) {
   if (std::isnan(got) && std::isnan(want)) return;
-  bool close = got == want || std::fabs(got - want) <= std::fabs(want) * 8 * std::numeric_limits<T>::epsilon();
-  EXPECT_TRUE(close && std::signbit(got) == std::signbit(want)) << what << " " << x << " " << y << ": " << got << " for " << want;
+  bool close = got == want ||
+               std::fabs(got - want) <= std::fabs(want) * 8 * std::numeric_limits<T>::epsilon();
+  EXPECT_TRUE(close && std::signbit(got) == std::signbit(want))
+      << what << " " << x << " " << y << ": " << got << " for " << want;
 }
 template <class T>
 void corners() {
   Plain m;
   const T inf = std::numeric_limits<T>::infinity(), tiny = std::numeric_limits<T>::denorm_min();
-  const T xs[] = {T(0), -T(0), inf, -inf, T(NAN), T(1), T(-1), T(2), T(-2), T(.5), T(-.5), T(3), T(-3), tiny, -tiny,
-                  std::numeric_limits<T>::max(), T(1e6), T(-1e6)};
+  const T xs[] = {T(0),   -T(0),  inf,    -inf, T(NAN), T(1), T(-1), T(2),
+                  T(-2),  T(.5),  T(-.5), T(3), T(-3),  tiny, -tiny, std::numeric_limits<T>::max(),
+                  T(1e6), T(-1e6)};
   for (T x : xs) {
     same(scalar::exp(m, x), std::exp(x), "exp", x);
     same(scalar::expm1(m, x), std::expm1(x), "expm1", x);
@@ -167,7 +179,8 @@ void integers() {
   using T = scalar::Storage<t>;
   using L = std::numeric_limits<T>;
   for (int i = 0; i < 20000; ++i) {
-    T sa = i % 5 == 0 ? L::min() : static_cast<T>(rng()), sb = i % 7 == 0 ? static_cast<T>(-1) : static_cast<T>(rng() >> (rng() % 60));
+    T sa = i % 5 == 0 ? L::min() : static_cast<T>(rng()),
+      sb = i % 7 == 0 ? static_cast<T>(-1) : static_cast<T>(rng() >> (rng() % 60));
     Plain m;
     const auto a = scalar::load_plain<t>(sa), b = scalar::load_plain<t>(sb);
     __int128 x = a, y = b;
@@ -182,7 +195,8 @@ void integers() {
     EXPECT_EQ(static_cast<T>(r), static_cast<T>(x - floor * y));
     EXPECT_EQ(q, static_cast<T>(q));  // wrapped back into the dtype
     const int count = static_cast<int>(static_cast<uint64_t>(b) % (sizeof(T) * 8));
-    EXPECT_EQ(static_cast<T>(scalar::apply<Op::shl, t>(m, a, b)), static_cast<T>(static_cast<uint64_t>(a) << count));
+    EXPECT_EQ(static_cast<T>(scalar::apply<Op::shl, t>(m, a, b)),
+              static_cast<T>(static_cast<uint64_t>(a) << count));
     EXPECT_EQ(static_cast<T>(scalar::apply<Op::shr, t>(m, a, b)), static_cast<T>(a >> count));
   }
 }
@@ -226,9 +240,13 @@ TEST(Scalar, HalfFloatsThereAndBack) {
     std::memcpy(&h, &bits, 2);
     float want = static_cast<float>(h), got = scalar::from_f16_bits(m, static_cast<int32_t>(i));
     ASSERT_TRUE(std::memcmp(&want, &got, 4) == 0 || (std::isnan(want) && std::isnan(got))) << i;
-    if (!std::isnan(got)) { ASSERT_EQ(scalar::to_f16_bits(m, got), static_cast<int32_t>(i)); }
+    if (!std::isnan(got)) {
+      ASSERT_EQ(scalar::to_f16_bits(m, got), static_cast<int32_t>(i));
+    }
     float b = scalar::from_bf16_bits(m, static_cast<int32_t>(i));
-    if (!std::isnan(b)) { ASSERT_EQ(scalar::to_bf16_bits(m, b), static_cast<int32_t>(i)); }
+    if (!std::isnan(b)) {
+      ASSERT_EQ(scalar::to_bf16_bits(m, b), static_cast<int32_t>(i));
+    }
   }
   for (int i = 0; i < 300000; ++i) {
     float x = argument<float>(-70000, 70000, i % 2);
@@ -239,7 +257,7 @@ TEST(Scalar, HalfFloatsThereAndBack) {
   }
   EXPECT_EQ(scalar::to_bf16_bits(m, 1.00390625f), 0x3f80);  // a tie, to even
   EXPECT_EQ(scalar::to_bf16_bits(m, 1.01171875f), 0x3f82);
-  EXPECT_EQ(scalar::to_bf16_bits(m, 3.4e38f), 0x7f80);      // rounds to inf
+  EXPECT_EQ(scalar::to_bf16_bits(m, 3.4e38f), 0x7f80);  // rounds to inf
 }
 
 TEST(Scalar, RngIsSquares64) {
@@ -247,13 +265,18 @@ TEST(Scalar, RngIsSquares64) {
   for (int i = 0; i < 1000; ++i) {
     uint64_t key = rng() | 1, counter = static_cast<uint64_t>(i);
     uint64_t x = counter * key, y = x, z = y + key;
-    auto turn = [&](uint64_t add) { x = x * x + add; x = (x >> 32) | (x << 32); };
+    auto turn = [&](uint64_t add) {
+      x = x * x + add;
+      x = (x >> 32) | (x << 32);
+    };
     turn(y), turn(z), turn(y);
     x = x * x + z;
     uint64_t t = x;
     x = (x >> 32) | (x << 32);
     uint64_t want = t ^ ((x * x + y) >> 32);
-    EXPECT_EQ(static_cast<uint64_t>(scalar::rng(m, static_cast<int64_t>(key), static_cast<int64_t>(counter))), want);
+    EXPECT_EQ(static_cast<uint64_t>(
+                  scalar::rng(m, static_cast<int64_t>(key), static_cast<int64_t>(counter))),
+              want);
   }
 }
 
