@@ -45,7 +45,7 @@ class Engine {
                               const std::string& function) = 0;
 
   // Statements on top of what was evaluated before, as the REPL and -e give them; the value of an
-  // expression that stands last is printed with its type.
+  // expression that stands last is printed.
   struct Evaluation {
     bool incomplete = false;  // the text ends inside a bracket or a string; nothing was done
     Diagnostics diagnostics;

@@ -18,7 +18,8 @@
 //
 // THREADS. A Session is used by one thread at a time; two sessions have nothing in common and may be
 // used by two threads at once. `interrupt` alone may be called at any time from any thread and from a
-// signal handler. An Output is a value of its own: it may be kept after its session is gone, and read
+// signal handler. A thread that loads programs needs 8 MB of stack, which is what most threads of most
+// systems have (not those of musl and macOS). An Output is a value of its own: it may be kept after its session is gone, and read
 // by several threads at once.
 //
 // MEMORY. Arguments are read where they lie: nothing is copied, and nothing is written to. They must
