@@ -12,9 +12,18 @@ Elab::Elab(ir::Module& m, SourceMap& s, Texts& t)
 }
 
 void Elab::error(Code code, Loc where, std::string message, std::string hint, std::vector<Note> notes) {
+  // A mistake that shows inside the library was made where the program called it.
+  if (in_library(where)) {
+    auto call = std::find_if(calls.rbegin(), calls.rend(), [&](const Loc& c) { return c.known() && !in_library(c); });
+    if (call != calls.rend()) {
+      notes.insert(notes.begin(), {where, "it shows here, in the library"});
+      where = *call;
+    }
+  }
   // A body that is checked per call may be fine and the call wrong: the message shows both places.
   for (const Loc& call : calls)
-    if (call.known() && !(call.file == where.file && call.begin <= where.begin && where.end <= call.end)) {
+    if (call.known() && !in_library(call) &&
+        !(call.file == where.file && call.begin <= where.begin && where.end <= call.end)) {
       notes.push_back({call, "in this call"});
       break;
     }
