@@ -2,11 +2,10 @@
 // closest of each side, are walked in tiles, so that a transpose touches each cache line once.
 #include "runtime/copy.h"
 
-#include <emmintrin.h>
-#include <xmmintrin.h>
-
 #include <algorithm>
 #include <cstring>
+#include <emmintrin.h>
+#include <xmmintrin.h>
 
 #include "runtime/tensor.h"
 
@@ -28,9 +27,10 @@ void row(T* to, int64_t ts, const T* from, int64_t fs, int64_t n) {
   }
 }
 
-// to[i * to_row + j] = from[i + j * from_row]: 4 x 4 elements in registers, and whole cache lines of
-// the source before the next ones, since a power of two between its rows would evict them.
-void transpose(uint32_t* to, int64_t to_row, const uint32_t* from, int64_t from_row, int64_t rows, int64_t cols) {
+// to[i * to_row + j] = from[i + j * from_row]: 4 x 4 elements in registers, and whole cache lines
+// of the source before the next ones, since a power of two between its rows would evict them.
+void transpose(uint32_t* to, int64_t to_row, const uint32_t* from, int64_t from_row, int64_t rows,
+               int64_t cols) {
   int64_t i0 = 0;
   for (; i0 + 4 <= rows; i0 += 16) {
     const int64_t i1 = std::min(rows / 4 * 4, i0 + 16);
@@ -61,7 +61,8 @@ void plane(T* to, const T* from, const Axis& outer, const Axis& inner) {
     if (inner.to == 1 && outer.from == 1 && inner.extent >= 4 && outer.extent >= 4)
       return transpose(to, outer.to, from, inner.from, outer.extent, inner.extent);
   // Rows along the last axis unless the source lies across it.
-  if (std::abs(inner.from) <= 1 || inner.extent == 1 || std::abs(outer.from) > std::abs(inner.from)) {
+  if (std::abs(inner.from) <= 1 || inner.extent == 1 ||
+      std::abs(outer.from) > std::abs(inner.from)) {
     for (int64_t i = 0; i < outer.extent; ++i)
       row(to + i * outer.to, inner.to, from + i * outer.from, inner.from, inner.extent);
     return;
@@ -77,9 +78,12 @@ void plane(T* to, const T* from, const Axis& outer, const Axis& inner) {
 
 template <class T>
 void walk(T* to, const T* from, const Axis* axes, int n) {
-  if (n == 0) *to = *from;
-  else if (n == 1) row(to, axes[0].to, from, axes[0].from, axes[0].extent);
-  else if (n == 2) plane(to, from, axes[0], axes[1]);
+  if (n == 0)
+    *to = *from;
+  else if (n == 1)
+    row(to, axes[0].to, from, axes[0].from, axes[0].extent);
+  else if (n == 2)
+    plane(to, from, axes[0], axes[1]);
   else
     for (int64_t i = 0; i < axes[0].extent; ++i)
       walk(to + i * axes[0].to, from + i * axes[0].from, axes + 1, n - 1);
@@ -87,8 +91,9 @@ void walk(T* to, const T* from, const Axis* axes, int n) {
 
 }  // namespace
 
-void copy_strided(void* to, const int64_t* to_strides, const void* from, const int64_t* from_strides,
-                  const int64_t* shape, int rank, size_t element_size) {
+void copy_strided(void* to, const int64_t* to_strides, const void* from,
+                  const int64_t* from_strides, const int64_t* shape, int rank,
+                  size_t element_size) {
   Axis axes[kMaxRank];
   int n = 0;
   for (int i = 0; i < rank; ++i) {
@@ -105,7 +110,8 @@ void copy_strided(void* to, const int64_t* to_strides, const void* from, const i
   if (n > 2) {
     int best = n - 1;
     for (int i = 0; i < n; ++i)
-      if (axes[i].from != 0 && (axes[best].from == 0 || std::abs(axes[i].from) < std::abs(axes[best].from)))
+      if (axes[i].from != 0 &&
+          (axes[best].from == 0 || std::abs(axes[i].from) < std::abs(axes[best].from)))
         best = i;
     if (best < n - 2) {
       Axis a = axes[best];
@@ -114,10 +120,14 @@ void copy_strided(void* to, const int64_t* to_strides, const void* from, const i
     }
   }
   switch (element_size) {
-    case 1: return walk(static_cast<uint8_t*>(to), static_cast<const uint8_t*>(from), axes, n);
-    case 2: return walk(static_cast<uint16_t*>(to), static_cast<const uint16_t*>(from), axes, n);
-    case 4: return walk(static_cast<uint32_t*>(to), static_cast<const uint32_t*>(from), axes, n);
-    default: return walk(static_cast<uint64_t*>(to), static_cast<const uint64_t*>(from), axes, n);
+    case 1:
+      return walk(static_cast<uint8_t*>(to), static_cast<const uint8_t*>(from), axes, n);
+    case 2:
+      return walk(static_cast<uint16_t*>(to), static_cast<const uint16_t*>(from), axes, n);
+    case 4:
+      return walk(static_cast<uint32_t*>(to), static_cast<const uint32_t*>(from), axes, n);
+    default:
+      return walk(static_cast<uint64_t*>(to), static_cast<const uint64_t*>(from), axes, n);
   }
 }
 

@@ -68,7 +68,8 @@ Tensor Tensor::broadcast(const Extents& to, std::span<const int> axes) const {
   return r;
 }
 
-Tensor Tensor::sliced(const Extents& starts, const Extents& to, std::span<const int64_t> steps) const {
+Tensor Tensor::sliced(const Extents& starts, const Extents& to,
+                      std::span<const int64_t> steps) const {
   Tensor r = *this;
   r.shape = to;
   for (int i = 0; i < rank(); ++i) {
@@ -81,7 +82,8 @@ Tensor Tensor::sliced(const Extents& starts, const Extents& to, std::span<const 
 Tensor Tensor::packed() const {
   if (contiguous()) return *this;
   Tensor r(dtype, shape);
-  copy_strided(r.raw(), r.strides.begin(), raw(), strides.begin(), shape.begin(), rank(), size_of(dtype));
+  copy_strided(r.raw(), r.strides.begin(), raw(), strides.begin(), shape.begin(), rank(),
+               size_of(dtype));
   return r;
 }
 

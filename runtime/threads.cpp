@@ -1,12 +1,11 @@
-// The pool behind Threads. A job is published under one 64-bit ticket, its number and the next chunk,
-// and a chunk is taken by advancing the ticket; so the caller never waits for a helper that is still
-// asleep, only for chunks that were taken.
+// The pool behind Threads. A job is published under one 64-bit ticket, its number and the next
+// chunk, and a chunk is taken by advancing the ticket; so the caller never waits for a helper that
+// is still asleep, only for chunks that were taken.
 #include "runtime/threads.h"
-
-#include <immintrin.h>
 
 #include <atomic>
 #include <chrono>
+#include <immintrin.h>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -42,7 +41,8 @@ struct Threads::Impl {
     for (;;) {
       uint64_t t = ticket.load(std::memory_order_acquire);
       int64_t next = static_cast<int64_t>(t & kChunkMask);
-      // These may belong to a later job already; then the ticket has changed and the exchange fails.
+      // These may belong to a later job already; then the ticket has changed and the exchange
+      // fails.
       Body f = body.load(std::memory_order_relaxed);
       void* c = context.load(std::memory_order_relaxed);
       int64_t n = chunks.load(std::memory_order_relaxed);
@@ -111,8 +111,10 @@ void Threads::run(int64_t chunks, void (*body)(void*, int64_t), void* context) {
   p.help();
   inside_body = false;
   for (int turn = 0; p.done.load(std::memory_order_acquire) < chunks; ++turn) {
-    if (turn < 4096) _mm_pause();
-    else std::this_thread::yield();  // more threads than processors
+    if (turn < 4096)
+      _mm_pause();
+    else
+      std::this_thread::yield();  // more threads than processors
   }
   p.ticket.store((p.job & 0xffffff) << kChunkBits | kChunkMask, std::memory_order_release);
 }

@@ -1,7 +1,8 @@
-// contract: any product of two operands summed over indices. An operand read at affine positions is a
-// strided array with one stride per *index* (a convolution's p + r gives p and r the same one), so
-// every contraction with a free index is a batched matrix product whose rows, columns and depth are
-// groups of indices; matmul.cpp does that. Without a free index it is a dot, in the order of sum_run.
+// contract: any product of two operands summed over indices. An operand read at affine positions is
+// a strided array with one stride per *index* (a convolution's p + r gives p and r the same one),
+// so every contraction with a free index is a batched matrix product whose rows, columns and depth
+// are groups of indices; matmul.cpp does that. Without a free index it is a dot, in the order of
+// sum_run.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -31,15 +32,15 @@ struct Problem {
 };
 
 Problem problem_of(const ir::ContractSpec& spec, std::span<const int64_t> range,
-                   std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
-                   const View& b, const View& out) {
+                   std::span<const int64_t> offset_a, std::span<const int64_t> offset_b,
+                   const View& a, const View& b, const View& out) {
   Problem p;
   p.n = static_cast<int>(range.size());
   require(p.n <= kMostIndices, "a contraction has too many indices");
   std::copy(range.begin(), range.end(), p.range);
   int64_t at_a = 0, at_b = 0;
-  auto read = [&](const std::vector<ir::Affine>& axes, const View& x, std::span<const int64_t> offset,
-                  int64_t* strides, bool* present, int64_t& at) {
+  auto read = [&](const std::vector<ir::Affine>& axes, const View& x,
+                  std::span<const int64_t> offset, int64_t* strides, bool* present, int64_t& at) {
     for (size_t i = 0; i < axes.size(); ++i) {
       if (!offset.empty()) at += offset[i] * x.strides[i];
       for (const auto& term : axes[i].terms) {
@@ -61,7 +62,8 @@ Problem problem_of(const ir::ContractSpec& spec, std::span<const int64_t> range,
 
 // ---------------------------------------------------------------- no free index: dots
 
-void dots(const Problem& p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
+void dots(const Problem& p, const ir::ContractSpec& spec, DType t, const View& out,
+          Threads& threads) {
   const DType sum = sum_type(t);
   Group batch, depth;
   for (uint8_t i : spec.out) batch.add(p.range[i], p.a[i], p.b[i]);
@@ -82,9 +84,12 @@ void dots(const Problem& p, const ir::ContractSpec& spec, DType t, const View& o
   threads.each((cells * chunks + each - 1) / each, [&](int64_t piece) {
     std::unique_ptr<char[]> packed;
     for (int64_t i = piece * each; i < std::min(cells * chunks, (piece + 1) * each); ++i) {
-      const int64_t cell = i / chunks, k0 = i % chunks * kRunChunk, k1 = std::min(n, k0 + kRunChunk);
-      const char* a = p.a_data + Walk(batch.range, batch.s[0], batch.n, cell).offset() * bytes_of(t);
-      const char* b = p.b_data + Walk(batch.range, batch.s[1], batch.n, cell).offset() * bytes_of(t);
+      const int64_t cell = i / chunks, k0 = i % chunks * kRunChunk,
+                    k1 = std::min(n, k0 + kRunChunk);
+      const char* a =
+          p.a_data + Walk(batch.range, batch.s[0], batch.n, cell).offset() * bytes_of(t);
+      const char* b =
+          p.b_data + Walk(batch.range, batch.s[1], batch.n, cell).offset() * bytes_of(t);
       if (plain) {
         a += k0 * bytes_of(t);
         b += k0 * bytes_of(t);
@@ -101,30 +106,36 @@ void dots(const Problem& p, const ir::ContractSpec& spec, DType t, const View& o
   });
   for (int64_t cell = 0; cell < cells; ++cell) {
     const char* from = partial.get() + cell * chunks * bytes_of(sum);
-    if (chunks == 1) std::memcpy(to + cell * bytes_of(sum), from, size_of(sum));
-    else run_contiguous(ir::ReduceKind::sum, sum, from, chunks, to + cell * bytes_of(sum));
+    if (chunks == 1)
+      std::memcpy(to + cell * bytes_of(sum), from, size_of(sum));
+    else
+      run_contiguous(ir::ReduceKind::sum, sum, from, chunks, to + cell * bytes_of(sum));
   }
   narrow(sum, to, out);
 }
 
 // ---------------------------------------------------------------- integers: any order is exact
 
-void integers(const Problem& p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
+void integers(const Problem& p, const ir::ContractSpec& spec, DType t, const View& out,
+              Threads& threads) {
   Group cells, depth;
   for (uint8_t i : spec.out) cells.add(p.range[i], p.a[i], p.b[i]);
   for (int i = 0; i < p.n; ++i)
     if (!p.in_out[i]) depth.add(p.range[i], p.a[i], p.b[i]);
   const int64_t n = cells.count(), k = depth.count();
   const int64_t inner = depth.n > 0 ? depth.range[depth.n - 1] : 1;
-  const int64_t as = depth.n > 0 ? depth.s[0][depth.n - 1] : 0, bs = depth.n > 0 ? depth.s[1][depth.n - 1] : 0;
+  const int64_t as = depth.n > 0 ? depth.s[0][depth.n - 1] : 0,
+                bs = depth.n > 0 ? depth.s[1][depth.n - 1] : 0;
   const int64_t each = std::max<int64_t>(1, (int64_t{1} << 14) / std::max<int64_t>(1, k));
   scalar::visit_dtype(t, [&]<DType kT>() {
     if constexpr (is_integer(kT)) {
       using S = scalar::Storage<kT>;
       threads.each((n + each - 1) / each, [&](int64_t piece) {
         for (int64_t i = piece * each; i < std::min(n, (piece + 1) * each); ++i) {
-          const S* a = reinterpret_cast<const S*>(p.a_data) + Walk(cells.range, cells.s[0], cells.n, i).offset();
-          const S* b = reinterpret_cast<const S*>(p.b_data) + Walk(cells.range, cells.s[1], cells.n, i).offset();
+          const S* a = reinterpret_cast<const S*>(p.a_data) +
+                       Walk(cells.range, cells.s[0], cells.n, i).offset();
+          const S* b = reinterpret_cast<const S*>(p.b_data) +
+                       Walk(cells.range, cells.s[1], cells.n, i).offset();
           Walk wa(depth.range, depth.s[0], depth.n, 0), wb(depth.range, depth.s[1], depth.n, 0);
           uint64_t sum = 0;
           for (int64_t done = 0; done < k; done += inner, wa.skip(inner), wb.skip(inner)) {
@@ -193,9 +204,9 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
 
 }  // namespace
 
-void contract(const ir::ContractSpec& spec, std::span<const int64_t> range, std::span<const int64_t> offset_a,
-              std::span<const int64_t> offset_b, const View& a, const View& b, const View& out,
-              Threads& threads) {
+void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
+              std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
+              const View& b, const View& out, Threads& threads) {
   if (out.count() == 0) return;
   const DType t = out.dtype;
   Problem p = problem_of(spec, range, offset_a, offset_b, a, b, out);
@@ -212,7 +223,8 @@ void contract(const ir::ContractSpec& spec, std::span<const int64_t> range, std:
   };
   const Tensor wide_a = widen(a), wide_b = widen(b);
   Tensor wide_out(DType::f32, Extents({out.shape, static_cast<size_t>(out.rank)}));
-  products(problem_of(spec, range, offset_a, offset_b, wide_a, wide_b, wide_out), spec, DType::f32, wide_out, threads);
+  products(problem_of(spec, range, offset_a, offset_b, wide_a, wide_b, wide_out), spec, DType::f32,
+           wide_out, threads);
   narrow(DType::f32, wide_out.raw(), out);
 }
 

@@ -40,9 +40,9 @@ void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
               std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
               const View& b, const View& out, Threads& threads);
 
-// The plain matrix product behind it, batched, for compiled drivers: c[i, m, n] = sum over k in order of
-// a[i, m, k] * b[i, k, n], for f32 and f64, any strides (elements) of a and b; c has unit column
-// stride. `chain` false: the order of sum_run (a spec without free index); then rows and cols are 1.
+// The plain matrix product behind it, for compiled drivers, f32 and f64: c[i, m, n] = the chain over k
+// of a[i, m, k] * b[i, k, n], as in a contraction with a free index. Strides are in elements, any for
+// a and b; the columns of c are contiguous.
 struct MatmulArgs {
   const void* a;
   const void* b;

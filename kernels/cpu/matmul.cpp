@@ -1,6 +1,6 @@
-// Matrix products: how rows, columns and depth are cut into tiles, what is packed, and who does what.
-// None of it is felt by a bit, since every output is a chain of its own (docs/semantics.md: contract);
-// the cuts are those that measured best (cpu.md 2).
+// Matrix products: how rows, columns and depth are cut into tiles, what is packed, and who does
+// what. None of it is felt by a bit, since every output is a chain of its own (docs/semantics.md:
+// contract); the cuts are those that measured best (cpu.md 2).
 #include "kernels/cpu/matmul.h"
 
 #include <algorithm>
@@ -17,9 +17,9 @@
 namespace tenon::kernels {
 namespace {
 
-constexpr int64_t kRowBlock = 240;     // rows of a that stay in L2 with 1024 of depth
-constexpr int64_t kColumnBlock = 4096; // columns of b packed at once
-constexpr double kLeastFlops = 3e5;    // of a piece of work: about a microsecond
+constexpr int64_t kRowBlock = 240;      // rows of a that stay in L2 with 1024 of depth
+constexpr int64_t kColumnBlock = 4096;  // columns of b packed at once
+constexpr double kLeastFlops = 3e5;     // of a piece of work: about a microsecond
 
 // Memory of one thread that is kept from call to call.
 template <int kWhich>
@@ -37,15 +37,25 @@ template <class T>
 class Product {
  public:
   Product(const ProductSpec& s, const TileTable& tiles, Threads& threads)
-      : s_(s), tiles_(tiles), threads_(threads), rows_(s.rows.count()), cols_(s.cols.count()),
-        depth_(s.depth.count()), c_row_(s.c_row >= 0 ? s.c_row : cols_) {
+      : s_(s),
+        tiles_(tiles),
+        threads_(threads),
+        rows_(s.rows.count()),
+        cols_(s.cols.count()),
+        depth_(s.depth.count()),
+        c_row_(s.c_row >= 0 ? s.c_row : cols_) {
     const int64_t L = tiles.lanes;
     const bool big = tiles.rows[4] >= 6;  // 32 registers
-    if (cols_ <= L) vectors_ = 1;
-    else if (cols_ <= 2 * L) vectors_ = 2;
-    else if (cols_ <= 3 * L && big) vectors_ = 3;
-    else if (big) vectors_ = rows_ <= 2 ? 8 : rows_ > 6 && rows_ <= 9 ? 3 : 4;
-    else vectors_ = rows_ <= 3 ? 4 : 2;
+    if (cols_ <= L)
+      vectors_ = 1;
+    else if (cols_ <= 2 * L)
+      vectors_ = 2;
+    else if (cols_ <= 3 * L && big)
+      vectors_ = 3;
+    else if (big)
+      vectors_ = rows_ <= 2 ? 8 : rows_ > 6 && rows_ <= 9 ? 3 : 4;
+    else
+      vectors_ = rows_ <= 3 ? 4 : 2;
     width_ = vectors_ * L;
     tall_ = tiles.rows[vectors_];
     panels_ = (cols_ + width_ - 1) / width_;
@@ -60,7 +70,8 @@ class Product {
     pack_a_ = !plain_a || (a_step_ != 1 && depth_ > 1 && rows_ > 1 && panels_ > 2);
     const bool plain_b = s.cols.n <= 1 && s.depth.n <= 1 && (s.cols.n == 0 || s.cols.s[1][0] == 1);
     b_step_ = s.depth.n == 1 ? s.depth.s[1][0] : 0;
-    pack_b_ = !plain_b || (rows_ > 48 && cols_ * depth_ * static_cast<int64_t>(sizeof(T)) > (256 << 10));
+    pack_b_ =
+        !plain_b || (rows_ > 48 && cols_ * depth_ * static_cast<int64_t>(sizeof(T)) > (256 << 10));
   }
 
   void run(const T* a, const T* b, T* c) {
@@ -91,14 +102,16 @@ class Product {
   void split(const T* a, const T* b, T* c, int64_t blocks, int64_t cells) {
     const int64_t group = std::max<int64_t>(1, (int64_t{1} << 20) / cells);  // blocks held at once
     const int64_t c_row = c_row_;
-    T* partial = reinterpret_cast<T*>(scratch<4>(static_cast<size_t>(std::min(group, blocks) * cells) * sizeof(T)));
+    T* partial = reinterpret_cast<T*>(
+        scratch<4>(static_cast<size_t>(std::min(group, blocks) * cells) * sizeof(T)));
     for (int64_t g0 = 0; g0 < blocks; g0 += group) {
       const int64_t g1 = std::min(blocks, g0 + group);
       threads_.each(g1 - g0, [&](int64_t i) {
         Product one = *this;  // the same cuts, into rows that lie close
         one.c_row_ = cols_;
         const int64_t k0 = (g0 + i) * kChainBlock;
-        one.block(a, b, partial + i * cells, 0, cols_, k0, std::min(depth_, k0 + kChainBlock), false);
+        one.block(a, b, partial + i * cells, 0, cols_, k0, std::min(depth_, k0 + kChainBlock),
+                  false);
       });
       for (int64_t i = 0; i < g1 - g0; ++i)
         for (int64_t r = 0; r < rows_; ++r)
@@ -111,7 +124,8 @@ class Product {
   }
 
   // Columns [j0, j1), depth [k0, k1), all rows; `more`: c holds the blocks before.
-  void block(const T* a, const T* b, T* c, int64_t j0, int64_t j1, int64_t k0, int64_t k1, bool more) {
+  void block(const T* a, const T* b, T* c, int64_t j0, int64_t j1, int64_t k0, int64_t k1,
+             bool more) {
     const int64_t depth = k1 - k0;
     const int64_t panels = (j1 - j0 + width_ - 1) / width_;
     const double flops_of_panel = 2.0 * static_cast<double>(width_) * static_cast<double>(depth);
@@ -125,7 +139,8 @@ class Product {
           const int64_t c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
           Operand cols{b + c0 + k0 * b_step_, 1, b_step_};
           if (pack_b_) {
-            T* to = reinterpret_cast<T*>(scratch<1>(static_cast<size_t>(depth * width_) * sizeof(T)));
+            T* to =
+                reinterpret_cast<T*>(scratch<1>(static_cast<size_t>(depth * width_) * sizeof(T)));
             pack_panel(b, c0, c1, k0, k1, to);
             cols = {to, 1, width_};
           }
@@ -136,7 +151,8 @@ class Product {
     }
     const T* packed = nullptr;
     if (pack_b_) {
-      T* to = reinterpret_cast<T*>(scratch<2>(static_cast<size_t>(depth * panels * width_) * sizeof(T)));
+      T* to = reinterpret_cast<T*>(
+          scratch<2>(static_cast<size_t>(depth * panels * width_) * sizeof(T)));
       const int64_t each = std::max<int64_t>(1, 65536 / (width_ * depth));
       threads_.each((panels + each - 1) / each, [&](int64_t piece) {
         for (int64_t q = piece * each; q < std::min(panels, (piece + 1) * each); ++q) {
@@ -147,11 +163,13 @@ class Product {
       packed = to;
     }
     auto panel = [&](int64_t q, int64_t c0) {
-      return packed ? Operand{packed + q * depth * width_, 1, width_} : Operand{b + c0 + k0 * b_step_, 1, b_step_};
+      return packed ? Operand{packed + q * depth * width_, 1, width_}
+                    : Operand{b + c0 + k0 * b_step_, 1, b_step_};
     };
     if (pack_a_) {
       // A piece is a block of rows, packed once and met by all panels.
-      const int64_t each = pieces(row_blocks_, flops_of_panel * static_cast<double>(panels * row_block_));
+      const int64_t each =
+          pieces(row_blocks_, flops_of_panel * static_cast<double>(panels * row_block_));
       threads_.each((row_blocks_ + each - 1) / each, [&](int64_t piece) {
         for (int64_t r = piece * each; r < std::min(row_blocks_, (piece + 1) * each); ++r) {
           const int64_t i0 = r * row_block_, i1 = std::min(rows_, i0 + row_block_);
@@ -170,18 +188,20 @@ class Product {
       for (int64_t w = piece * each; w < std::min(all, (piece + 1) * each); ++w) {
         const int64_t i0 = w / panels * row_block_, i1 = std::min(rows_, i0 + row_block_);
         const int64_t q = w % panels, c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
-        tiles({a + i0 * a_row_ + k0 * a_step_, a_row_, a_step_}, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, more);
+        tiles({a + i0 * a_row_ + k0 * a_step_, a_row_, a_step_}, i0, i1, panel(q, c0), c1 - c0,
+              c + c0, depth, more);
       }
     });
   }
 
   static int64_t pieces(int64_t count, double flops_each) {
-    return std::clamp<int64_t>(static_cast<int64_t>(kLeastFlops / flops_each), 1, std::max<int64_t>(1, count));
+    return std::clamp<int64_t>(static_cast<int64_t>(kLeastFlops / flops_each), 1,
+                               std::max<int64_t>(1, count));
   }
 
   // Rows [i0, i1) (a's operand begins at row i0) against up to `width` columns, in balanced tiles.
-  void tiles(const Operand& a, int64_t i0, int64_t i1, const Operand& b, int64_t columns, T* c, int64_t depth,
-             bool more) const {
+  void tiles(const Operand& a, int64_t i0, int64_t i1, const Operand& b, int64_t columns, T* c,
+             int64_t depth, bool more) const {
     const int64_t L = tiles_.lanes, rows = i1 - i0;
     for (int64_t j = 0; j < columns;) {
       int64_t v = (columns - j + L - 1) / L;
@@ -191,22 +211,25 @@ class Product {
       const int64_t count = (rows + tall_ - 1) / tall_, low = rows / count, extra = rows % count;
       for (int64_t t = 0, i = 0; t < count; ++t) {
         const int64_t height = low + (t < extra);
-        tiles_.tile[v][height](a.p + i * a.major, a.major, a.step, b.p + j, b.step, c + (i0 + i) * c_row_ + j,
-                               c_row_, depth, last, more);
+        tiles_.tile[v][height](a.p + i * a.major, a.major, a.step, b.p + j, b.step,
+                               c + (i0 + i) * c_row_ + j, c_row_, depth, last, more);
         i += height;
       }
       j += wide;
     }
   }
 
-  // ---- packing. Rows: [row][depth], with a little room between so that rows do not share cache sets.
+  // ---- packing. Rows: [row][depth], with a little room between so that rows do not share cache
+  // sets.
   template <int kWhich>
   Operand packed_rows(const T* a, int64_t i0, int64_t i1, int64_t k0, int64_t k1) const {
     const int64_t depth = k1 - k0, stride = depth + 16;
-    T* to = reinterpret_cast<T*>(scratch<kWhich>(static_cast<size_t>((i1 - i0) * stride) * sizeof(T)));
+    T* to =
+        reinterpret_cast<T*>(scratch<kWhich>(static_cast<size_t>((i1 - i0) * stride) * sizeof(T)));
     const Group &r = s_.rows, &d = s_.depth;
     if (r.n <= 1 && d.n <= 1) {
-      const int64_t shape[2] = {i1 - i0, depth}, dense[2] = {stride, 1}, from[2] = {a_row_, a_step_};
+      const int64_t shape[2] = {i1 - i0, depth}, dense[2] = {stride, 1},
+                    from[2] = {a_row_, a_step_};
       copy_strided(to, dense, a + i0 * a_row_ + k0 * a_step_, from, shape, 2, sizeof(T));
       return {to, stride, 1};
     }
@@ -218,8 +241,10 @@ class Product {
       for (int64_t done = 0; done < depth;) {
         const int64_t n = stretch(d, k, depth - done), step = d.n > 0 ? d.s[0][d.n - 1] : 0;
         const T* q = from + k.offset();
-        if (step == 1) std::memcpy(out + done, q, static_cast<size_t>(n) * sizeof(T));
-        else for (int64_t x = 0; x < n; ++x) out[done + x] = q[x * step];
+        if (step == 1)
+          std::memcpy(out + done, q, static_cast<size_t>(n) * sizeof(T));
+        else
+          for (int64_t x = 0; x < n; ++x) out[done + x] = q[x * step];
         done += n;
         k.skip(n);
       }
@@ -237,7 +262,8 @@ class Product {
       if (g.n <= 1) {
         const int64_t col = g.n == 1 ? g.s[1][0] : 0;
         const int64_t shape[2] = {n, columns}, dense[2] = {width_, 1}, from[2] = {step, col};
-        copy_strided(to + done * width_, dense, b + k.offset() + c0 * col, from, shape, 2, sizeof(T));
+        copy_strided(to + done * width_, dense, b + k.offset() + c0 * col, from, shape, 2,
+                     sizeof(T));
       } else {
         for (int64_t x = 0; x < n; ++x) {
           const T* q = b + k.offset() + x * step;
@@ -274,11 +300,15 @@ void run(DType t, const ProductSpec& s, Threads& threads) {
   if (batch == 1) return Product<T>(s, tiles, threads).run(a, b, c);
   // Small ones side by side, big ones one after another with all threads in each.
   const double flops = 2.0 * static_cast<double>(cells) * static_cast<double>(s.depth.count());
-  const int64_t each = flops > 5e6 ? batch : std::max<int64_t>(1, static_cast<int64_t>(kLeastFlops / std::max(1.0, flops)));
+  const int64_t each =
+      flops > 5e6 ? batch
+                  : std::max<int64_t>(1, static_cast<int64_t>(kLeastFlops / std::max(1.0, flops)));
   threads.each((batch + each - 1) / each, [&](int64_t piece) {
     Product<T> product(s, tiles, threads);
-    Walk wa(s.batch.range, s.batch.s[0], s.batch.n, piece * each), wb(s.batch.range, s.batch.s[1], s.batch.n, piece * each);
-    for (int64_t i = piece * each; i < std::min(batch, (piece + 1) * each); ++i, wa.next(), wb.next())
+    Walk wa(s.batch.range, s.batch.s[0], s.batch.n, piece * each),
+        wb(s.batch.range, s.batch.s[1], s.batch.n, piece * each);
+    for (int64_t i = piece * each; i < std::min(batch, (piece + 1) * each);
+         ++i, wa.next(), wb.next())
       product.run(a + wa.offset(), b + wb.offset(), c + i * cells);
   });
 }
@@ -290,8 +320,10 @@ const TileTable& tile_table(DType t) {
   static std::once_flag once[2][2];
   const auto i = static_cast<size_t>(isa()), w = static_cast<size_t>(t == DType::f64);
   std::call_once(once[i][w], [&] {
-    if (isa() == Isa::v4) w ? v4::fill_f64(tables[i][w]) : v4::fill_f32(tables[i][w]);
-    else w ? v3::fill_f64(tables[i][w]) : v3::fill_f32(tables[i][w]);
+    if (isa() == Isa::v4)
+      w ? v4::fill_f64(tables[i][w]) : v4::fill_f32(tables[i][w]);
+    else
+      w ? v3::fill_f64(tables[i][w]) : v3::fill_f32(tables[i][w]);
   });
   return tables[i][w];
 }

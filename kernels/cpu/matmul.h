@@ -10,8 +10,8 @@ namespace tenon::kernels {
 
 inline constexpr int kMostIndices = 16;
 
-// Indices that run together, row-major, with a stride each in a and in b (elements). Neighbours that
-// both operands walk as one are one.
+// Indices that run together, row-major, with a stride each in a and in b (elements). Neighbours
+// that both operands walk as one are one.
 struct Group {
   int n = 0;
   int64_t range[kMostIndices];
@@ -36,8 +36,9 @@ struct Group {
   }
 };
 
-// c[batch.., rows.., cols..] = the chain over depth of a * b, in blocks of 1024 (docs/semantics.md).
-// c is row-major but for c_row, the distance of its rows when that is not the number of columns.
+// c[batch.., rows.., cols..] = the chain over depth of a * b, in blocks of 1024
+// (docs/semantics.md). c is row-major but for c_row, the distance of its rows when that is not the
+// number of columns.
 struct ProductSpec {
   Group batch, rows, cols, depth;
   const void* a;

@@ -16,8 +16,8 @@ constexpr int64_t kPieceBytes = int64_t{1} << 18;
 int64_t bytes_of(DType t) { return static_cast<int64_t>(size_of(t)); }
 
 std::string position(int64_t index, int axis, int64_t extent) {
-  return "index " + std::to_string(index) + " is outside axis " + std::to_string(axis) + " of size " +
-         std::to_string(extent);
+  return "index " + std::to_string(index) + " is outside axis " + std::to_string(axis) +
+         " of size " + std::to_string(extent);
 }
 
 }  // namespace
@@ -36,14 +36,16 @@ void pack(const View& x, int64_t begin, int64_t end, void* to) {
       dense[i] = step;
       step *= shape[i];
     }
-    copy_strided(out, dense, data + begin / inside * x.strides[0] * size, x.strides, shape, x.rank, size_of(x.dtype));
+    copy_strided(out, dense, data + begin / inside * x.strides[0] * size, x.strides, shape, x.rank,
+                 size_of(x.dtype));
     return;
   }
   Walk at(x.shape, x.strides, x.rank, begin);
   for (int64_t f = begin; f < end;) {
     const int64_t n = x.rank == 0 ? 1 : std::min(end - f, x.shape[x.rank - 1] - at.at(x.rank - 1));
     const int64_t one = 1, stride = x.rank == 0 ? 1 : x.strides[x.rank - 1];
-    copy_strided(out + (f - begin) * size, &one, data + at.offset() * size, &stride, &n, 1, size_of(x.dtype));
+    copy_strided(out + (f - begin) * size, &one, data + at.offset() * size, &stride, &n, 1,
+                 size_of(x.dtype));
     f += n;
     at.skip(n);
   }
@@ -65,9 +67,10 @@ void copy(const View& x, const View& out, Threads& threads) {
     std::copy_n(x.shape, x.rank, shape);
     const int64_t first = c * each;
     shape[axis] = std::min(each, extent - first);
-    copy_strided(static_cast<char*>(out.data) + first * out.strides[axis] * bytes_of(x.dtype), out.strides,
-                 static_cast<const char*>(x.data) + first * x.strides[axis] * bytes_of(x.dtype), x.strides,
-                 shape, x.rank, size_of(x.dtype));
+    copy_strided(static_cast<char*>(out.data) + first * out.strides[axis] * bytes_of(x.dtype),
+                 out.strides,
+                 static_cast<const char*>(x.data) + first * x.strides[axis] * bytes_of(x.dtype),
+                 x.strides, shape, x.rank, size_of(x.dtype));
   });
 }
 
@@ -116,16 +119,20 @@ void check_slice(std::span<const int64_t> shape, std::span<const int64_t> starts
   }
 }
 
-void update(const View& x, const View& v, std::span<const int64_t> starts, std::span<const int64_t> steps,
-            Threads& threads) {
-  check_slice({x.shape, static_cast<size_t>(x.rank)}, starts, {v.shape, static_cast<size_t>(v.rank)}, steps);
+void update(const View& x, const View& v, std::span<const int64_t> starts,
+            std::span<const int64_t> steps, Threads& threads) {
+  check_slice({x.shape, static_cast<size_t>(x.rank)}, starts,
+              {v.shape, static_cast<size_t>(v.rank)}, steps);
   int64_t strides[kMaxRank], offset = 0;
   for (int i = 0; i < x.rank; ++i) {
     offset += starts[static_cast<size_t>(i)] * x.strides[i];
     strides[i] = steps[static_cast<size_t>(i)] * x.strides[i];
   }
   if (v.count() == 0) return;
-  copy(v, View(static_cast<char*>(x.data) + offset * bytes_of(x.dtype), v.shape, strides, v.rank, x.dtype), threads);
+  copy(v,
+       View(static_cast<char*>(x.data) + offset * bytes_of(x.dtype), v.shape, strides, v.rank,
+            x.dtype),
+       threads);
 }
 
 // ---------------------------------------------------------------- rows by number
@@ -150,10 +157,14 @@ void gather_rows(const View& table, const View& index, const View& out, Threads&
   threads.each((n + each - 1) / each, [&](int64_t c) {
     Walk at(index.shape, index.strides, index.rank, c * each);
     for (int64_t i = c * each; i < std::min(n, (c + 1) * each); ++i, at.next()) {
-      const char* from = static_cast<const char*>(table.data) + numbers[at.offset()] * table.strides[0] * size;
+      const char* from =
+          static_cast<const char*>(table.data) + numbers[at.offset()] * table.strides[0] * size;
       char* to = static_cast<char*>(out.data) + i * width * size;
-      if (tight) std::memcpy(to, from, static_cast<size_t>(width * size));
-      else copy_strided(to, dense + 1, from, table.strides + 1, table.shape + 1, table.rank - 1, size_of(table.dtype));
+      if (tight)
+        std::memcpy(to, from, static_cast<size_t>(width * size));
+      else
+        copy_strided(to, dense + 1, from, table.strides + 1, table.shape + 1, table.rank - 1,
+                     size_of(table.dtype));
     }
   });
 }
@@ -169,7 +180,8 @@ void scatter_add_rows(const View& table, const View& index, const View& rows, Th
     if (r < 0 || r >= table.shape[0]) throw Trap(Code::E0802, position(r, 0, table.shape[0]));
   }
   // Columns over threads: each walks all rows in order, so every element sees its updates in order.
-  const int64_t cut = std::max<int64_t>(64, std::min<int64_t>(width, (int64_t{1} << 16) / std::max<int64_t>(1, n) + 64));
+  const int64_t cut = std::max<int64_t>(
+      64, std::min<int64_t>(width, (int64_t{1} << 16) / std::max<int64_t>(1, n) + 64));
   const int64_t pieces = n == 0 ? 0 : (width + cut - 1) / cut;
   const int kept = index.rank;  // rows: index axes, then the row's own
   scalar::visit_dtype(table.dtype, [&]<DType t>() {
@@ -188,8 +200,11 @@ void scatter_add_rows(const View& table, const View& index, const View& rows, Th
           for (int64_t c = c0; c < c1; ++c) {
             const S v = tight ? from[c] : from[inside.offset()];
             if (!tight) inside.next();
-            if constexpr (t == DType::f32 || t == DType::f64) to[c] += v;
-            else to[c] = scalar::store_plain<t>(scalar::apply<ir::Op::add, t>(m, scalar::load_plain<t>(to[c]), scalar::load_plain<t>(v)));
+            if constexpr (t == DType::f32 || t == DType::f64)
+              to[c] += v;
+            else
+              to[c] = scalar::store_plain<t>(scalar::apply<ir::Op::add, t>(
+                  m, scalar::load_plain<t>(to[c]), scalar::load_plain<t>(v)));
           }
         }
       });

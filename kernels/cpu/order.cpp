@@ -55,22 +55,31 @@ auto step(ReduceKind kind, scalar::Register<scalar::Plain, sum_type(t)> a,
     return kind == ReduceKind::any ? a || b : a && b;
   } else {
     switch (kind) {
-      case ReduceKind::sum: return scalar::apply<ir::Op::add, s>(m, a, b);
-      case ReduceKind::prod: return scalar::apply<ir::Op::mul, s>(m, a, b);
-      case ReduceKind::max: return scalar::apply<ir::Op::max, s>(m, a, b);
-      case ReduceKind::min: return scalar::apply<ir::Op::min, s>(m, a, b);
-      case ReduceKind::any: case ReduceKind::all: break;
+      case ReduceKind::sum:
+        return scalar::apply<ir::Op::add, s>(m, a, b);
+      case ReduceKind::prod:
+        return scalar::apply<ir::Op::mul, s>(m, a, b);
+      case ReduceKind::max:
+        return scalar::apply<ir::Op::max, s>(m, a, b);
+      case ReduceKind::min:
+        return scalar::apply<ir::Op::min, s>(m, a, b);
+      case ReduceKind::any:
+      case ReduceKind::all:
+        break;
     }
     bug("any and all are for bool");
   }
 }
 
 template <class T>
-bool is_nan(T v) { return v != v; }
+bool is_nan(T v) {
+  return v != v;
+}
 
 }  // namespace
 
-void scan(ReduceKind kind, const View& x, int axis, bool reverse, const View& out, Threads& threads) {
+void scan(ReduceKind kind, const View& x, int axis, bool reverse, const View& out,
+          Threads& threads) {
   require(reduces(kind, x.dtype), "a scan does not take its operand's dtype");
   const Lines lines(x, axis, &out);
   if (lines.n == 0) return;
@@ -130,7 +139,8 @@ void sort(const View& x, int axis, const View& values, const View& permutation, 
       std::unique_ptr<int64_t[]> at(new int64_t[static_cast<size_t>(lines.n)]);
       std::iota(at.get(), at.get() + lines.n, 0);
       std::stable_sort(at.get(), at.get() + lines.n, [&](int64_t i, int64_t j) {
-        const auto u = scalar::load_plain<t>(p[i * lines.stride]), v = scalar::load_plain<t>(p[j * lines.stride]);
+        const auto u = scalar::load_plain<t>(p[i * lines.stride]),
+                   v = scalar::load_plain<t>(p[j * lines.stride]);
         return u < v || (is_nan(v) && !is_nan(u));
       });
       for (int64_t i = 0; i < lines.n; ++i) {

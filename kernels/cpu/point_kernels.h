@@ -22,29 +22,42 @@ constexpr bool goes_through_f64(Op op) {
 template <class M, DType t>
 Register<M, t> load(M& m, const void* p) {
   constexpr int L = M::kLanes;
-  if constexpr (t == DType::boolean) return m.not_(m.eq(load_u8<L>(p), m.i32(0)));
-  else if constexpr (t == DType::u8) return load_u8<L>(p);
-  else if constexpr (t == DType::i8) return m.shr(m.shl(load_u8<L>(p), 24), 24);
-  else if constexpr (t == DType::f16) return scalar::from_f16_bits(m, load_u16<L>(p));
-  else if constexpr (t == DType::bf16) return scalar::from_bf16_bits(m, load_u16<L>(p));
-  else return load_raw<L, Storage<t>>(p);
+  if constexpr (t == DType::boolean)
+    return m.not_(m.eq(load_u8<L>(p), m.i32(0)));
+  else if constexpr (t == DType::u8)
+    return load_u8<L>(p);
+  else if constexpr (t == DType::i8)
+    return m.shr(m.shl(load_u8<L>(p), 24), 24);
+  else if constexpr (t == DType::f16)
+    return scalar::from_f16_bits(m, load_u16<L>(p));
+  else if constexpr (t == DType::bf16)
+    return scalar::from_bf16_bits(m, load_u16<L>(p));
+  else
+    return load_raw<L, Storage<t>>(p);
 }
 template <class M, DType t>
 void store(M& m, void* p, Register<M, t> v) {
   constexpr int L = M::kLanes;
-  if constexpr (t == DType::boolean) store_u8<L>(p, m.select(v, m.i32(1), m.i32(0)));
-  else if constexpr (t == DType::u8 || t == DType::i8) store_u8<L>(p, v);
-  else if constexpr (t == DType::f16) store_u16<L>(p, scalar::to_f16_bits(m, v));
-  else if constexpr (t == DType::bf16) store_u16<L>(p, scalar::to_bf16_bits(m, v));
-  else store_raw(p, v);
+  if constexpr (t == DType::boolean)
+    store_u8<L>(p, m.select(v, m.i32(1), m.i32(0)));
+  else if constexpr (t == DType::u8 || t == DType::i8)
+    store_u8<L>(p, v);
+  else if constexpr (t == DType::f16)
+    store_u16<L>(p, scalar::to_f16_bits(m, v));
+  else if constexpr (t == DType::bf16)
+    store_u16<L>(p, scalar::to_bf16_bits(m, v));
+  else
+    store_raw(p, v);
 }
 
-// Runs `f` on registers loaded from up to three operands. The last few elements go through buffers filled
-// up with the last element, so that nothing traps that is not there; they take the same loop once more,
-// so that the program, which is inlined to keep its constants in registers, stands there once.
+// Runs `f` on registers loaded from up to three operands. The last few elements go through buffers
+// filled up with the last element, so that nothing traps that is not there; they take the same loop
+// once more, so that the program, which is inlined to keep its constants in registers, stands there
+// once.
 template <int L, DType R, DType... In, size_t... j, class F>
-__attribute__((flatten)) void sweep_over(std::index_sequence<j...>, void* out, const void* const* in,
-                                         const int* steps, int64_t n, bool* trap, F f) {
+__attribute__((flatten)) void sweep_over(std::index_sequence<j...>, void* out,
+                                         const void* const* in, const int* steps, int64_t n,
+                                         bool* trap, F f) {
   using M = Simd<L>;
   M m;
   // Every index is a constant, so that pointers live in registers.
@@ -65,7 +78,8 @@ __attribute__((flatten)) void sweep_over(std::index_sequence<j...>, void* out, c
     auto fill_up = [rest](const char*& from, int64_t moves, char* to, int64_t size) {
       if (moves == 0) return;
       for (int64_t l = 0; l < L; ++l)
-        std::memcpy(to + l * size, from + (l < rest ? l : rest - 1) * size, static_cast<size_t>(size));
+        std::memcpy(to + l * size, from + (l < rest ? l : rest - 1) * size,
+                    static_cast<size_t>(size));
       from = to;
     };
     (fill_up(p[j], step[j], buffer[j], static_cast<int64_t>(size_of(In))), ...);
@@ -94,11 +108,11 @@ void block(void* out, const void* const* in, const int* steps, int64_t n, bool* 
       return scalar::apply<op, t>(m, a, b, c);
     });
   } else if constexpr (ir::facts(op).operands == 2) {
-    sweep<L, R, t, t>(out, in, steps, n, trap, [](auto& m, auto a, auto b) {
-      return scalar::apply<op, t>(m, a, b);
-    });
+    sweep<L, R, t, t>(out, in, steps, n, trap,
+                      [](auto& m, auto a, auto b) { return scalar::apply<op, t>(m, a, b); });
   } else {
-    sweep<L, R, t>(out, in, steps, n, trap, [](auto& m, auto a) { return scalar::apply<op, t>(m, a); });
+    sweep<L, R, t>(out, in, steps, n, trap,
+                   [](auto& m, auto a) { return scalar::apply<op, t>(m, a); });
   }
 }
 
@@ -111,8 +125,8 @@ void convert_block(void* out, const void* const* in, const int* steps, int64_t n
 
 template <DType t>
 void fill_ops(PointTable& table) {
-#define SCALAR(name, arity, cls)                                                          \
-  if constexpr (scalar::takes(Op::name, t) && Op::name != Op::convert)                    \
+#define SCALAR(name, arity, cls)                                       \
+  if constexpr (scalar::takes(Op::name, t) && Op::name != Op::convert) \
     table.op[static_cast<int>(Op::name)][static_cast<int>(t)] = block<Op::name, t>;
 #define OTHER(name)
   TENON_SCALAR_OPS(SCALAR) TENON_OTHER_OPS(OTHER)

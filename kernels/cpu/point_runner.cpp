@@ -21,10 +21,14 @@ void splat(void* to, const void* from) {
 }
 void splat(void* to, const void* from, size_t size) {
   switch (size) {
-    case 1: return splat<uint8_t>(to, from);
-    case 2: return splat<uint16_t>(to, from);
-    case 4: return splat<uint32_t>(to, from);
-    default: return splat<uint64_t>(to, from);
+    case 1:
+      return splat<uint8_t>(to, from);
+    case 2:
+      return splat<uint16_t>(to, from);
+    case 4:
+      return splat<uint32_t>(to, from);
+    default:
+      return splat<uint64_t>(to, from);
   }
 }
 
@@ -34,20 +38,28 @@ void move_row(char* block, char* memory, int64_t stride, int64_t n) {
   T* b = reinterpret_cast<T*>(block);
   T* m = reinterpret_cast<T*>(memory);
   if constexpr (kToBlock) {
-    if (stride == 1) std::memcpy(b, m, static_cast<size_t>(n) * sizeof(T));
-    else for (int64_t i = 0; i < n; ++i) b[i] = m[i * stride];
+    if (stride == 1)
+      std::memcpy(b, m, static_cast<size_t>(n) * sizeof(T));
+    else
+      for (int64_t i = 0; i < n; ++i) b[i] = m[i * stride];
   } else {
-    if (stride == 1) std::memcpy(m, b, static_cast<size_t>(n) * sizeof(T));
-    else for (int64_t i = 0; i < n; ++i) m[i * stride] = b[i];
+    if (stride == 1)
+      std::memcpy(m, b, static_cast<size_t>(n) * sizeof(T));
+    else
+      for (int64_t i = 0; i < n; ++i) m[i * stride] = b[i];
   }
 }
 template <bool kToBlock>
 void move_row(char* block, char* memory, int64_t stride, int64_t n, size_t size) {
   switch (size) {
-    case 1: return move_row<kToBlock, uint8_t>(block, memory, stride, n);
-    case 2: return move_row<kToBlock, uint16_t>(block, memory, stride, n);
-    case 4: return move_row<kToBlock, uint32_t>(block, memory, stride, n);
-    default: return move_row<kToBlock, uint64_t>(block, memory, stride, n);
+    case 1:
+      return move_row<kToBlock, uint8_t>(block, memory, stride, n);
+    case 2:
+      return move_row<kToBlock, uint16_t>(block, memory, stride, n);
+    case 4:
+      return move_row<kToBlock, uint32_t>(block, memory, stride, n);
+    default:
+      return move_row<kToBlock, uint64_t>(block, memory, stride, n);
   }
 }
 
@@ -79,10 +91,20 @@ int64_t offset_of(const int64_t* at, const int64_t* strides, int rank) {
 // What an operation costs beside an addition, roughly.
 int cost_of(ir::Op op) {
   switch (op) {
-    case ir::Op::exp: case ir::Op::expm1: case ir::Op::log: case ir::Op::log1p: case ir::Op::tanh:
-    case ir::Op::erf: case ir::Op::div: case ir::Op::rem: case ir::Op::rng:
+    case ir::Op::exp:
+    case ir::Op::expm1:
+    case ir::Op::log:
+    case ir::Op::log1p:
+    case ir::Op::tanh:
+    case ir::Op::erf:
+    case ir::Op::div:
+    case ir::Op::rem:
+    case ir::Op::rng:
       return 8;
-    case ir::Op::sin: case ir::Op::cos: case ir::Op::pow: case ir::Op::atan2:
+    case ir::Op::sin:
+    case ir::Op::cos:
+    case ir::Op::pow:
+    case ir::Op::atan2:
       return 25;
     default:
       return 1;
@@ -92,68 +114,6 @@ int cost_of(ir::Op op) {
 }  // namespace
 
 // ---------------------------------------------------------------- one instruction
-
-void convert_any(const PointTable& table, DType from, DType to, void* out, const void* in, int step,
-                 int64_t n, bool* trap) {
-  if (BlockKernel k = table.convert[static_cast<int>(from)][static_cast<int>(to)]) {
-    k(out, &in, &step, n, trap);
-    return;
-  }
-  // One of the two is a 16-bit float; between it and anything else stands f32.
-  alignas(64) float middle[256];
-  auto first = table.convert[static_cast<int>(from)][static_cast<int>(DType::f32)];
-  auto second = table.convert[static_cast<int>(DType::f32)][static_cast<int>(to)];
-  const char* p = static_cast<const char*>(in);
-  char* o = static_cast<char*>(out);
-  for (int64_t i = 0; i < n; i += 256) {
-    int64_t m = std::min<int64_t>(256, n - i);
-    const void* a = p + i * step * static_cast<int64_t>(size_of(from));
-    const void* b = middle;
-    int one = 1;
-    first(middle, &a, &step, m, trap);
-    second(o + i * static_cast<int64_t>(size_of(to)), &b, &one, m, trap);
-  }
-}
-
-void run_block(const PointTable& table, ir::Op op, DType t, void* out, const void* const* in,
-               const int* steps, int n_in, int64_t n, bool* trap) {
-  if (t != DType::f16 && t != DType::bf16) {
-    table.op[static_cast<int>(op)][static_cast<int>(t)](out, in, steps, n, trap);
-    return;
-  }
-  alignas(64) float wide[3][256];
-  alignas(64) float result[256];
-  BlockKernel k = table.op[static_cast<int>(op)][static_cast<int>(DType::f32)];
-  bool truth = ir::facts(op).cls == ir::OpClass::compare;
-  for (int64_t i = 0; i < n; i += 256) {
-    int64_t m = std::min<int64_t>(256, n - i);
-    const void* p[3];
-    int s[3];
-    for (int j = 0; j < n_in; ++j) {
-      const char* from = static_cast<const char*>(in[j]);
-      if (op == ir::Op::select && j == 0) {
-        p[j] = from + i * steps[j];
-        s[j] = steps[j];
-        continue;
-      }
-      int64_t count = steps[j] == 0 ? kSplat : m;
-      int one = 1;
-      const void* a = from + i * steps[j] * 2;
-      table.convert[static_cast<int>(t)][static_cast<int>(DType::f32)](wide[j], &a, &one, count, trap);
-      p[j] = wide[j];
-      s[j] = steps[j];
-    }
-    if (truth) {
-      k(static_cast<char*>(out) + i, p, s, m, trap);
-      continue;
-    }
-    k(result, p, s, m, trap);
-    const void* r = result;
-    int one = 1;
-    table.convert[static_cast<int>(DType::f32)][static_cast<int>(t)](static_cast<char*>(out) + i * 2, &r,
-                                                                     &one, m, trap);
-  }
-}
 
 void PointRunner::run_op(const PointProgram::Instr& code, void* out, const Place* places, int64_t n,
                          bool* trap) {
@@ -165,7 +125,8 @@ void PointRunner::run_op(const PointProgram::Instr& code, void* out, const Place
   }
   const auto& slots = program_.slots_;
   if (code.op == ir::Op::convert) {
-    convert_any(table_, slots[code.in[0]].dtype, slots[code.out].dtype, out, in[0], steps[0], n, trap);
+    convert_any(table_, slots[code.in[0]].dtype, slots[code.out].dtype, out, in[0], steps[0], n,
+                trap);
     return;
   }
   DType t = slots[code.in[code.op == ir::Op::select ? 1 : 0]].dtype;
@@ -176,12 +137,12 @@ void PointRunner::outside(int64_t position, int64_t index, int axis, int64_t ext
   std::lock_guard lock(mutex_);
   if (position >= outside_at_) return;
   outside_at_ = position;
-  outside_ = "index " + std::to_string(index) + " is outside axis " + std::to_string(axis) + " of size " +
-             std::to_string(extent);
+  outside_ = "index " + std::to_string(index) + " is outside axis " + std::to_string(axis) +
+             " of size " + std::to_string(extent);
 }
 
-bool PointRunner::run_read(const PointProgram::Instr& code, char* out, const Place* places, int64_t begin,
-                           int64_t n) {
+bool PointRunner::run_read(const PointProgram::Instr& code, char* out, const Place* places,
+                           int64_t begin, int64_t n) {
   const View& from = reads_[program_.slots_[code.out].input];
   const size_t size = size_of(from.dtype);
   const char* data = static_cast<const char*>(from.data);
@@ -190,8 +151,10 @@ bool PointRunner::run_read(const PointProgram::Instr& code, char* out, const Pla
   bool plain = true;
   for (int j = 0; j < code.n; ++j) {
     const Place& p = places[code.in[j]];
-    if (p.counts && counting < 0) counting = j;
-    else if (p.step != 0) plain = false;
+    if (p.counts && counting < 0)
+      counting = j;
+    else if (p.step != 0)
+      plain = false;
   }
   if (plain) {
     int64_t o = 0;
@@ -199,7 +162,8 @@ bool PointRunner::run_read(const PointProgram::Instr& code, char* out, const Pla
       int64_t index;
       std::memcpy(&index, places[code.in[j]].p, 8);
       int64_t last = index + (j == counting ? n - 1 : 0);
-      if (index < 0 || index >= from.shape[j]) return outside(begin, index, j, from.shape[j]), false;
+      if (index < 0 || index >= from.shape[j])
+        return outside(begin, index, j, from.shape[j]), false;
       if (last >= from.shape[j])
         return outside(begin + from.shape[j] - index, from.shape[j], j, from.shape[j]), false;
       o += index * from.strides[j];
@@ -222,7 +186,8 @@ bool PointRunner::run_read(const PointProgram::Instr& code, char* out, const Pla
       bool all = true;
       for (int64_t i = 0; i < m; ++i) {
         all &= static_cast<uint64_t>(index[i * step]) < extent;
-        offsets[i] += static_cast<int64_t>(static_cast<uint64_t>(index[i * step]) * static_cast<uint64_t>(stride));
+        offsets[i] += static_cast<int64_t>(static_cast<uint64_t>(index[i * step]) *
+                                           static_cast<uint64_t>(stride));
       }
       for (int64_t i = 0; !all && i < bad; ++i)
         if (static_cast<uint64_t>(index[i * step]) >= extent) {
@@ -241,10 +206,18 @@ bool PointRunner::run_read(const PointProgram::Instr& code, char* out, const Pla
       for (int64_t i = 0; i < m; ++i) o[i] = d[offsets[i]];
     };
     switch (size) {
-      case 1: gather.template operator()<uint8_t>(); break;
-      case 2: gather.template operator()<uint16_t>(); break;
-      case 4: gather.template operator()<uint32_t>(); break;
-      default: gather.template operator()<uint64_t>(); break;
+      case 1:
+        gather.template operator()<uint8_t>();
+        break;
+      case 2:
+        gather.template operator()<uint16_t>();
+        break;
+      case 4:
+        gather.template operator()<uint32_t>();
+        break;
+      default:
+        gather.template operator()<uint64_t>();
+        break;
     }
   }
   return true;
@@ -253,8 +226,8 @@ bool PointRunner::run_read(const PointProgram::Instr& code, char* out, const Pla
 // ---------------------------------------------------------------- the space
 
 PointRunner::PointRunner(const PointProgram& program, std::span<const int64_t> space,
-                         std::span<const PointOperand> operands, std::span<const PointResult> results,
-                         std::span<const View> reads)
+                         std::span<const PointOperand> operands,
+                         std::span<const PointResult> results, std::span<const View> reads)
     : program_(program), reads_(reads), table_(point_table()) {
   for (int64_t x : space) count_ *= x;
   const int n_axes = static_cast<int>(space.size());
@@ -276,14 +249,17 @@ PointRunner::PointRunner(const PointProgram& program, std::span<const int64_t> s
     bool merge = rank_ > 0 && !program.reads_by_index_;
     if (merge) {
       for (size_t k = 0; merge && k < operands.size(); ++k)
-        merge = operands_[k].strides[rank_ - 1] == stride_of(operands[k].strides, i, false) * extent;
+        merge =
+            operands_[k].strides[rank_ - 1] == stride_of(operands[k].strides, i, false) * extent;
       for (size_t k = 0; merge && k < results.size(); ++k)
         merge = results_[k].strides[rank_ - 1] == stride_of(results[k].strides, i, true) * extent;
     }
     int to = merge ? rank_ - 1 : rank_++;
     shape_[to] = merge ? shape_[to] * extent : extent;
-    for (size_t k = 0; k < operands.size(); ++k) operands_[k].strides[to] = stride_of(operands[k].strides, i, false);
-    for (size_t k = 0; k < results.size(); ++k) results_[k].strides[to] = stride_of(results[k].strides, i, true);
+    for (size_t k = 0; k < operands.size(); ++k)
+      operands_[k].strides[to] = stride_of(operands[k].strides, i, false);
+    for (size_t k = 0; k < results.size(); ++k)
+      results_[k].strides[to] = stride_of(results[k].strides, i, true);
   }
   inner_ = rank_ > 0 ? shape_[rank_ - 1] : 1;
   by_rows_ = inner_ >= 128 || rank_ <= 1;
@@ -303,12 +279,12 @@ PointRunner::PointRunner(const PointProgram& program, std::span<const int64_t> s
     bool uniform = true;
     for (int i = 0; i < rank_; ++i) uniform &= o.strides[i] == 0;
     const int64_t last = rank_ > 0 ? o.strides[rank_ - 1] : 0;
-    o.access = uniform                 ? Access::uniform
-               : dense(o.strides)      ? Access::dense
-               : !by_rows_             ? Access::packed
-               : last == 1             ? Access::row
-               : last == 0             ? Access::row_splat
-                                       : Access::packed;
+    o.access = uniform            ? Access::uniform
+               : dense(o.strides) ? Access::dense
+               : !by_rows_        ? Access::packed
+               : last == 1        ? Access::row
+               : last == 0        ? Access::row_splat
+                                  : Access::packed;
     packed += o.access == Access::packed;
   }
   for (size_t k = 0; k < results.size(); ++k) {
@@ -333,7 +309,8 @@ PointRunner::PointRunner(const PointProgram& program, std::span<const int64_t> s
         (reach < 0 ? low : high) += reach;
       }
       const auto size = static_cast<int64_t>(size_of(program.slots_[j].dtype));
-      if (operands_[j].data + low * size < end && begin < operands_[j].data + high * size) r.direct = false;
+      if (operands_[j].data + low * size < end && begin < operands_[j].data + high * size)
+        r.direct = false;
     }
   }
   int64_t blocks = program.scratch_ + packed + (program.reads_by_index_ ? 2 : 0);
@@ -350,8 +327,8 @@ int64_t PointRunner::piece() const {
 // ---------------------------------------------------------------- running
 
 struct PointRunner::Memory {
-  std::vector<Place> places;    // per slot
-  std::vector<char*> buffers;   // per slot that is filled
+  std::vector<Place> places;   // per slot
+  std::vector<char*> buffers;  // per slot that is filled
   std::unique_ptr<char[]> bytes;
   size_t size = 0;
   char* base = nullptr;
@@ -389,8 +366,10 @@ void PointRunner::run(int64_t begin, int64_t end, void* const* packed) {
     next += block_bytes;
     const size_t size = size_of(slots[s].dtype);
     m.places[s] = {buffer, 0, false};
-    if (slots[s].kind == PointProgram::Kind::constant) splat(buffer, &slots[s].constant, size);
-    else if (slots[s].kind == PointProgram::Kind::input && operands_[slots[s].input].access == Access::uniform)
+    if (slots[s].kind == PointProgram::Kind::constant)
+      splat(buffer, &slots[s].constant, size);
+    else if (slots[s].kind == PointProgram::Kind::input &&
+             operands_[slots[s].input].access == Access::uniform)
       splat(buffer, operands_[slots[s].input].data, size);
   }
   char* const* buffers = m.buffers.data();
@@ -412,19 +391,28 @@ void PointRunner::run(int64_t begin, int64_t end, void* const* packed) {
       if (slots[s].kind == PointProgram::Kind::input) {
         const Operand& o = operands_[slots[s].input];
         switch (o.access) {
-          case Access::uniform: break;
-          case Access::dense: place = {o.data + f * size, 1, false}; break;
-          case Access::row: place = {o.data + offset_of(at, o.strides, rank_) * size, 1, false}; break;
+          case Access::uniform:
+            break;
+          case Access::dense:
+            place = {o.data + f * size, 1, false};
+            break;
+          case Access::row:
+            place = {o.data + offset_of(at, o.strides, rank_) * size, 1, false};
+            break;
           case Access::row_splat:
-            if (new_row) splat(buffers[s], o.data + offset_of(at, o.strides, rank_) * size, static_cast<size_t>(size));
+            if (new_row)
+              splat(buffers[s], o.data + offset_of(at, o.strides, rank_) * size,
+                    static_cast<size_t>(size));
             place = {buffers[s], 0, false};
             break;
           case Access::packed:
-            by_stretches(shape_, rank_, at, n, [&](const int64_t* here, int64_t done, int64_t stretch) {
-              move_row<true>(buffers[s] + done * size,
-                             const_cast<char*>(o.data) + offset_of(here, o.strides, rank_) * size,
-                             o.strides[rank_ - 1], stretch, static_cast<size_t>(size));
-            });
+            by_stretches(shape_, rank_, at, n,
+                         [&](const int64_t* here, int64_t done, int64_t stretch) {
+                           move_row<true>(
+                               buffers[s] + done * size,
+                               const_cast<char*>(o.data) + offset_of(here, o.strides, rank_) * size,
+                               o.strides[rank_ - 1], stretch, static_cast<size_t>(size));
+                         });
             place = {buffers[s], 1, false};
             break;
         }
@@ -435,10 +423,13 @@ void PointRunner::run(int64_t begin, int64_t end, void* const* packed) {
           if (new_row) std::fill_n(index, kSplat, at[axis]);
           place = {buffers[s], 0, false};
         } else {
-          by_stretches(shape_, rank_, at, n, [&](const int64_t* here, int64_t done, int64_t stretch) {
-            if (axis == rank_ - 1) for (int64_t i = 0; i < stretch; ++i) index[done + i] = here[axis] + i;
-            else std::fill_n(index + done, stretch, here[axis]);
-          });
+          by_stretches(shape_, rank_, at, n,
+                       [&](const int64_t* here, int64_t done, int64_t stretch) {
+                         if (axis == rank_ - 1)
+                           for (int64_t i = 0; i < stretch; ++i) index[done + i] = here[axis] + i;
+                         else
+                           std::fill_n(index + done, stretch, here[axis]);
+                       });
           place = {buffers[s], 1, by_rows_ && axis == rank_ - 1};
         }
       }
@@ -447,8 +438,10 @@ void PointRunner::run(int64_t begin, int64_t end, void* const* packed) {
     for (size_t k = 0; k < results_.size(); ++k) {
       const int s = program_.results_[k];
       const auto size = static_cast<int64_t>(size_of(slots[s].dtype));
-      if (packed && slots[s].scratch >= 0) m.places[s].p = static_cast<char*>(packed[k]) + (f - begin) * size;
-      else if (!packed && results_[k].direct) m.places[s].p = results_[k].data + f * size;
+      if (packed && slots[s].scratch >= 0)
+        m.places[s].p = static_cast<char*>(packed[k]) + (f - begin) * size;
+      else if (!packed && results_[k].direct)
+        m.places[s].p = results_[k].data + f * size;
     }
     // ---- the program
     for (const auto& code : program_.code_) {
@@ -467,8 +460,11 @@ void PointRunner::run(int64_t begin, int64_t end, void* const* packed) {
       if (packed) {
         char* to = static_cast<char*>(packed[k]) + (f - begin) * size;
         if (p.p != to) {
-          if (p.step == 0) for (int64_t i = 0; i < n; ++i) std::memcpy(to + i * size, p.p, static_cast<size_t>(size));
-          else std::memcpy(to, p.p, static_cast<size_t>(n * size));
+          if (p.step == 0)
+            for (int64_t i = 0; i < n; ++i)
+              std::memcpy(to + i * size, p.p, static_cast<size_t>(size));
+          else
+            std::memcpy(to, p.p, static_cast<size_t>(n * size));
         }
         continue;
       }
@@ -478,9 +474,11 @@ void PointRunner::run(int64_t begin, int64_t end, void* const* packed) {
         char* to = r.data + offset_of(here, r.strides, rank_) * size;
         int64_t step = rank_ > 0 ? r.strides[rank_ - 1] : 0;
         if (p.step == 0)
-          for (int64_t i = 0; i < stretch; ++i) std::memcpy(to + i * step * size, p.p, static_cast<size_t>(size));
+          for (int64_t i = 0; i < stretch; ++i)
+            std::memcpy(to + i * step * size, p.p, static_cast<size_t>(size));
         else
-          move_row<false>(const_cast<char*>(p.p) + done * size, to, step, stretch, static_cast<size_t>(size));
+          move_row<false>(const_cast<char*>(p.p) + done * size, to, step, stretch,
+                          static_cast<size_t>(size));
       });
     }
     // ---- on
@@ -506,7 +504,8 @@ void PointRunner::run_all(Threads& threads) {
   if (count_ <= each) {
     run(0, count_);
   } else {
-    threads.each((count_ + each - 1) / each, [&](int64_t c) { run(c * each, std::min(count_, (c + 1) * each)); });
+    threads.each((count_ + each - 1) / each,
+                 [&](int64_t c) { run(c * each, std::min(count_, (c + 1) * each)); });
   }
   rethrow();
 }

@@ -1,4 +1,5 @@
-// Runs a point program over ranges of its index space: shared by elementwise nodes, map and scatter.
+// Runs a point program over ranges of its index space: shared by elementwise nodes, map and
+// scatter.
 #pragma once
 
 #include <atomic>
@@ -48,8 +49,10 @@ struct PointRunner {
   };
   struct Memory;  // of one thread
 
-  void run_op(const PointProgram::Instr& code, void* out, const Place* places, int64_t n, bool* trap);
-  bool run_read(const PointProgram::Instr& code, char* out, const Place* places, int64_t begin, int64_t n);
+  void run_op(const PointProgram::Instr& code, void* out, const Place* places, int64_t n,
+              bool* trap);
+  bool run_read(const PointProgram::Instr& code, char* out, const Place* places, int64_t begin,
+                int64_t n);
   void outside(int64_t position, int64_t index, int axis, int64_t extent);
 
   const PointProgram& program_;

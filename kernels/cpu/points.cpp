@@ -1,4 +1,5 @@
-// Elementwise nodes, map and scatter: the runner over a whole space, and what becomes of its values.
+// Elementwise nodes, map and scatter: the runner over a whole space, and what becomes of its
+// values.
 #include "kernels/cpu/points.h"
 
 #include <algorithm>
@@ -13,7 +14,9 @@
 namespace tenon::kernels {
 namespace {
 
-std::span<const int64_t> list(const Extents& e) { return {e.begin(), static_cast<size_t>(e.size())}; }
+std::span<const int64_t> list(const Extents& e) {
+  return {e.begin(), static_cast<size_t>(e.size())};
+}
 
 // ---------------------------------------------------------------- map with reduced axes
 
@@ -29,17 +32,25 @@ struct Chain {
     block = none;
   }
   static T step(T a, T b) {
-    if constexpr (kind == ir::ReduceKind::any) return a | b;
-    else if constexpr (kind == ir::ReduceKind::all) return a & b;
-    else if constexpr (kind == ir::ReduceKind::max) return (b > a || b != b) ? b : a;
-    else if constexpr (kind == ir::ReduceKind::min) return (b < a || b != b) ? b : a;
+    if constexpr (kind == ir::ReduceKind::any)
+      return a | b;
+    else if constexpr (kind == ir::ReduceKind::all)
+      return a & b;
+    else if constexpr (kind == ir::ReduceKind::max)
+      return (b > a || b != b) ? b : a;
+    else if constexpr (kind == ir::ReduceKind::min)
+      return (b < a || b != b) ? b : a;
     else if constexpr (std::is_floating_point_v<T>) {
-      if constexpr (kind == ir::ReduceKind::sum) return a + b;
-      else return a * b;
+      if constexpr (kind == ir::ReduceKind::sum)
+        return a + b;
+      else
+        return a * b;
     } else {
       auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
-      if constexpr (kind == ir::ReduceKind::sum) return static_cast<T>(x + y);
-      else return static_cast<T>(x * y);
+      if constexpr (kind == ir::ReduceKind::sum)
+        return static_cast<T>(x + y);
+      else
+        return static_cast<T>(x * y);
     }
   }
   void add(const T* v, int64_t n) {
@@ -60,7 +71,8 @@ struct Chain {
 
 // The values of one output after another come in pieces; out[o] follows from depth values each.
 template <ir::ReduceKind kind, DType t>
-void map_chains(PointRunner& runner, int64_t outputs, int64_t depth, void* result, Threads& threads) {
+void map_chains(PointRunner& runner, int64_t outputs, int64_t depth, void* result,
+                Threads& threads) {
   using T = scalar::Storage<sum_type(t)>;
   using S = scalar::Storage<t>;
   T* to = static_cast<T*>(result);
@@ -103,8 +115,10 @@ void map_chains(PointRunner& runner, int64_t outputs, int64_t depth, void* resul
 void map_run(PointRunner& runner, ir::ReduceKind kind, DType t, int64_t depth, void* result,
              Threads& threads) {
   const DType sum = sum_type(t);
-  const int64_t chunks = (depth + kRunChunk - 1) / kRunChunk, size = static_cast<int64_t>(size_of(sum));
-  std::unique_ptr<char[]> partial(new char[static_cast<size_t>(std::max<int64_t>(1, chunks) * size)]);
+  const int64_t chunks = (depth + kRunChunk - 1) / kRunChunk,
+                size = static_cast<int64_t>(size_of(sum));
+  std::unique_ptr<char[]> partial(
+      new char[static_cast<size_t>(std::max<int64_t>(1, chunks) * size)]);
   threads.each(chunks, [&](int64_t c) {
     const int64_t k0 = c * kRunChunk, k1 = std::min(depth, k0 + kRunChunk);
     std::unique_ptr<char[]> values(new char[static_cast<size_t>(k1 - k0) * size_of(t)]);
@@ -112,21 +126,24 @@ void map_run(PointRunner& runner, ir::ReduceKind kind, DType t, int64_t depth, v
     runner.run(k0, k1, &packed);
     run_contiguous(kind, t, values.get(), k1 - k0, partial.get() + c * size);
   });
-  if (chunks == 1) std::memcpy(result, partial.get(), static_cast<size_t>(size));
-  else run_contiguous(kind, sum, partial.get(), chunks, result);
+  if (chunks == 1)
+    std::memcpy(result, partial.get(), static_cast<size_t>(size));
+  else
+    run_contiguous(kind, sum, partial.get(), chunks, result);
 }
 
 }  // namespace
 
-void run_points(const PointProgram& program, const Extents& space, std::span<const PointOperand> operands,
-                std::span<const PointResult> results, std::span<const View> reads, Threads& threads) {
+void run_points(const PointProgram& program, const Extents& space,
+                std::span<const PointOperand> operands, std::span<const PointResult> results,
+                std::span<const View> reads, Threads& threads) {
   PointRunner runner(program, list(space), operands, results, reads);
   runner.run_all(threads);
 }
 
-void run_map(const PointProgram& program, const Extents& out, const Extents& red, ir::ReduceKind kind,
-             std::span<const PointOperand> operands, std::span<const View> reads, void* result,
-             Threads& threads) {
+void run_map(const PointProgram& program, const Extents& out, const Extents& red,
+             ir::ReduceKind kind, std::span<const PointOperand> operands,
+             std::span<const View> reads, void* result, Threads& threads) {
   if (red.empty()) {
     const PointResult to{result, nullptr};
     return run_points(program, out, operands, {&to, 1}, reads, threads);
@@ -152,15 +169,28 @@ void run_map(const PointProgram& program, const Extents& out, const Extents& red
   } else {
     scalar::visit_dtype(t, [&]<DType kT>() {
       auto run = [&]<ir::ReduceKind kind_>() {
-        if constexpr (reduces(kind_, kT)) map_chains<kind_, kT>(runner, outputs, depth, to, threads);
+        if constexpr (reduces(kind_, kT))
+          map_chains<kind_, kT>(runner, outputs, depth, to, threads);
       };
       switch (kind) {
-        case ir::ReduceKind::sum: run.template operator()<ir::ReduceKind::sum>(); break;
-        case ir::ReduceKind::prod: run.template operator()<ir::ReduceKind::prod>(); break;
-        case ir::ReduceKind::max: run.template operator()<ir::ReduceKind::max>(); break;
-        case ir::ReduceKind::min: run.template operator()<ir::ReduceKind::min>(); break;
-        case ir::ReduceKind::any: run.template operator()<ir::ReduceKind::any>(); break;
-        case ir::ReduceKind::all: run.template operator()<ir::ReduceKind::all>(); break;
+        case ir::ReduceKind::sum:
+          run.template operator()<ir::ReduceKind::sum>();
+          break;
+        case ir::ReduceKind::prod:
+          run.template operator()<ir::ReduceKind::prod>();
+          break;
+        case ir::ReduceKind::max:
+          run.template operator()<ir::ReduceKind::max>();
+          break;
+        case ir::ReduceKind::min:
+          run.template operator()<ir::ReduceKind::min>();
+          break;
+        case ir::ReduceKind::any:
+          run.template operator()<ir::ReduceKind::any>();
+          break;
+        case ir::ReduceKind::all:
+          run.template operator()<ir::ReduceKind::all>();
+          break;
       }
     });
   }
@@ -171,8 +201,9 @@ void run_map(const PointProgram& program, const Extents& out, const Extents& red
   }
 }
 
-void run_scatter(const PointProgram& program, const Extents& space, std::span<const PointOperand> operands,
-                 std::span<const View> reads, const View& x, Threads& threads) {
+void run_scatter(const PointProgram& program, const Extents& space,
+                 std::span<const PointOperand> operands, std::span<const View> reads, const View& x,
+                 Threads& threads) {
   PointRunner runner(program, list(space), operands, {}, reads);
   const int64_t n = runner.count();
   if (n == 0) return;
@@ -204,10 +235,12 @@ void run_scatter(const PointProgram& program, const Extents& space, std::span<co
             const int64_t at = targets[static_cast<size_t>(i * part + k)];
             if (at < 0 || at >= x.shape[i])
               throw Trap(Code::E0802, "index " + std::to_string(at) + " is outside axis " +
-                                          std::to_string(i) + " of size " + std::to_string(x.shape[i]));
+                                          std::to_string(i) + " of size " +
+                                          std::to_string(x.shape[i]));
             o += at * x.strides[i];
           }
-          auto sum = scalar::apply<ir::Op::add, t>(plain, scalar::load_plain<t>(data[o]), scalar::load_plain<t>(v[k]));
+          auto sum = scalar::apply<ir::Op::add, t>(plain, scalar::load_plain<t>(data[o]),
+                                                   scalar::load_plain<t>(v[k]));
           data[o] = scalar::store_plain<t>(sum);
         }
       }
@@ -239,9 +272,11 @@ void run_point(ir::Op op, std::span<const View> in, const View& out, Threads& th
     programs.emplace_back(key, std::move(p));
   }
   PointOperand operands[3];
-  for (size_t i = 0; i < in.size(); ++i) operands[i] = {in[i].data, in[i].rank == 0 ? nullptr : in[i].strides};
+  for (size_t i = 0; i < in.size(); ++i)
+    operands[i] = {in[i].data, in[i].rank == 0 ? nullptr : in[i].strides};
   const PointResult result{out.data, nullptr};
-  PointRunner runner(*program, {out.shape, static_cast<size_t>(out.rank)}, {operands, in.size()}, {&result, 1}, {});
+  PointRunner runner(*program, {out.shape, static_cast<size_t>(out.rank)}, {operands, in.size()},
+                     {&result, 1}, {});
   runner.run_all(threads);
 }
 

@@ -1,5 +1,5 @@
-// reduce: sum_run over the trailing block of reduced axes, then sum_col over the others, in the order
-// of docs/semantics.md, cut over threads in ways that no bit depends on.
+// reduce: sum_run over the trailing block of reduced axes, then sum_col over the others, in the
+// order of docs/semantics.md, cut over threads in ways that no bit depends on.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -74,7 +74,8 @@ void run_axes(ReduceKind kind, const View& x, int kept, void* out, Threads& thre
     }
   });
   for (int64_t r = 0; r < rows; ++r)
-    run_contiguous(kind, sum, partial.get() + r * chunks * bytes_of(sum), chunks, to + r * bytes_of(sum));
+    run_contiguous(kind, sum, partial.get() + r * chunks * bytes_of(sum), chunks,
+                   to + r * bytes_of(sum));
 }
 
 // ---------------------------------------------------------------- other axes: sum_col
@@ -88,8 +89,8 @@ struct Columns {
 };
 
 // Columns [c0, c1) at `base`, reduced steps [r0, r1), from the identity, into acc (sum type).
-void chunk_of_columns(ReduceKind kind, DType t, const char* base, const Columns& s, int64_t r0, int64_t r1,
-                      int64_t c0, int64_t c1, char* acc) {
+void chunk_of_columns(ReduceKind kind, DType t, const char* base, const Columns& s, int64_t r0,
+                      int64_t r1, int64_t c0, int64_t c1, char* acc) {
   const DType sum = sum_type(t);
   const auto columns = reduce_table().columns[static_cast<int>(kind)][static_cast<int>(t)];
   for (int64_t c = c0; c < c1; ++c) identity(kind, sum, acc + (c - c0) * bytes_of(sum));
@@ -98,9 +99,10 @@ void chunk_of_columns(ReduceKind kind, DType t, const char* base, const Columns&
   if (s.col_stride == 1 || c1 - c0 == 1) {
     // As many steps at once as lie at one stride.
     for (int64_t r = r0; r < r1;) {
-      const int64_t stretch = s.red == 0 ? 1 : std::min(r1 - r, s.red_shape[s.red - 1] - walk.at(s.red - 1));
-      columns(acc, first + walk.offset() * bytes_of(t), stretch, s.red == 0 ? 0 : s.red_strides[s.red - 1],
-              c1 - c0);
+      const int64_t stretch =
+          s.red == 0 ? 1 : std::min(r1 - r, s.red_shape[s.red - 1] - walk.at(s.red - 1));
+      columns(acc, first + walk.offset() * bytes_of(t), stretch,
+              s.red == 0 ? 0 : s.red_strides[s.red - 1], c1 - c0);
       r += stretch;
       walk.skip(stretch);
     }
@@ -108,12 +110,15 @@ void chunk_of_columns(ReduceKind kind, DType t, const char* base, const Columns&
   }
   // The columns lie apart: bring a few steps of them together.
   const int64_t width = c1 - c0, most = std::max<int64_t>(1, 8192 / width);
-  std::unique_ptr<char[]> block(new char[static_cast<size_t>(std::min(most, r1 - r0) * width * bytes_of(t))]);
+  std::unique_ptr<char[]> block(
+      new char[static_cast<size_t>(std::min(most, r1 - r0) * width * bytes_of(t))]);
   for (int64_t r = r0; r < r1;) {
-    int64_t stretch = s.red == 0 ? 1 : std::min(r1 - r, s.red_shape[s.red - 1] - walk.at(s.red - 1));
+    int64_t stretch =
+        s.red == 0 ? 1 : std::min(r1 - r, s.red_shape[s.red - 1] - walk.at(s.red - 1));
     stretch = std::min(stretch, most);
     const int64_t shape[2] = {stretch, width};
-    const int64_t from[2] = {s.red == 0 ? 0 : s.red_strides[s.red - 1], s.col_stride}, to[2] = {width, 1};
+    const int64_t from[2] = {s.red == 0 ? 0 : s.red_strides[s.red - 1], s.col_stride},
+                  to[2] = {width, 1};
     copy_strided(block.get(), to, first + walk.offset() * bytes_of(t), from, shape, 2, size_of(t));
     columns(acc, block.get(), stretch, width, width);
     r += stretch;
@@ -122,7 +127,8 @@ void chunk_of_columns(ReduceKind kind, DType t, const char* base, const Columns&
 }
 
 // x reduced over `axes`, none of which is the last; out: sum type, row-major.
-void column_axes(ReduceKind kind, const View& x, std::span<const int> axes, void* out, Threads& threads) {
+void column_axes(ReduceKind kind, const View& x, std::span<const int> axes, void* out,
+                 Threads& threads) {
   const DType t = x.dtype, sum = sum_type(t);
   Columns s;
   // The kept axes behind the last reduced one make one run of columns where they lie in one.
@@ -143,8 +149,10 @@ void column_axes(ReduceKind kind, const View& x, std::span<const int> axes, void
   int i = x.rank - 1;
   for (; i >= first_trailing; --i) {
     if (x.shape[i] == 1) continue;
-    if (s.cols == 1) s.col_stride = x.strides[i];
-    else if (x.strides[i] != s.cols * s.col_stride) break;
+    if (s.cols == 1)
+      s.col_stride = x.strides[i];
+    else if (x.strides[i] != s.cols * s.col_stride)
+      break;
     s.cols *= x.shape[i];
   }
   for (int j = first_trailing; j <= i; ++j) {
@@ -208,20 +216,36 @@ const ReduceTable& reduce_table() {
 
 void identity(ReduceKind kind, DType t, void* out) {
   auto write = [&]<class T>(T least, T most) {
-    T v = kind == ReduceKind::max    ? least
-          : kind == ReduceKind::min  ? most
+    T v = kind == ReduceKind::max                               ? least
+          : kind == ReduceKind::min                             ? most
           : kind == ReduceKind::prod || kind == ReduceKind::all ? T{1}
                                                                 : T{0};
     std::memcpy(out, &v, sizeof v);
   };
   switch (t) {
-    case DType::boolean: write.operator()<uint8_t>(0, 1); break;
-    case DType::i8: write.operator()<int8_t>(INT8_MIN, INT8_MAX); break;
-    case DType::u8: write.operator()<uint8_t>(0, UINT8_MAX); break;
-    case DType::i32: write.operator()<int32_t>(INT32_MIN, INT32_MAX); break;
-    case DType::i64: write.operator()<int64_t>(INT64_MIN, INT64_MAX); break;
-    case DType::f64: write.operator()<double>(-INFINITY, INFINITY); break;
-    case DType::f16: case DType::bf16: case DType::f32: write.operator()<float>(-INFINITY, INFINITY); break;
+    case DType::boolean:
+      write.operator()<uint8_t>(0, 1);
+      break;
+    case DType::i8:
+      write.operator()<int8_t>(INT8_MIN, INT8_MAX);
+      break;
+    case DType::u8:
+      write.operator()<uint8_t>(0, UINT8_MAX);
+      break;
+    case DType::i32:
+      write.operator()<int32_t>(INT32_MIN, INT32_MAX);
+      break;
+    case DType::i64:
+      write.operator()<int64_t>(INT64_MIN, INT64_MAX);
+      break;
+    case DType::f64:
+      write.operator()<double>(-INFINITY, INFINITY);
+      break;
+    case DType::f16:
+    case DType::bf16:
+    case DType::f32:
+      write.operator()<float>(-INFINITY, INFINITY);
+      break;
   }
 }
 
@@ -233,8 +257,8 @@ void run_contiguous(ReduceKind kind, DType t, const void* x, int64_t n, void* ou
   const int64_t chunks = (n + kRunChunk - 1) / kRunChunk;
   std::unique_ptr<char[]> partial(new char[static_cast<size_t>(chunks * bytes_of(sum))]);
   for (int64_t c = 0; c < chunks; ++c)
-    run(static_cast<const char*>(x) + c * kRunChunk * bytes_of(t), std::min(kRunChunk, n - c * kRunChunk),
-        partial.get() + c * bytes_of(sum));
+    run(static_cast<const char*>(x) + c * kRunChunk * bytes_of(t),
+        std::min(kRunChunk, n - c * kRunChunk), partial.get() + c * bytes_of(sum));
   run_contiguous(kind, sum, partial.get(), chunks, out);
 }
 
@@ -244,7 +268,8 @@ void narrow(DType sum, const void* from, const View& out) {
   convert_any(point_table(), sum, out.dtype, out.data, from, 1, out.count(), &trap);
 }
 
-void reduce(ReduceKind kind, const View& x, std::span<const int> axes, const View& out, Threads& threads) {
+void reduce(ReduceKind kind, const View& x, std::span<const int> axes, const View& out,
+            Threads& threads) {
   require(reduces(kind, x.dtype), "a reduction does not take its operand's dtype");
   if (axes.empty()) return copy(x, out, threads);
   const DType sum = sum_type(x.dtype);

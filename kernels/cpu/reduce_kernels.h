@@ -1,4 +1,5 @@
-// The loops of reductions as templates over kind and dtype: instantiated by reduce_v3.cpp, reduce_v4.cpp.
+// The loops of reductions as templates over kind and dtype: instantiated by reduce_v3.cpp,
+// reduce_v4.cpp.
 #pragma once
 
 #include <limits>
@@ -11,7 +12,8 @@ namespace tenon::kernels::TENON_LEVEL {
 
 using ir::ReduceKind;
 
-template <DType t> using SumOf = Storage<sum_type(t)>;
+template <DType t>
+using SumOf = Storage<sum_type(t)>;
 #if defined(__AVX512F__)
 inline constexpr int kBytes = 64;
 #else
@@ -21,16 +23,24 @@ inline constexpr int kBytes = 32;
 template <ReduceKind kind, class T>
 constexpr T identity_of() {
   switch (kind) {
-    case ReduceKind::sum: return T{0};
-    case ReduceKind::prod: return T{1};
+    case ReduceKind::sum:
+      return T{0};
+    case ReduceKind::prod:
+      return T{1};
     case ReduceKind::max:
-      if constexpr (std::is_floating_point_v<T>) return -std::numeric_limits<T>::infinity();
-      else return std::numeric_limits<T>::min();
+      if constexpr (std::is_floating_point_v<T>)
+        return -std::numeric_limits<T>::infinity();
+      else
+        return std::numeric_limits<T>::min();
     case ReduceKind::min:
-      if constexpr (std::is_floating_point_v<T>) return std::numeric_limits<T>::infinity();
-      else return std::numeric_limits<T>::max();
-    case ReduceKind::any: return T{0};
-    case ReduceKind::all: return T{1};
+      if constexpr (std::is_floating_point_v<T>)
+        return std::numeric_limits<T>::infinity();
+      else
+        return std::numeric_limits<T>::max();
+    case ReduceKind::any:
+      return T{0};
+    case ReduceKind::all:
+      return T{1};
   }
   return T{};
 }
@@ -39,25 +49,42 @@ constexpr T identity_of() {
 template <ReduceKind kind, class T, class V>
 V combine(V a, V b) {
   constexpr bool is_float = std::is_floating_point_v<T>;
-  if constexpr (kind == ReduceKind::any) return a | b;
-  else if constexpr (kind == ReduceKind::all) return a & b;
+  if constexpr (kind == ReduceKind::any)
+    return a | b;
+  else if constexpr (kind == ReduceKind::all)
+    return a & b;
   else if constexpr (kind == ReduceKind::sum || kind == ReduceKind::prod) {
-    auto f = [](auto x, auto y) { if constexpr (kind == ReduceKind::sum) return x + y; else return x * y; };
-    if constexpr (is_float) return f(a, b);
-    else if constexpr (std::is_same_v<V, T>)  // in a wider unsigned type: no overflow, the low bits wrap
+    auto f = [](auto x, auto y) {
+      if constexpr (kind == ReduceKind::sum)
+        return x + y;
+      else
+        return x * y;
+    };
+    if constexpr (is_float)
+      return f(a, b);
+    else if constexpr (std::is_same_v<V, T>)  // in a wider unsigned type: no overflow, the low bits
+                                              // wrap
       return static_cast<T>(f(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
     else {
       typedef std::make_unsigned_t<T> U __attribute__((vector_size(sizeof(V))));
       return (V)f((U)a, (U)b);
     }
   } else if constexpr (kind == ReduceKind::max) {
-    if constexpr (is_float && std::is_same_v<V, T>) return (b > a || b != b) ? b : a;
-    else if constexpr (is_float) { Simd<sizeof(V) / sizeof(T)> m; return scalar::max(m, a, b); }
-    else return b > a ? b : a;
+    if constexpr (is_float && std::is_same_v<V, T>)
+      return (b > a || b != b) ? b : a;
+    else if constexpr (is_float) {
+      Simd<sizeof(V) / sizeof(T)> m;
+      return scalar::max(m, a, b);
+    } else
+      return b > a ? b : a;
   } else {
-    if constexpr (is_float && std::is_same_v<V, T>) return (b < a || b != b) ? b : a;
-    else if constexpr (is_float) { Simd<sizeof(V) / sizeof(T)> m; return scalar::min(m, a, b); }
-    else return b < a ? b : a;
+    if constexpr (is_float && std::is_same_v<V, T>)
+      return (b < a || b != b) ? b : a;
+    else if constexpr (is_float) {
+      Simd<sizeof(V) / sizeof(T)> m;
+      return scalar::min(m, a, b);
+    } else
+      return b < a ? b : a;
   }
 }
 
@@ -75,15 +102,19 @@ auto load_sum(const void* p) {
 // Lane l of the result is lane l + h of v.
 template <int h, class V, size_t... l>
 V shifted(V v, std::index_sequence<l...>) {
-  typedef std::conditional_t<sizeof(v[0]) == 8, int64_t, std::conditional_t<sizeof(v[0]) == 4, int32_t, int8_t>>
+  typedef std::conditional_t<sizeof(v[0]) == 8, int64_t,
+                             std::conditional_t<sizeof(v[0]) == 4, int32_t, int8_t>>
       Index __attribute__((vector_size(sizeof(V))));
   constexpr int L = sizeof...(l);
   return __builtin_shuffle(v, Index{(static_cast<int>(l) + h) % L...});
 }
 template <ReduceKind kind, class T, int h, class V>
 T tree_in(V v) {
-  if constexpr (h == 0) return v[0];
-  else return tree_in<kind, T, h / 2>(combine<kind, T, V>(v, shifted<h>(v, std::make_index_sequence<sizeof(V) / sizeof(T)>())));
+  if constexpr (h == 0)
+    return v[0];
+  else
+    return tree_in<kind, T, h / 2>(
+        combine<kind, T, V>(v, shifted<h>(v, std::make_index_sequence<sizeof(V) / sizeof(T)>())));
 }
 // 64 partials into one: p[j] = p[j] op p[j + h] for h = 32 .. 1.
 template <ReduceKind kind, class T, class V, int N>
@@ -106,8 +137,7 @@ void run_chunk(const void* x, int64_t n, void* out) {
   Vec<T, L> acc[N];
   for (int i = 0; i < N; ++i) acc[i] = Vec<T, L>{} + identity_of<kind, T>();
   for (; n >= 64; n -= 64, p += 64 * size)
-    for (int i = 0; i < N; ++i)
-      acc[i] = combine<kind, T>(acc[i], load_sum<t, L>(p + i * L * size));
+    for (int i = 0; i < N; ++i) acc[i] = combine<kind, T>(acc[i], load_sum<t, L>(p + i * L * size));
   if (n > 0) {
     // What is missing is filled with the identity, which no partial can feel: a sum that starts at
     // +0 is never -0.
@@ -161,8 +191,10 @@ void columns(void* acc_out, const void* x, int64_t rows, int64_t stride, int64_t
   for (r = 0; r < rows; ++r, p += step) {
     alignas(64) char row[L * size] = {};
     // A copy of known size where the memory behind is the next row's.
-    if (r + 1 < rows && stride >= rest && step >= L * size) std::memcpy(row, p, sizeof row);
-    else std::memcpy(row, p, static_cast<size_t>(rest * size));
+    if (r + 1 < rows && stride >= rest && step >= L * size)
+      std::memcpy(row, p, sizeof row);
+    else
+      std::memcpy(row, p, static_cast<size_t>(rest * size));
     v = combine<kind, T>(v, load_sum<t, L>(row));
   }
   std::memcpy(acc + whole, &v, static_cast<size_t>(rest) * sizeof(T));

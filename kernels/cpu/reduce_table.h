@@ -1,5 +1,5 @@
-// The loops of reductions, per kind, dtype and level. A 16-bit float is accumulated in f32: its *sum
-// type*; that of any other dtype is the dtype itself.
+// The loops of reductions, per kind, dtype and level. A 16-bit float is accumulated in f32: its
+// *sum type*; that of any other dtype is the dtype itself.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@
 namespace tenon::kernels {
 
 inline constexpr int kReduceKinds = 6;
-inline constexpr int64_t kRunChunk = 16384;  // docs/semantics.md: sum_run
-inline constexpr int64_t kColChunk = 256;    // sum_col
-inline constexpr int64_t kChainBlock = 1024; // contract, and map with an output index
+inline constexpr int64_t kRunChunk = 16384;   // docs/semantics.md: sum_run
+inline constexpr int64_t kColChunk = 256;     // sum_col
+inline constexpr int64_t kChainBlock = 1024;  // contract, and map with an output index
 
 constexpr DType sum_type(DType t) { return t == DType::f16 || t == DType::bf16 ? DType::f32 : t; }
 
@@ -29,8 +29,12 @@ struct ReduceTable {
   Dot dot[kDTypeCount] = {};
 };
 
-namespace v3 { void fill(ReduceTable& table); }
-namespace v4 { void fill(ReduceTable& table); }
+namespace v3 {
+void fill(ReduceTable& table);
+}
+namespace v4 {
+void fill(ReduceTable& table);
+}
 
 const ReduceTable& reduce_table();  // of the level in force
 

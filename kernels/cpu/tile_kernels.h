@@ -1,6 +1,6 @@
-// The contraction tile as a template: instantiated by tile_*_v3.cpp and tile_*_v4.cpp. 6 x 64 (6 rows
-// of 4 vectors) is the one that measured best for large products, with a unpacked, b in panels and
-// blocks of 1024 steps (cpu.md 2); the others serve narrow and flat ones.
+// The contraction tile as a template: instantiated by tile_*_v3.cpp and tile_*_v4.cpp. 6 x 64 (6
+// rows of 4 vectors) is the one that measured best for large products, with a unpacked, b in panels
+// and blocks of 1024 steps (cpu.md 2); the others serve narrow and flat ones.
 #pragma once
 
 #include <utility>
@@ -43,7 +43,8 @@ struct Registers<double> {
   static V fma(V a, V b, V c) { return _mm512_fmadd_pd(a, b, c); }
   static V add(V a, V b) { return _mm512_add_pd(a, b); }
 };
-// The most rows for 1, 2, 3, 4 and 8 vectors: 32 registers hold the sums, the vectors of b and one of a.
+// The most rows for 1, 2, 3, 4 and 8 vectors: 32 registers hold the sums, the vectors of b and one
+// of a.
 inline constexpr int kMostRows[kTileVectors + 1] = {0, 16, 12, 9, 6, 0, 0, 0, 2};
 #else
 template <>
@@ -84,9 +85,10 @@ inline constexpr int kMostRows[kTileVectors + 1] = {0, 12, 6, 4, 3, 0, 0, 0, 0};
 #endif
 
 template <class T, int R, int N, bool kTail>
-__attribute__((always_inline)) inline void tile_body(const T* a, int64_t a_row, int64_t a_step, const T* b,
-                                                     int64_t b_step, T* c, int64_t c_row, int64_t depth,
-                                                     int last, bool more) {
+__attribute__((always_inline)) inline void tile_body(const T* a, int64_t a_row, int64_t a_step,
+                                                     const T* b, int64_t b_step, T* c,
+                                                     int64_t c_row, int64_t depth, int last,
+                                                     bool more) {
   using W = Registers<T>;
   const auto tail = W::tail(last);
   typename W::V acc[R][N];
@@ -102,8 +104,10 @@ __attribute__((always_inline)) inline void tile_body(const T* a, int64_t a_row, 
     typename W::V v[N];
 #pragma GCC unroll 8
     for (int j = 0; j < N; ++j) {
-      if (kTail && j == N - 1) v[j] = W::load(b + j * W::L, tail);
-      else v[j] = W::load(b + j * W::L);
+      if (kTail && j == N - 1)
+        v[j] = W::load(b + j * W::L, tail);
+      else
+        v[j] = W::load(b + j * W::L);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
@@ -120,8 +124,10 @@ __attribute__((always_inline)) inline void tile_body(const T* a, int64_t a_row, 
 #pragma GCC unroll 8
     for (int j = 0; j < N; ++j) {
       T* to = c + i * c_row + j * W::L;
-      if (kTail && j == N - 1) W::store(to, more ? W::add(W::load(to, tail), acc[i][j]) : acc[i][j], tail);
-      else W::store(to, more ? W::add(W::load(to), acc[i][j]) : acc[i][j]);
+      if (kTail && j == N - 1)
+        W::store(to, more ? W::add(W::load(to, tail), acc[i][j]) : acc[i][j], tail);
+      else
+        W::store(to, more ? W::add(W::load(to), acc[i][j]) : acc[i][j]);
     }
 }
 
@@ -129,11 +135,11 @@ template <class T, int R, int N>
 void tile(const void* a, int64_t a_row, int64_t a_step, const void* b, int64_t b_step, void* c,
           int64_t c_row, int64_t depth, int last, bool more) {
   if (last == Registers<T>::L)
-    tile_body<T, R, N, false>(static_cast<const T*>(a), a_row, a_step, static_cast<const T*>(b), b_step,
-                              static_cast<T*>(c), c_row, depth, last, more);
+    tile_body<T, R, N, false>(static_cast<const T*>(a), a_row, a_step, static_cast<const T*>(b),
+                              b_step, static_cast<T*>(c), c_row, depth, last, more);
   else
-    tile_body<T, R, N, true>(static_cast<const T*>(a), a_row, a_step, static_cast<const T*>(b), b_step,
-                             static_cast<T*>(c), c_row, depth, last, more);
+    tile_body<T, R, N, true>(static_cast<const T*>(a), a_row, a_step, static_cast<const T*>(b),
+                             b_step, static_cast<T*>(c), c_row, depth, last, more);
 }
 
 template <class T, int N, int... R>
@@ -145,7 +151,8 @@ template <class T>
 void fill_tiles(TileTable& table) {
   table.lanes = Registers<T>::L;
   auto fill = [&]<int N>() {
-    if constexpr (kMostRows[N] > 0) fill_rows<T, N>(table, std::make_integer_sequence<int, kMostRows[N]>());
+    if constexpr (kMostRows[N] > 0)
+      fill_rows<T, N>(table, std::make_integer_sequence<int, kMostRows[N]>());
   };
   fill.template operator()<1>();
   fill.template operator()<2>();
