@@ -61,6 +61,18 @@ def difference(expected, found, name):
                                           f"{name} (expected)", f"{name} (found)", lineterm=""))
 
 
+def without_library_lines(text):
+    """Where in the library something stands may change with every edit there; what it says may not."""
+    out, inside = [], 0
+    for line in text.split("\n"):
+        if re.match(r"\s*--> <stdlib/", line):
+            line, inside = re.sub(r"^\s*(--> <stdlib/[^>]*>):\d+:\d+", r" \1", line), 3
+        elif inside:
+            line, inside = re.sub(r"^\s*\d* \|", " |", line), inside - 1
+        out.append(line)
+    return "\n".join(out)
+
+
 def check_errors(tenon, model):
     done = run([tenon, "check", model.name], model.parent)
     found = done.stderr.decode(errors="replace")
@@ -71,9 +83,9 @@ def check_errors(tenon, model):
         raise Failure(f"exit code {done.returncode}, expected 2\n{found}")
     if not expected_file.exists():
         raise Failure(f"{expected_file.name} is missing (TENON_UPDATE=1 writes it)\n{found}")
-    expected = expected_file.read_bytes()
-    if done.stderr != expected:
-        raise Failure(difference(expected.decode(errors="replace"), found, model.name))
+    expected = without_library_lines(expected_file.read_text(errors="replace"))
+    if without_library_lines(found) != expected:
+        raise Failure(difference(expected, without_library_lines(found), model.name))
 
 
 def expectations(text):

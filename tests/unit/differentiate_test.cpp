@@ -350,6 +350,50 @@ TEST(Differentiate, TheDerivativeOfItselfIsRefused) {
   EXPECT_EQ(d.code, Code::E0501);
 }
 
+// A REPL goes on after a refusal: asking again gives the same answer, and the parts can still be
+// had.
+TEST(Differentiate, ARefusalLeavesNothingBehind) {
+  Case c(R"(fn @0 f[](%0: f64, %1: i64) recursive {
+    %2: f64 = call(%0) @1
+    %3: f64 = call(%2) @2
+    %4: i64 = constant 0
+    %5: bool = lt(%4, %1)
+    %6: f64 = if(%5) {
+      %7: i64 = constant 1
+      %8: i64 = sub(%1, %7)
+      %9: f64 = call(%3, %8) @0
+      yield %9
+    } {
+      yield %3
+    }
+    return %6
+  }
+  fn @1 g[](%0: f64) {
+    %1: f64 = sin(%0)
+    return %1
+  }
+  fn @2 h[](%0: f64) {
+    %1: f64 = call(%0) @1
+    %2: f64 = trunc(%1)
+    %3: f64 = add(%2, %1)
+    return %3
+  })",
+         {num(0.5)});
+  for (int time = 0; time < 2; ++time) {
+    for (bool forward : {false, true}) {
+      try {
+        forward ? ir::make_jvp(*c.module, 0, {0}, {0}) : ir::make_vjp(*c.module, 0, {0}, {0});
+        ADD_FAILURE() << "it was not refused";
+      } catch (const UserError& e) {
+        EXPECT_EQ(e.diagnostic.code, Code::E0501);
+      }
+      for (const auto& f : c.module->functions) EXPECT_EQ(ir::verify(*c.module, *f), "");
+    }
+  }
+  const FnId g = ir::make_vjp(*c.module, 1, {0}, {0});
+  EXPECT_NEAR(c.run_both(g, {num(1)})[1].at[0], std::cos(0.5), 1e-12);
+}
+
 TEST(Differentiate, ARuleOfItsOwn) {
   // softplus with a rule that says twice the truth, so that it shows
   const char* text = R"(fn @0 f[](%0: f64, %1: i64) {
