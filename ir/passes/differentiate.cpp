@@ -176,8 +176,32 @@ FnId Derivatives::make(Order order, Loc where) {
              ", so it has no derivative with respect to it",
          "integers, bools and stop_gradient(...) carry no derivative");
   }
-  const FnId id = order.mode == DeriveAttr::vjp ? write_vjp(order) : write_jvp(order);
-  return made_[order] = id;
+  FnId id = 0;
+  all_or_nothing([&] {
+    id = order.mode == DeriveAttr::vjp ? write_vjp(order) : write_jvp(order);
+    made_[order] = id;
+    written_.push_back([this, order] { made_.erase(order); });
+  });
+  return id;
+}
+
+// What is refused half way leaves nothing behind: neither in the memo nor, but for empty functions
+// that nobody calls, in the module. A program that goes on, as a REPL does, can ask again.
+void Derivatives::all_or_nothing(const std::function<void()>& write) {
+  const size_t memo = written_.size(), functions = module_.functions.size();
+  try {
+    write();
+  } catch (...) {
+    for (size_t i = written_.size(); i-- > memo;) written_[i]();
+    written_.resize(memo);
+    for (size_t i = functions; i < module_.functions.size(); ++i) {
+      Function& fn = *module_.functions[i];
+      fn.body = {};
+      fn.params.clear();
+      fn.results.clear();
+    }
+    throw;
+  }
 }
 
 FnId Derivatives::write_vjp(const Order& order) {
@@ -245,8 +269,14 @@ const Pair& Derivatives::pair(const PairKey& key) {
   auto [it, first] = pairs_.try_emplace(key);
   if (!first) return *it->second;  // perhaps not written yet: a call of itself
   it->second = std::make_unique<Pair>();
-  Pair& pair = *it->second;
-  pair.key = key;
+  it->second->key = key;
+  all_or_nothing([&] { write_pair(*it->second); });
+  return *it->second;
+}
+
+void Derivatives::write_pair(Pair& pair) {
+  const PairKey& key = pair.key;
+  written_.push_back([this, key = key] { pairs_.erase(key); });
   const Function& source = module_.fn(key.fn);
   refuse_effects(module_, key.fn, source.loc);
   const bool recurses = recursive(key.fn);
@@ -335,7 +365,6 @@ const Pair& Derivatives::pair(const PairKey& key) {
   bwd.results.resize(bwd.body.results.size());
   verify_after("differentiate", module_, fwd);
   verify_after("differentiate", module_, bwd);
-  return pair;
 }
 
 // ---------------------------------------------------------------- forward mode
@@ -344,8 +373,14 @@ const Tangent& Derivatives::tangent(const PairKey& key) {
   auto [it, first] = tangents_.try_emplace(key);
   if (!first) return *it->second;
   it->second = std::make_unique<Tangent>();
-  Tangent& tangent = *it->second;
-  tangent.key = key;
+  it->second->key = key;
+  all_or_nothing([&] { write_tangent(*it->second); });
+  return *it->second;
+}
+
+void Derivatives::write_tangent(Tangent& tangent) {
+  const PairKey& key = tangent.key;
+  written_.push_back([this, key = key] { tangents_.erase(key); });
   const Function& source = module_.fn(key.fn);
   refuse_effects(module_, key.fn, source.loc);
   tangent.fn = module_.add(started(source, unique_name(source.name + "'jvp")));
@@ -365,7 +400,6 @@ const Tangent& Derivatives::tangent(const PairKey& key) {
   fn.results = source.results;
   for (int k : key.results) fn.results.push_back(source.results[k]);
   verify_after("differentiate", module_, fn);
-  return tangent;
 }
 
 // ---------------------------------------------------------------- copying and renaming
@@ -470,7 +504,9 @@ std::unique_ptr<Function> differentiate(Module& module, const Function& fn) {
     copy.map[v] = out->new_value(fn.type(v));
     out->body.params.push_back(copy.map[v]);
   }
-  for (const Node& n : fn.body.nodes) copy.emit(n);
+  memo.all_or_nothing([&] {
+    for (const Node& n : fn.body.nodes) copy.emit(n);
+  });
   out->body.results = copy.values(fn.body.results);
   return out;
 }

@@ -79,6 +79,9 @@ class Derivatives {
   // The slot on a tape of cotangents or tangents for a slot of the tape itself.
   int derived_slot(int slot);
 
+  // Runs `write`; when it throws, what it put into the memo and the module is taken back.
+  void all_or_nothing(const std::function<void()>& write);
+
   bool recursive(FnId fn);  // calls itself, over others or not
   std::string unique_name(const std::string& base);
 
@@ -91,6 +94,8 @@ class Derivatives {
   };
   FnId make(Order order, Loc where);
   FnId write_vjp(const Order& order);
+  void write_pair(Pair& pair);
+  void write_tangent(Tangent& tangent);
   void by_rule(Builder& b, const Order& order, const std::vector<Value>& params,
                const std::vector<Value>& cts);
   FnId write_jvp(const Order& order);
@@ -101,6 +106,7 @@ class Derivatives {
   std::set<Order> in_progress_;
   std::map<PairKey, std::unique_ptr<Pair>> pairs_;
   std::map<PairKey, std::unique_ptr<Tangent>> tangents_;
+  std::vector<std::function<void()>> written_;  // takes each entry of the memo back
   std::map<int, int> derived_slots_;
   std::map<FnId, bool> recursive_;
   std::set<std::string> names_;
