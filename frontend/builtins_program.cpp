@@ -471,7 +471,9 @@ Named named_leaves(Elab& e, const Val& v, const std::string& path, Loc loc) {
 }
 Val save_fn(Elab& e, const Args& args) {
   Taken a(e, args, "save", {"value", "path"}, 2);
-  Named n = named_leaves(e, e.named_value(a[0]), e.static_string(a[1], a.loc(1), "the path of a file"), args.loc);
+  Val whole = e.named_value(a[0]);
+  whole = e.coerce(whole, e.dynamic(whole));  // a count that is still constant is saved like any other
+  Named n = named_leaves(e, whole, e.static_string(a[1], a.loc(1), "the path of a file"), args.loc);
   e.host("save", n.args, n.operands, {}, {}, args.loc);
   return e.unit();
 }
@@ -480,6 +482,7 @@ Val load_fn(Elab& e, const Args& args) {
   if (a[0]->kind == Value::string)
     e.error(Code::E0402, args.loc, "`load` takes the model first: load(net, \"net.safetensors\")");
   Val v = e.named_value(a[0]);
+  v = e.coerce(v, e.dynamic(v));
   Named n = named_leaves(e, v, e.static_string(a[1], a.loc(1), "the path of a file"), args.loc);
   auto out = e.host("load", n.args, n.operands, n.types, {}, args.loc);
   std::vector<Elab::FlatLeaf> flat;
