@@ -639,7 +639,7 @@ class FunctionPrinter {
     if (f_.kernel()) {
       // The slow interpreter finds out which trap it was, in order.
       Value* bad;
-      if (w_) {
+      if (w_ && is_varying(s.a)) {
         bad = lanes(s.a);
         if (mask_) bad = b_.CreateAnd(bad, mask_);
         bad = b_.CreateICmpNE(b_.CreateBitCast(bad, b_.getIntNTy(w_)), b_.getIntN(w_, 0));

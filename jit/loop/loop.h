@@ -109,6 +109,7 @@ struct Function {
   Var lo = kNone, hi = kNone;   // kernels only
   uint32_t results = 0;         // slots given back
   bool may_trap = false;        // kernels: holds a trap
+  bool replay_all = false;      // kernels: which trap comes first shows in the whole range only
   Block body;
 
   bool kernel() const { return lo != kNone; }

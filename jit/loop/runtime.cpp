@@ -409,6 +409,7 @@ int64_t launch(Context* context, uint32_t kernel, KernelFn fn, const int64_t* ar
   });
   failed = lowest.load();
   if (failed == chunks) return 0;
+  if (context->program.kernels[kernel].replay_all) return interpret_kernel(*context, kernel, args, 0, range);
   return interpret_kernel(*context, kernel, args, failed * chunk, std::min(range, (failed + 1) * chunk));
 }
 

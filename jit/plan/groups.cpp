@@ -297,6 +297,11 @@ class Planner {
     for (size_t a = 0; a < groups_.size(); ++a) {
       Work& w = groups_[a];
       if (w.gone || w.group.nodes.size() != 1 || !row_reduce(fn_, *w.group.nodes[0])) continue;
+      // A row is the work of one thread; a few long ones are better cut by the kernels of reductions.
+      const auto& space = fn_.type(w.group.nodes[0]->operands[0]).shape;
+      int64_t rows = 1;
+      for (size_t i = 0; i + 1 < space.size() && rows < 4; ++i) rows *= dims_.value(space[i]).value_or(4);
+      if (rows < 4 && dims_.value(space.back()).value_or(INT64_MAX) > 65536) continue;
       w.group.kind = Group::row;
       w.shape = fn_.type(w.group.nodes[0]->operands[0]).shape;
     }

@@ -1,5 +1,6 @@
 // Maps with a reduction, and scatter: loop nests whose body is a region over indices.
 #include <algorithm>
+#include <set>
 
 #include "jit/plan/kernel.h"
 
@@ -13,6 +14,23 @@ using loop::kNone;
 namespace {
 constexpr int64_t kBlock = 1024;   // of a chain (docs/semantics.md)
 constexpr int64_t kChunk = 16384;  // of a run
+constexpr int64_t kColumns = 64;   // of a scatter that a thread takes
+
+// Whether a scatter's last target is its last index, which no other target depends on.
+bool rows_of_columns(const ir::Region& r, size_t rank) {
+  if (rank == 0 || r.params.empty() || r.results[rank - 1] != r.params.back()) return false;
+  std::set<Value> varies{r.params.back()};
+  for (const Node& n : r.nodes) {
+    bool v = false;
+    for (Value o : n.operands) v |= varies.contains(o);
+    for (const ir::Region& inner : n.regions)
+      for (Value o : used_in(inner)) v |= varies.contains(o);
+    if (v) varies.insert(n.results.begin(), n.results.end());
+  }
+  for (size_t a = 0; a + 1 < rank; ++a)
+    if (varies.contains(r.results[a])) return false;
+  return true;
+}
 
 // One value after the other, in blocks of 1024 whose results are folded in order.
 Expr chain(KernelBuilder& k, ir::ReduceKind kind, DType t, Expr total,
@@ -165,27 +183,49 @@ void FunctionLowering::scatter_node(const Node& n) {
   Exprs& x = k.x();
   Expr address = k.param(p.e, "out");
   Expr all = k.param(total, "n");
-  // One chunk: the order of the additions is that of the indices.
-  k.loop("once", k.lo(), k.hi(), Bind::serial, [&](Expr) {
-    k.loop("i", x.i64(0), all, Bind::serial, [&](Expr i) {
-      std::vector<Expr> at = k.split(i, attr.dims);
+  // One turn: the additions to an element are in the order of the indices.
+  auto add_one = [&] {
+    k.nodes(r, kNone);
+    Expr index = x.i64(0);
+    for (size_t a = 0; a < t.rank(); ++a) {
+      Expr target = k.value(r.results[a]), size = k.dim(t.shape[a]);
+      k.trap(x.not_(x.compare(Op::ult, target, size)), Code::E0802, n.loc,
+             "index {} is outside axis " + std::to_string(a) + " of size {}", {target, size});
+      index = x.add(index, x.mul(target, k.dim(p.strides[a])));
+    }
+    Expr old = k.keep(load_element(x, t.dtype, address, index), "old");
+    Expr sum = scalar_op(x, ir::Op::add, t.dtype, {t.dtype, t.dtype},
+                         {old, k.value(r.results[t.rank()])}, [](Expr) {});
+    k.emit(store_element(x, t.dtype, address, index, sum));
+  };
+  if (rows_of_columns(r, t.rank())) {
+    // The last index is a column of its own in every turn: many at once, and columns over threads.
+    const std::vector<DimId> outer(attr.dims.begin(), attr.dims.end() - 1);
+    Expr columns = k.dim(attr.dims.back());
+    Expr rows = k.param(count(outer), "rows");
+    Expr from = k.keep(x.mul(k.lo(), x.i64(kColumns)), "from"), end = x.mul(k.hi(), x.i64(kColumns));
+    Expr to = k.keep(x.select(x.compare(Op::lt, columns, end), columns, end), "to");
+    k.loop("row", x.i64(0), rows, Bind::serial, [&](Expr row) {
+      std::vector<Expr> at = k.split(row, outer);
       for (size_t a = 0; a < at.size(); ++a) k.bind(r.params[a], at[a]);
-      k.nodes(r, kNone);
-      Expr index = x.i64(0);
-      for (size_t a = 0; a < t.rank(); ++a) {
-        Expr target = k.value(r.results[a]), size = k.dim(t.shape[a]);
-        k.trap(x.not_(x.compare(Op::ult, target, size)), Code::E0802, n.loc,
-               "index {} is outside axis " + std::to_string(a) + " of size {}", {target, size});
-        index = x.add(index, x.mul(target, k.dim(p.strides[a])));
-      }
-      index = k.keep(index, "at");
-      Expr old = load_element(x, t.dtype, address, index);
-      Expr sum = scalar_op(x, ir::Op::add, t.dtype, {t.dtype, t.dtype},
-                           {old, k.value(r.results[t.rank()])}, [](Expr) {});
-      k.emit(store_element(x, t.dtype, address, index, sum));
+      k.loop("i", from, to, Bind::vector, [&](Expr i) {
+        k.bind(r.params.back(), i);
+        add_one();
+      });
     });
-  });
-  k.launch(x_.i64(1), x_.mul(total, x_.i64(k.cost)));
+    k.replay_all();
+    Expr blocks = x_.binary(Op::sdiv, x_.add(extent(attr.dims.back()), x_.i64(kColumns - 1)), x_.i64(kColumns));
+    k.launch(blocks, x_.mul(count(outer), x_.i64(kColumns * k.cost / 8)));
+  } else {
+    k.loop("once", k.lo(), k.hi(), Bind::serial, [&](Expr) {
+      k.loop("i", x.i64(0), all, Bind::serial, [&](Expr i) {
+        std::vector<Expr> at = k.split(i, attr.dims);
+        for (size_t a = 0; a < at.size(); ++a) k.bind(r.params[a], at[a]);
+        add_one();
+      });
+    });
+    k.launch(x_.i64(1), x_.mul(total, x_.i64(k.cost)));
+  }
   bind_element(n.results[0], std::move(p));
 }
 
