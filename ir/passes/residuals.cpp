@@ -23,8 +23,8 @@ Again again(Op op) {
     case Op::broadcast:
     case Op::reshape:
     case Op::transpose:
-    case Op::stop_gradient:
       return Again::view;
+    case Op::stop_gradient:  // what it hides may be flat, and must not be kept in its place
     case Op::slice:
     case Op::add:
     case Op::sub:

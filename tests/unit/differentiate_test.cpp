@@ -69,6 +69,26 @@ TEST(Differentiate, ForLoops) {
         {0, 1}, 3);
 }
 
+TEST(Differentiate, FlatUnderStopGradientInALoop) {
+  check(Case(R"(fn @0 f[](%0: f64) {
+    %1: i64 = constant 0
+    %2: i64 = constant 3
+    %3: f64 = for(%1, %2, %0) {
+      (%4: i64, %5: f64)
+      %6: f64 = constant 3.0
+      %7: f64 = mul(%5, %6)
+      %8: f64 = round(%7)
+      %9: f64 = stop_gradient(%8)
+      %10: f64 = sin(%5)
+      %11: f64 = mul(%10, %9)
+      yield %11
+    }
+    return %3
+  })",
+             {num(0.8)}),
+        {0}, 3);
+}
+
 TEST(Differentiate, NestedLoopsWithAnIfInside) {
   check(Case(R"(fn @0 f[](%0: f64, %1: f64) {
     %2: i64 = constant 0
