@@ -182,7 +182,14 @@ Elab::Sizes Elab::require_equal(DimId a, DimId b, Loc loc, const std::string& wh
                                 const std::string& hint, std::vector<Note> notes) {
   if (a == b) return Sizes::equal;
   auto distance = dims.distance(a, b);
-  bool open = dims.has_existential(a) || dims.has_existential(b);
+  // T against 2*(T / 2): that depends on the number, however T came about.
+  auto rounded = [&](DimId d) {
+    for (auto& term : dims.poly(d).terms)
+      for (auto& atom : term.atoms)
+        if (atom.kind != Dims::Atom::sym) return true;
+    return false;
+  };
+  bool open = dims.has_existential(a) || dims.has_existential(b) || rounded(a) || rounded(b);
   if ((distance && *distance != 0) || !open) {
     for (Note& n : size_notes(a, b))
       if (std::none_of(notes.begin(), notes.end(), [&](const Note& m) { return m.where == n.where; }))

@@ -174,9 +174,18 @@ class Planner {
     if (w.gone || w.group.nodes.size() >= 64) return false;
     if (keeps_order(fn_, n) && w.ordered) return false;
     if (options_.random_cuts && random_() % 3 == 0) return false;
+    if (reads_whole(n, g)) return false;
     for (int need : needs)
       if (need != g && waits(need, g)) return false;
     return true;
+  }
+
+  // A map reads elements of whole tensors: what the group has only in registers is no tensor yet.
+  bool reads_whole(const Node& n, int g) const {
+    for (const Region& inner : n.regions)
+      for (Value v : used_in(inner))
+        if (auto it = made_.find(v); it != made_.end() && it->second == g) return true;
+    return false;
   }
 
   void join(int g, size_t i, const std::set<int>& needs) {
@@ -216,6 +225,10 @@ class Planner {
     if (!row && (x.group.kind != y.group.kind || x.shape != y.shape)) return;
     if (x.group.nodes.size() + y.group.nodes.size() > 64 || (x.ordered && y.ordered)) return;
     if (options_.random_cuts && random_() % 3 == 0) return;
+    for (const Node* n : x.group.nodes)
+      if (reads_whole(*n, b)) return;
+    for (const Node* n : y.group.nodes)
+      if (reads_whole(*n, a)) return;
     if (waits(b, a)) {
       for (int need : y.needs)
         if (need != a && waits(need, a)) return;
