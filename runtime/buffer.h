@@ -1,4 +1,4 @@
-// Counted memory, 64-byte aligned, from a caching arena; or memory that belongs to the host program.
+// Counted memory of a device, 64-byte aligned; or memory that belongs to the host program.
 #pragma once
 
 #include <atomic>
@@ -8,17 +8,20 @@
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 
+#include "runtime/device.h"
+
 namespace tenon {
 
 class Buffer {
  public:
   // Throws Trap E0805 when there is not enough memory.
-  static boost::intrusive_ptr<Buffer> allocate(size_t bytes);
+  static boost::intrusive_ptr<Buffer> allocate(size_t bytes, Device& device = cpu());
   // Memory of the host: never written to; `release` is called when the last user is gone.
   static boost::intrusive_ptr<Buffer> borrow(void* data, size_t bytes, std::function<void()> release);
 
   std::byte* data() { return data_; }
   size_t size() const { return size_; }
+  Device& device() const { return *device_; }
   bool borrowed() const { return borrowed_; }
   // Who may write: the only user of memory that is ours. A borrowed buffer counts as shared.
   uint32_t count() const { return borrowed_ ? 2 : count_.load(std::memory_order_acquire); }
@@ -30,6 +33,7 @@ class Buffer {
 
  private:
   static void destroy(Buffer* b);
+  Device* device_ = nullptr;
   std::byte* data_ = nullptr;
   size_t size_ = 0;
   bool borrowed_ = false;
@@ -37,10 +41,7 @@ class Buffer {
   std::function<void()> release_;
 };
 
-// Bytes handed out now and at the most since the last reset; and the limit, 0 for the machine's own.
-struct MemoryUse {
-  size_t now, peak;
-};
+// Of the CPU.
 MemoryUse memory_use();
 void reset_peak_memory();
 
