@@ -117,7 +117,8 @@ int64_t guarded(Context& c, Loc where, F&& f) {
     if (!e.diagnostic.where.known()) e.diagnostic.where = where;
     c.error = std::move(e.diagnostic);
   } catch (const std::bad_alloc&) {
-    set_error(c, Code::E0805, where, "there is not enough memory", {}, Fault::data);
+    set_error(c, Code::E0805, where, "there is not enough memory for this step",
+              "smaller sizes or batches need less", Fault::data);
   }
   return 1;
 }

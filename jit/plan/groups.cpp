@@ -218,6 +218,18 @@ class Planner {
     return g;
   }
 
+  // Whether a map of one reads, at places of its own choice, what the other makes.
+  static bool reads_from(const Work& reader, const Work& maker) {
+    for (const Node* n : reader.group.nodes)
+      for (const Region& body : n->regions) {
+        const std::vector<Value> used = used_in(body);
+        for (const Node* m : maker.group.nodes)
+          for (Value v : m->results)
+            if (std::binary_search(used.begin(), used.end(), v)) return true;
+      }
+    return false;
+  }
+
   // Merges b into a when both are point groups of one shape and nothing stands between them.
   void merge(int a, int b, bool row = false) {
     if (a == b || groups_[a].gone || groups_[b].gone) return;
@@ -229,6 +241,7 @@ class Planner {
       if (reads_whole(*n, b)) return;
     for (const Node* n : y.group.nodes)
       if (reads_whole(*n, a)) return;
+    if (reads_from(x, y) || reads_from(y, x)) return;
     if (waits(b, a)) {
       for (int need : y.needs)
         if (need != a && waits(need, a)) return;

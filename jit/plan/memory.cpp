@@ -69,7 +69,16 @@ Expr FunctionLowering::count(const std::vector<DimId>& shape) {
 }
 
 Expr FunctionLowering::bytes(const ir::Type& t) {
-  return x_.mul(count(t.shape), x_.i64(static_cast<int64_t>(size_of(t.dtype))));
+  Expr n = x_.mul(count(t.shape), x_.i64(static_cast<int64_t>(size_of(t.dtype))));
+  // Sizes whose product does not fit ask for more than any machine has, not for little.
+  int unknown = 0;
+  Expr about = x_.f64(static_cast<double>(size_of(t.dtype)));
+  for (DimId d : t.shape) {
+    unknown += !unit_.dims.value(d);
+    about = x_.binary(Op::mul, about, x_.to(Op::sitofp, Ty::f64, extent(d)));
+  }
+  if (unknown < 2) return n;
+  return keep(x_.select(x_.compare(Op::lt, about, x_.f64(0x1p62)), n, x_.i64(int64_t{1} << 62)), "bytes");
 }
 
 std::vector<DimId> FunctionLowering::row_major(const std::vector<DimId>& shape) {

@@ -270,6 +270,25 @@ TEST(Map, GathersReducesAndScatters) {
       });
 }
 
+TEST(Map, WhatIsReadElsewhereIsMadeBefore) {
+  Graph g(R"(fn @0 f[N](%0: f32[N]) {
+    %1: f32[N] = exp(%0)
+    %2: i64 = size N
+    %3: f32[N] = map out=[N] {
+      (%4: i64)
+      %5: i64 = constant 1
+      %6: i64 = sub(%2, %4)
+      %7: i64 = sub(%6, %5)
+      %8: f32 = read(%1, %7)
+      yield %8
+    }
+    %9: f32[N] = add(%3, %1)
+    return %9
+  })");
+  for (int64_t n : {1, 40, 5000})
+    g.check({n}, [&] { return std::vector<Tensor>{random_tensor(DType::f32, {n}, 1)}; });
+}
+
 TEST(Map, AnIfReadsOnlyTheArmThatHolds) {
   Graph g(R"(fn @0 f[N](%0: f64[N], %1: i64[N]) {
     %2: f64[N] = map out=[N] {
