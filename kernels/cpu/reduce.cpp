@@ -23,6 +23,56 @@ int64_t bytes_of(DType t) { return static_cast<int64_t>(size_of(t)); }
 
 // ---------------------------------------------------------------- trailing axes: sum_run
 
+// Axes that are walked at one stride: that stride, or nothing.
+bool one_stride(const int64_t* shape, const int64_t* strides, int rank, int64_t& stride) {
+  int64_t count = 1;
+  stride = 1;
+  for (int i = rank - 1; i >= 0; --i) {
+    if (shape[i] == 1) continue;
+    if (count == 1)
+      stride = strides[i];
+    else if (strides[i] != stride * count)
+      return false;
+    count *= shape[i];
+  }
+  return true;
+}
+
+template <class T>
+void repeat(char* p, int64_t n) {
+  T v;
+  std::memcpy(&v, p, sizeof v);
+  std::fill_n(reinterpret_cast<T*>(p), n, v);
+}
+
+// Many short rows, n <= 32: side by side as columns. Partial j of every row is one run of memory
+// then, and each step of the tree one call; partials that have no element are left out, being the
+// identity.
+constexpr int64_t kShort = 32, kSideBySide = 128;
+void short_rows(ReduceKind kind, DType t, const char* data, int64_t row_stride, int64_t stride,
+                int64_t n, int64_t rows, char* out) {
+  const auto columns = reduce_table().columns[static_cast<int>(kind)][static_cast<int>(t)];
+  alignas(64) char x[kShort * kSideBySide * 8], p[kShort * kSideBySide * 8];
+  const int64_t shape[2] = {n, rows}, dense[2] = {rows, 1}, from[2] = {stride, row_stride};
+  copy_strided(x, dense, data, from, shape, 2, size_of(t));
+  identity(kind, t, p);
+  switch (size_of(t)) {
+    case 1:
+      repeat<uint8_t>(p, n * rows);
+      break;
+    case 4:
+      repeat<uint32_t>(p, n * rows);
+      break;
+    default:
+      repeat<uint64_t>(p, n * rows);
+      break;
+  }
+  columns(p, x, 1, 0, n * rows);
+  for (int64_t h = 32; h >= 1; h /= 2)
+    if (h < n) columns(p, p + h * rows * bytes_of(t), 1, 0, std::min(h, n - h) * rows);
+  std::memcpy(out, p, static_cast<size_t>(rows * bytes_of(t)));
+}
+
 // x: kept axes, then the reduced ones; out: sum type, row-major over the kept axes.
 void run_axes(ReduceKind kind, const View& x, int kept, void* out, Threads& threads) {
   const DType t = x.dtype, sum = sum_type(t);
@@ -39,6 +89,19 @@ void run_axes(ReduceKind kind, const View& x, int kept, void* out, Threads& thre
   const char* data = static_cast<const char*>(x.data);
   const bool tight = contiguous(x.shape + kept, x.strides + kept, x.rank - kept);
 
+  int64_t row_stride, stride;
+  if (n <= kShort && rows >= 16 && sum == t && one_stride(x.shape, x.strides, kept, row_stride) &&
+      one_stride(x.shape + kept, x.strides + kept, x.rank - kept, stride)) {
+    const int64_t blocks = (rows + kSideBySide - 1) / kSideBySide, each = 8;
+    threads.each((blocks + each - 1) / each, [&](int64_t c) {
+      for (int64_t b = c * each; b < std::min(blocks, (c + 1) * each); ++b) {
+        const int64_t r0 = b * kSideBySide;
+        short_rows(kind, t, data + r0 * row_stride * bytes_of(t), row_stride, stride, n,
+                   std::min(kSideBySide, rows - r0), to + r0 * bytes_of(t));
+      }
+    });
+    return;
+  }
   if (n <= kRunChunk) {
     // Whole rows per piece; rows that are not contiguous are packed a few at a time.
     const int64_t each = std::max<int64_t>(1, (int64_t{1} << 15) / n);

@@ -152,7 +152,9 @@ void run_chunk(const void* x, int64_t n, void* out) {
     } else {
       none = identity_of<kind, T>();
     }
-    for (int64_t j = n; j < 64; ++j) std::memcpy(rest + j * size, &none, static_cast<size_t>(size));
+    constexpr int kPer = kBytes / static_cast<int>(size);
+    for (int64_t j = 0; j < 64; j += kPer)
+      store_raw(rest + j * size, Vec<Storage<t>, kPer>{} + none);
     std::memcpy(rest, p, static_cast<size_t>(n * size));
     for (int i = 0; i < N; ++i)
       acc[i] = combine<kind, T>(acc[i], load_sum<t, L>(rest + i * L * size));

@@ -60,6 +60,13 @@ TEST(Kernels, LongReductionsFollowTheWrittenOrder) {
     check_reduce<float>(DType::f32, kind, random_tensor(DType::f32, {40, 30, 20, 10}), {0, 2});
     check_reduce<float>(DType::f32, kind, random_tensor(DType::f32, {40, 30, 20, 10}), {0, 1, 3});
   }
+  for (auto kind :
+       {ir::ReduceKind::sum, ir::ReduceKind::prod, ir::ReduceKind::max, ir::ReduceKind::min})
+    for (int64_t n : {1, 2, 3, 10, 31, 32, 33, 64, 65}) {
+      check_reduce<float>(DType::f32, kind, random_tensor(DType::f32, {300, n}, n % 2), {1});
+      check_reduce<double>(DType::f64, kind, random_view(DType::f64, {40, 5, n}, true), {2});
+      check_reduce<uint8_t>(DType::u8, kind, random_tensor(DType::u8, {17, n}), {1});
+    }
   // Over a million: chunks of chunks.
   check_reduce<float>(DType::f32, ir::ReduceKind::sum, random_tensor(DType::f32, {16384 * 70}),
                       {0});
