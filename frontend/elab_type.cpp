@@ -297,8 +297,11 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
     std::vector<Note> notes{{d.loc, "the size `" + std::string(sources.text(d.loc)) + "` is written here"}};
     if (auto it = t.size_where.find(d.id); d.kind == DimExpr::variable && it != t.size_where.end() && !(it->second == d.loc))
       notes.push_back({it->second, "`" + d.id + "` was bound here" + (dims.text(written) == d.id ? "" : ", to " + dims.text(written))});
+    // A way out: the sizes may only be the wrong way round.
+    const bool turned = have.rank() == 2 && have.shape[1 - axis] == written && actual != written;
+    const std::string hint = turned ? "did you mean transpose(..)?" : "change what makes one of the two sizes, or slice or reshape the value";
     if (require_equal(actual, written, loc, "axis " + std::to_string(axis) + " of " + what + " has another size than its type says",
-                      "", notes) == Sizes::checked)
+                      hint, notes) == Sizes::checked)
       checked = true;
     shape.push_back(written);
   };
