@@ -13,7 +13,6 @@ const Option kRunOptions[] = {
     {"--cpu", "NAME", "compile for this CPU instead of the machine's own"},
     {"--seed", "N", "the seed of every draw; 0 unless told"},
     {"--stats", "", "at the end, tell what was run and compiled, in time and memory"},
-    {"--profile", "", "at the end, tell where the time went"},
 };
 
 const Command kCommands[] = {
@@ -42,7 +41,7 @@ const Command kCommands[] = {
     {"repl",
      "",
      "evaluate what you type, line by line",
-     "Keeps everything you define, prints values with their types, and survives every error.\n"
+     "Keeps everything you define, prints values, and survives every error.\n"
      "Ctrl-C drops a line or stops a run; Ctrl-D leaves. `tenon` alone is the same.",
      0,
      0,
@@ -102,7 +101,7 @@ const Command kCommands[] = {
      2,
      false,
      false,
-     {{"--emit", "STAGE", "ast, types, train, ir (the default), ir-opt, plan, loop, llvm or asm"}},
+     {{"--emit", "STAGE", "ast, ir (the default), ir-opt, loop, llvm or asm"}},
      command_explain},
     {"doctor",
      "",

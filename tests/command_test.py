@@ -43,6 +43,14 @@ CASES = [
     (["none.model"], 2, "", "cannot read 'none.model'"),
     (["check", "/"], 2, "", "it is a folder"),
     (["-e", "1 +"], 2, "", "error[E0101]"),
+    (["-e", "1+1"], 0, "2\n", ""),
+    (["-e", "-sum([1.5, 2.5])"], 0, "-4.0\n", ""),
+    (["-e", "[1, 2][5]"], 2, "", "error[E0802]"),
+    (["-e", "fail(\"no\")"], 1, "", "error[E0804]: no"),
+    (["-e", "assert 1 == 2"], 1, "", "error[E0804]"),
+    (["--mode", "graph", "--stats", "-e", "1+1"], 0, "2\n", "stats: "),
+    (["-e", "1", "--device", "gpu"], 1, "", "error[E1002]"),
+    (["doctor"], 0, "LLVM ", ""),
 ]
 
 
