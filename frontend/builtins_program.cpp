@@ -438,11 +438,29 @@ Val csv_fn(Elab& e, const Args& args) {
     if (!t || !is_float(t->value)) e.error(Code::E0401, a.loc(2), "`dtype` is f32 or f64 here");
     d = t->value;
   }
+  // A written type tells the dtypes: {x: f64[N, D], y: f32[N]}, or f64[N, D] without a label.
+  DType labels = DType::i64;
+  auto written = [&](const ast::TypeExpr* t, DType otherwise) {
+    if (auto it = t && t->kind == ast::TypeExpr::named ? e.typedefs.find(t->path[0].text) : e.typedefs.end(); it != e.typedefs.end()) t = it->second;
+    auto found = t && t->kind == ast::TypeExpr::named ? dtype_named(t->path[0].text) : std::nullopt;
+    return found && (is_float(*found) || *found == DType::i64) ? *found : otherwise;
+  };
+  const ast::TypeExpr* type = e.wanted;
+  if (type && type->kind == ast::TypeExpr::named)
+    if (auto it = e.typedefs.find(type->path[0].text); it != e.typedefs.end()) type = it->second;
+  if (type && type->kind == ast::TypeExpr::record) {
+    for (auto& f : type->fields) {
+      if (f.id.text == "x" && is_float(written(f.type, d))) d = written(f.type, d);
+      if (f.id.text == "y") labels = written(f.type, labels);
+    }
+  } else if (type && is_float(written(type, d))) {
+    d = written(type, d);
+  }
   std::vector<std::string> text{e.static_string(a[0], a.loc(0), "the path of a csv file")};
   if (a[1]) text.push_back(e.static_string(a[1], a.loc(1), "`label`"));
   SymId n = e.dims.fresh("rows of " + text[0], args.loc, false), c = e.dims.fresh("columns of " + text[0], args.loc, false);
   ir::Type x{d, {e.dims.symbol(n), e.dims.symbol(c)}, false};
-  ir::Type y{DType::i64, {e.dims.symbol(n)}, false};
+  ir::Type y{labels, {e.dims.symbol(n)}, false};
   std::vector<ir::Type> results{x};
   if (a[1]) results.push_back(y);
   auto out = e.host("csv", text, {}, results, {n, c}, args.loc);

@@ -434,7 +434,9 @@ class Elab {
   bool in_library(Loc loc) const;
   ScopePtr load_library(const std::string& module_name);
   // A function or a block that nothing has called yet, checked by what its text says alone.
-  void check_function(const ast::FnDecl& d, const ScopePtr& s);
+  void check_function(const ast::FnDecl& d, const ScopePtr& s, const Val& self = nullptr);
+  void check_model(const ast::ModelDecl& d, const ScopePtr& s);
+  std::set<const ast::ModelDecl*> made_models;
   void check_block(const ast::Block& b, const ScopePtr& s);
 
   struct FnFacts {
@@ -458,6 +460,7 @@ class Elab {
   std::set<FileId> library_files;
   std::vector<ir::FnId> extra_functions;   // run by host nodes, so the prefix has to be told of them
   std::set<std::string> loading;
+  const ast::TypeExpr* wanted = nullptr;     // the type that a `let` writes for what is elaborated now
   bool recovering = true;                    // report errors and go on; off inside assert fails(..)
   std::vector<ScopePtr> kept_scopes;
   std::vector<std::unique_ptr<Cont>> conts;

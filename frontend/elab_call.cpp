@@ -8,6 +8,8 @@ Val Elab::call_expr(const ast::Call& c, const ScopePtr& s) {
   if (is_poison(callee)) throw Reported{};
   Args args;
   args.loc = c.loc;
+  // In a pipe every stage is a place of its own: the caret stands under it, not under all before it.
+  if (c.piped) args.loc = tenon::join(c.callee->loc, Loc{c.loc.file, c.loc.end, c.loc.end});
   bool named = false;
   for (auto& a : c.args) {
     if (a.id) named = true;
@@ -15,9 +17,13 @@ Val Elab::call_expr(const ast::Call& c, const ScopePtr& s) {
     Val v = expr(*a.value, s);
     if (is_poison(v)) throw Reported{};
     if (v->kind == Value::unit) error(Code::E0402, a.value->loc, "this argument has no value");
+    if (c.piped && args.list.empty()) {
+      args.list.push_back({"", v, args.loc});
+      continue;
+    }
     args.list.push_back({a.id ? a.id->text : "", v, a.id ? tenon::join(a.id->loc, a.value->loc) : a.value->loc});
   }
-  cx->b.at(c.loc);
+  cx->b.at(args.loc);
   return call(callee, args);
 }
 

@@ -1,4 +1,7 @@
 // Models: making one, its fields and functions, and draws of random numbers.
+#include <algorithm>
+#include <cctype>
+
 #include "frontend/elab.h"
 
 namespace tenon::elab {
@@ -35,6 +38,7 @@ ScopePtr Elab::model_scope(const Val& self, const ScopePtr& outer) {
 
 Val Elab::construct(const ModelClassVal& c, const Args& args) {
   const ast::ModelDecl& d = *c.decl;
+  made_models.insert(&d);
   ast::FnSig& sig = model_sigs[&d];
   if (sig.params.size() != d.params.size()) sig.params = d.params;
   ast::FnBody none;
@@ -125,6 +129,24 @@ Val Elab::construct(const ModelClassVal& c, const Args& args) {
               "a model has param, state, let, assert and fn");
     }
   }
+  // An argument that no function of the model names has done its work: what it holds is not carried on.
+  auto named = [&](const std::string& id) {
+    for (auto* st : d.members) {
+      if (st->kind != ast::Stmt::fn) continue;
+      std::string_view text = sources.text(st->loc);
+      for (size_t at = text.find(id); at != std::string_view::npos; at = text.find(id, at + 1)) {
+        auto word = [&](size_t i) { return i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] == '_'); };
+        if (!(at > 0 && word(at - 1)) && !word(at + id.size())) return true;
+      }
+    }
+    return false;
+  };
+  std::erase_if(m->fields, [&](const ModelField& f) {
+    if (f.role != ModelField::argument) return false;
+    std::vector<FlatLeaf> held;
+    flatten(f.value, held);
+    return !held.empty() && !named(f.name);
+  });
   return m;
 }
 

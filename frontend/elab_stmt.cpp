@@ -151,7 +151,10 @@ void Elab::stmt(const ast::Stmt& st, const ScopePtr& s) {
       if (b.draw) {
         v = draw_value(*b.value, b.type, s, st.loc);
       } else {
+        const ast::TypeExpr* outer = wanted;  // a reader takes its dtypes from here (rule 26)
+        wanted = b.type;
         v = expr(*b.value, s);
+        wanted = outer;
         if (b.type) v = declared(*b.type, v, s, b.value->loc);
       }
       cx->b.at(st.loc);
@@ -259,6 +262,11 @@ void Elab::assign_to(const ast::Expr& place, const Val& value, const ScopePtr& s
   const std::string& id = ast::as<ast::NameRef>(*base).id;
   if (id == "_" ) return;
   Binding* b = lookup(id, s);
+  if (!b && !library_name(id) && !find_builtin(id)) {
+    s->define(id, poison(), true, base->loc);  // one message, not one per use
+    error(Code::E0201, base->loc, "`" + id + "` is not defined, so nothing can be assigned to it",
+          "define it first: let " + id + " = .., or var " + id + " = .. where it changes");
+  }
   if (!b || !b->value) {
     if (b) force_top(*b, id, base->loc);
     name_value(id, base->loc, s);

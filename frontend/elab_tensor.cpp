@@ -79,7 +79,7 @@ DimId Elab::int_dim(const IntVal& i) {
       if (nodes[k].op == ir::Op::bind_dim && nodes[k].operands[0] == v)
         return dims.symbol(nodes[k].get<ir::BindAttr>().symbol);
   }
-  SymId s = dims.fresh("n" + std::to_string(dims.symbol_count()), cx->b.at(), false);
+  SymId s = dims.fresh("_", cx->b.at(), false);
   cx->b.emit(ir::Op::bind_dim, {v}, ir::BindAttr{s});
   return dims.symbol(s);
 }

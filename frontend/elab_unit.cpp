@@ -343,6 +343,7 @@ Unit Elaborator::unit(std::shared_ptr<ast::Module> parsed, const Options& option
   if (options.check_all) {
     for (auto* st : list) {
       if (st->kind == ast::Stmt::fn) e.check_function(ast::as<ast::FnDecl>(*st), e.top_);
+      if (st->kind == ast::Stmt::model) e.check_model(ast::as<ast::ModelDecl>(*st), e.top_);
       if (st->kind == ast::Stmt::test || st->kind == ast::Stmt::bench) {
         const ast::Block* body = st->kind == ast::Stmt::test ? ast::as<ast::Test>(*st).body : ast::as<ast::Bench>(*st).body;
         e.check_block(*body, e.top_);
@@ -407,7 +408,8 @@ Elaborator::Entry Elaborator::entry(std::string_view function, const std::vector
       e.error(Code::E0201, {}, "there is no `" + std::string(function) + "` in what was loaded", hint.empty() ? "" : hint + "`?");
     }
     Val v = e.call(b->value, args);
-    e.flatten(e.named_value(v), leaves);
+    v = e.named_value(v);
+    e.flatten(e.coerce(v, e.dynamic(v)), leaves);  // numbers that are known are results, too
     for (auto& l : leaves) {
       results.push_back(e.use(l.leaf, l.type));
       r.result_names.push_back(l.path);
