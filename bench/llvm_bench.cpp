@@ -86,9 +86,10 @@ void run(const Case& c, int threads) {
   auto [gm, gb] = measure([&] { f.run(c.sizes, args, context); });
   auto [im, ib] = measure([&] { interpreter.run(0, c.sizes, args, context); });
   const CompileStats& s = compiler.stats();
-  std::printf("%-28s compile %6.1f ms (warm %5.1f; lower %.2f print %.2f code %.2f) %2d kernels | "
-              "run %9.2f us (best %9.2f) | eager %9.2f (best %9.2f)\n",
-              c.name, compile, warm, s.lower_ms, s.print_ms, s.codegen_ms, s.kernels, gm, gb, im, ib);
+  std::printf(
+      "%-28s compile %6.1f ms (warm %5.1f; lower %.2f print %.2f code %.2f) %2d kernels | "
+      "run %9.2f us (best %9.2f) | eager %9.2f (best %9.2f)\n",
+      c.name, compile, warm, s.lower_ms, s.print_ms, s.codegen_ms, s.kernels, gm, gb, im, ib);
 }
 
 const char* kScalar = R"(fn @0 f[](%0: f64) {
@@ -133,7 +134,8 @@ const char* kSoftmax = R"(fn @0 softmax[B, D](%0: f32[B, D]) {
 })";
 
 // One layer forward with its loss and the gradient by hand, and a step of descent.
-const char* kMlp = R"(fn @0 step[B](%0: f32[B, 784], %1: f32[B, 10], %2: f32[784, 128], %3: f32[128], %4: f32[128, 10], %5: f32[10]) {
+const char* kMlp =
+    R"(fn @0 step[B](%0: f32[B, 784], %1: f32[B, 10], %2: f32[784, 128], %3: f32[128], %4: f32[128, 10], %5: f32[10]) {
   %6: f32[B, 128] = contract(%0, %2) range=[B, 128, 784] a=[$0, $2] b=[$2, $1] out=[0, 1]
   %7: f32[B, 128] = broadcast(%3) axes=[1]
   %8: f32[B, 128] = add(%6, %7)
@@ -184,22 +186,43 @@ int main(int argc, char** argv) {
   int threads = 1;
   for (int i = 1; i + 1 < argc; ++i)
     if (!std::strcmp(argv[i], "--threads")) threads = std::atoi(argv[i + 1]);
-  run({"scalar call", kScalar, {}, [] { return std::vector<Tensor>{Tensor::scalar(DType::f64, 3.0)}; }}, threads);
-  run({"newton, 1000 turns", kNewton, {},
-       [] { return std::vector<Tensor>{Tensor::scalar(DType::f64, 2.0), Tensor::scalar<int64_t>(DType::i64, 1000)}; }},
+  run({"scalar call",
+       kScalar,
+       {},
+       [] { return std::vector<Tensor>{Tensor::scalar(DType::f64, 3.0)}; }},
+      threads);
+  run({"newton, 1000 turns",
+       kNewton,
+       {},
+       [] {
+         return std::vector<Tensor>{Tensor::scalar(DType::f64, 2.0),
+                                    Tensor::scalar<int64_t>(DType::i64, 1000)};
+       }},
       threads);
   for (int64_t n : {int64_t{16}, int64_t{4096}, int64_t{65536}, int64_t{4000000}})
-    run({"chain with tanh", kChain, {n},
-         [n] { return std::vector<Tensor>{random({n}, 1), random({n}, 2), random({n}, 3)}; }},
+    run({"chain with tanh",
+         kChain,
+         {n},
+         [n] {
+           return std::vector<Tensor>{random({n}, 1), random({n}, 2), random({n}, 3)};
+         }},
         threads);
   for (auto [b, d] : {std::pair<int64_t, int64_t>{64, 10}, {128, 1000}, {4096, 1024}})
-    run({"softmax rows", kSoftmax, {b, d}, [b = b, d = d] { return std::vector<Tensor>{random({b, d}, 1)}; }},
+    run({"softmax rows",
+         kSoftmax,
+         {b, d},
+         [b = b, d = d] {
+           return std::vector<Tensor>{random({b, d}, 1)};
+         }},
         threads);
   for (int64_t b : {int64_t{8}, int64_t{128}})
-    run({"mlp step", kMlp, {b},
+    run({"mlp step",
+         kMlp,
+         {b},
          [b] {
-           return std::vector<Tensor>{random({b, 784}, 1), random({b, 10}, 2),  random({784, 128}, 3),
-                                      random({128}, 4),    random({128, 10}, 5), random({10}, 6)};
+           return std::vector<Tensor>{random({b, 784}, 1),   random({b, 10}, 2),
+                                      random({784, 128}, 3), random({128}, 4),
+                                      random({128, 10}, 5),  random({10}, 6)};
          }},
         threads);
   return 0;

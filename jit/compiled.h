@@ -1,7 +1,7 @@
 // Graph mode: compiles an IR function, with all that it calls, to machine code. No LLVM shows here.
 //
-// One compile serves all sizes. By law 1 the results are the same bits as the interpreter's for every
-// thread count and whatever was fused, so the session may swap compiled code in at any time.
+// One compile serves all sizes. By law 1 the results are the same bits as the interpreter's for
+// every thread count and whatever was fused, so the session may swap compiled code in at any time.
 #pragma once
 
 #include <memory>
@@ -15,45 +15,46 @@ namespace tenon {
 
 // What is fused; each switch changes speed only.
 struct CompileOptions {
-  bool optimise = true;        // the exact passes: inline, simplify, share, drop
-  bool fuse_points = true;     // chains of elementwise operations run in one pass over memory
-  bool fuse_rows = true;       // row reductions with the elementwise operations around them
-  bool reuse_buffers = true;   // an elementwise result takes the memory of an operand that dies
-  uint32_t random_cuts = 0;    // tests: a seed by which groups are cut at random; 0: no cuts
-  bool verify = false;         // check loop IR and LLVM IR (tests)
-  bool wide = true;            // use AVX-512 where the machine has it
+  bool optimise = true;       // the exact passes: inline, simplify, share, drop
+  bool fuse_points = true;    // chains of elementwise operations run in one pass over memory
+  bool fuse_rows = true;      // row reductions with the elementwise operations around them
+  bool reuse_buffers = true;  // an elementwise result takes the memory of an operand that dies
+  uint32_t random_cuts = 0;   // tests: a seed by which groups are cut at random; 0: no cuts
+  bool verify = false;        // check loop IR and LLVM IR (tests)
+  bool wide = true;           // use AVX-512 where the machine has it
 };
 
 class CompiledFunction {
  public:
   virtual ~CompiledFunction() = default;
 
-  // `sizes`: a number per symbol of fn.sizes. Arguments are taken over: a buffer whose count is 1 may
-  // be written and given back as a result. Errors at run time come out as UserError with the code, text
-  // and place that the interpreter gives. May be called by several threads at once.
+  // `sizes`: a number per symbol of fn.sizes. Arguments are taken over: a buffer whose count is 1
+  // may be written and given back as a result. Errors at run time come out as UserError with the
+  // code, text and place that the interpreter gives. May be called by several threads at once.
   virtual std::vector<Tensor> run(std::span<const int64_t> sizes, std::vector<Tensor> args,
                                   RunContext& context) const = 0;
 };
 
 struct CompileStats {
-  double lower_ms = 0;   // IR to loop IR
-  double print_ms = 0;   // loop IR to LLVM IR
-  double codegen_ms = 0; // LLVM IR to machine code, linked
-  int functions = 0;     // compiled IR functions
-  int kernels = 0;       // distinct loop nests
-  int launches = 0;      // places where a kernel is started
+  double lower_ms = 0;    // IR to loop IR
+  double print_ms = 0;    // loop IR to LLVM IR
+  double codegen_ms = 0;  // LLVM IR to machine code, linked
+  int functions = 0;      // compiled IR functions
+  int kernels = 0;        // distinct loop nests
+  int launches = 0;       // places where a kernel is started
 };
 
 class Compiler {
  public:
-  // `module` may grow between compiles; a function that was compiled is not changed any more. All that
-  // is reachable has been through the prefix (no `derive` left) and holds no `host` node.
+  // `module` may grow between compiles; a function that was compiled is not changed any more. All
+  // that is reachable has been through the prefix (no `derive` left) and holds no `host` node.
   explicit Compiler(ir::Module& module, CompileOptions options = {});
   ~Compiler();
   Compiler(const Compiler&) = delete;
 
-  // Runs the exact passes and compiles fn and what it calls, once; later calls give the same object. Lives as long as the
-  // Compiler. Calls of `compile` from several threads are put in a queue.
+  // Runs the exact passes and compiles fn and what it calls, once; later calls give the same
+  // object. Lives as long as the Compiler. Calls of `compile` from several threads are put in a
+  // queue; nobody else may change the module meanwhile.
   const CompiledFunction& compile(ir::FnId fn);
   // Whether compile(fn) was done before.
   bool has(ir::FnId fn) const;

@@ -1,8 +1,5 @@
 // The compiler behind jit/compiled.h: lowers a set of functions, prints it, and has ORC make code.
 #include <chrono>
-#include <map>
-#include <mutex>
-
 #include <llvm/ExecutionEngine/Orc/CompileUtils.h>
 #include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
@@ -12,6 +9,8 @@
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
+#include <map>
+#include <mutex>
 
 #include "jit/compiled.h"
 #include "jit/llvm/print.h"
@@ -43,10 +42,19 @@ void start_llvm() {
   static const bool done = [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
-    const char* flags[] = {"tenon", "-disable-lsr", "-disable-post-ra", "-enable-misched=0",
-                           "-disable-cgp", "-disable-machine-licm", "-disable-machine-cse",
-                           "-disable-machine-sink", "-disable-branch-fold", "-disable-tail-duplicate",
-                           "-disable-block-placement", "-disable-early-ifcvt", "-disable-copyprop",
+    const char* flags[] = {"tenon",
+                           "-disable-lsr",
+                           "-disable-post-ra",
+                           "-enable-misched=0",
+                           "-disable-cgp",
+                           "-disable-machine-licm",
+                           "-disable-machine-cse",
+                           "-disable-machine-sink",
+                           "-disable-branch-fold",
+                           "-disable-tail-duplicate",
+                           "-disable-block-placement",
+                           "-disable-early-ifcvt",
+                           "-disable-copyprop",
                            "-disable-peephole"};
     llvm::cl::ParseCommandLineOptions(static_cast<int>(std::size(flags)), flags);
     return true;
@@ -96,7 +104,8 @@ struct Compiler::Impl {
     jit = sure(orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(builder)).create());
     orc::SymbolMap symbols;
     auto add = [&](const std::string& name, void* p) {
-      symbols[jit->mangleAndIntern(name)] = {orc::ExecutorAddr::fromPtr(p), llvm::JITSymbolFlags::Exported};
+      symbols[jit->mangleAndIntern(name)] = {orc::ExecutorAddr::fromPtr(p),
+                                             llvm::JITSymbolFlags::Exported};
     };
     for (uint32_t r = 0; r <= static_cast<uint32_t>(loop::Runtime::debug); ++r)
       add(llvm_jit::runtime_symbol(r),

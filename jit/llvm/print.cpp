@@ -3,13 +3,13 @@
 #include "jit/llvm/print.h"
 
 #include <functional>
-#include <unordered_map>
-
 #include <llvm/IR/Dominators.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/Transforms/Utils/PromoteMemToReg.h>
+#include <unordered_map>
 
+#include "jit/llvm/reduce.h"
 #include "jit/loop/runtime.h"
 
 namespace tenon::llvm_jit {
@@ -26,19 +26,23 @@ using loop::StmtKind;
 using loop::Ty;
 using loop::Var;
 
-std::string function_symbol(const PrintOptions& o, uint32_t f) { return o.prefix + "f" + std::to_string(f); }
+std::string function_symbol(const PrintOptions& o, uint32_t f) {
+  return o.prefix + "f" + std::to_string(f);
+}
 std::string runtime_symbol(uint32_t r) {
   return "tn_" + std::string(loop::name(static_cast<loop::Runtime>(r)));
 }
 
 namespace {
 
-std::string kernel_symbol(const PrintOptions& o, uint32_t k) { return o.prefix + "k" + std::to_string(k); }
+std::string kernel_symbol(const PrintOptions& o, uint32_t k) {
+  return o.prefix + "k" + std::to_string(k);
+}
 
 class FunctionPrinter {
  public:
-  FunctionPrinter(llvm::Module& m, const loop::Program& p, const loop::Function& f, const PrintOptions& o,
-                  llvm::Function* fn)
+  FunctionPrinter(llvm::Module& m, const loop::Program& p, const loop::Function& f,
+                  const PrintOptions& o, llvm::Function* fn)
       : m_(m), c_(m.getContext()), p_(p), f_(f), o_(o), fn_(fn), b_(c_) {}
 
   void run() {
@@ -74,13 +78,20 @@ class FunctionPrinter {
   llvm::Type* i64() { return b_.getInt64Ty(); }
   llvm::Type* type(Ty t) {
     switch (t) {
-      case Ty::i1: return b_.getInt1Ty();
-      case Ty::i8: return b_.getInt8Ty();
-      case Ty::i16: return b_.getInt16Ty();
-      case Ty::i32: return b_.getInt32Ty();
-      case Ty::i64: return b_.getInt64Ty();
-      case Ty::f32: return b_.getFloatTy();
-      case Ty::f64: return b_.getDoubleTy();
+      case Ty::i1:
+        return b_.getInt1Ty();
+      case Ty::i8:
+        return b_.getInt8Ty();
+      case Ty::i16:
+        return b_.getInt16Ty();
+      case Ty::i32:
+        return b_.getInt32Ty();
+      case Ty::i64:
+        return b_.getInt64Ty();
+      case Ty::f32:
+        return b_.getFloatTy();
+      case Ty::f64:
+        return b_.getDoubleTy();
     }
     bug("no type");
   }
@@ -105,7 +116,8 @@ class FunctionPrinter {
   Value* slot(Value* array, size_t i) { return b_.CreateConstInBoundsGEP1_64(i64(), array, i); }
 
   // ---------------------------------------------------------------- expressions
-  // Lanes: an expression that depends on the vector loop's variable is a vector, all else one value.
+  // Lanes: an expression that depends on the vector loop's variable is a vector, all else one
+  // value.
   bool is_varying(Expr e) {
     if (!w_) return false;
     if (auto it = varies_.find(e); it != varies_.end()) return it->second;
@@ -149,7 +161,9 @@ class FunctionPrinter {
     const ExprNode& n = f_.exprs[e];
     if (n.op == Op::var) return base_;
     Value *a = lane0(n.a), *b = lane0(n.b);
-    return n.op == Op::add ? b_.CreateAdd(a, b) : n.op == Op::sub ? b_.CreateSub(a, b) : b_.CreateMul(a, b);
+    return n.op == Op::add   ? b_.CreateAdd(a, b)
+           : n.op == Op::sub ? b_.CreateSub(a, b)
+                             : b_.CreateMul(a, b);
   }
 
   // As the lanes of the loop at hand.
@@ -177,15 +191,19 @@ class FunctionPrinter {
     switch (n.op) {
       case Op::konst:
         if (n.ty == Ty::f32)
-          return llvm::ConstantFP::get(c_, llvm::APFloat(std::bit_cast<float>(static_cast<uint32_t>(n.imm))));
-        if (n.ty == Ty::f64) return llvm::ConstantFP::get(c_, llvm::APFloat(std::bit_cast<double>(n.imm)));
+          return llvm::ConstantFP::get(
+              c_, llvm::APFloat(std::bit_cast<float>(static_cast<uint32_t>(n.imm))));
+        if (n.ty == Ty::f64)
+          return llvm::ConstantFP::get(c_, llvm::APFloat(std::bit_cast<double>(n.imm)));
         return llvm::ConstantInt::get(type(n.ty), n.imm);
       case Op::var:
         if (v && n.a == lane_index_) return b_.CreateAdd(splat(base_), iota(i64()));
         if (v) return b_.CreateLoad(vec(type(n.ty)), lane_var(n.a));
         return b_.CreateLoad(type(n.ty), var(n.a));
-      case Op::load: return load(n, v);
-      default: break;
+      case Op::load:
+        return load(n, v);
+      default:
+        break;
     }
     auto operand = [&](uint32_t o) { return v ? lanes(o) : eval(o); };
     Value* a = operand(n.a);
@@ -193,42 +211,78 @@ class FunctionPrinter {
     llvm::Type* t = v ? vec(type(n.ty)) : type(n.ty);
     auto unary = [&](llvm::Intrinsic::ID id) { return b_.CreateUnaryIntrinsic(id, a); };
     switch (n.op) {
-      case Op::konst: case Op::var: case Op::load: break;
-      case Op::add: return fl ? b_.CreateFAdd(a, operand(n.b)) : b_.CreateAdd(a, operand(n.b));
-      case Op::sub: return fl ? b_.CreateFSub(a, operand(n.b)) : b_.CreateSub(a, operand(n.b));
-      case Op::mul: return fl ? b_.CreateFMul(a, operand(n.b)) : b_.CreateMul(a, operand(n.b));
-      case Op::div: return b_.CreateFDiv(a, operand(n.b));
+      case Op::konst:
+      case Op::var:
+      case Op::load:
+        break;
+      case Op::add:
+        return fl ? b_.CreateFAdd(a, operand(n.b)) : b_.CreateAdd(a, operand(n.b));
+      case Op::sub:
+        return fl ? b_.CreateFSub(a, operand(n.b)) : b_.CreateSub(a, operand(n.b));
+      case Op::mul:
+        return fl ? b_.CreateFMul(a, operand(n.b)) : b_.CreateMul(a, operand(n.b));
+      case Op::div:
+        return b_.CreateFDiv(a, operand(n.b));
       case Op::fma:
         return b_.CreateIntrinsic(llvm::Intrinsic::fma, {t}, {a, operand(n.b), operand(n.c)});
-      case Op::neg: return b_.CreateFNeg(a);
-      case Op::abs: return unary(llvm::Intrinsic::fabs);
-      case Op::sqrt: return unary(llvm::Intrinsic::sqrt);
-      case Op::floor: return unary(llvm::Intrinsic::floor);
-      case Op::ceil: return unary(llvm::Intrinsic::ceil);
-      case Op::trunc: return unary(llvm::Intrinsic::trunc);
-      case Op::rint: return unary(llvm::Intrinsic::nearbyint);
-      case Op::sdiv: return b_.CreateSDiv(a, operand(n.b));
-      case Op::srem: return b_.CreateSRem(a, operand(n.b));
-      case Op::band: return b_.CreateAnd(a, operand(n.b));
-      case Op::bor: return b_.CreateOr(a, operand(n.b));
-      case Op::bxor: return b_.CreateXor(a, operand(n.b));
-      case Op::shl: return b_.CreateShl(a, operand(n.b));
-      case Op::lshr: return b_.CreateLShr(a, operand(n.b));
-      case Op::ashr: return b_.CreateAShr(a, operand(n.b));
-      case Op::eq: return fl ? b_.CreateFCmpOEQ(a, operand(n.b)) : b_.CreateICmpEQ(a, operand(n.b));
-      case Op::ne: return fl ? b_.CreateFCmpUNE(a, operand(n.b)) : b_.CreateICmpNE(a, operand(n.b));
-      case Op::lt: return fl ? b_.CreateFCmpOLT(a, operand(n.b)) : b_.CreateICmpSLT(a, operand(n.b));
-      case Op::le: return fl ? b_.CreateFCmpOLE(a, operand(n.b)) : b_.CreateICmpSLE(a, operand(n.b));
-      case Op::ult: return b_.CreateICmpULT(a, operand(n.b));
-      case Op::select: return b_.CreateSelect(a, operand(n.b), operand(n.c));
-      case Op::bitcast: return b_.CreateBitCast(a, t);
-      case Op::sext: return b_.CreateSExt(a, t);
-      case Op::zext: return b_.CreateZExt(a, t);
-      case Op::itrunc: return b_.CreateTrunc(a, t);
-      case Op::sitofp: return b_.CreateSIToFP(a, t);
-      case Op::fptosi: return b_.CreateFPToSI(a, t);
-      case Op::fpext: return b_.CreateFPExt(a, t);
-      case Op::fptrunc: return b_.CreateFPTrunc(a, t);
+      case Op::neg:
+        return b_.CreateFNeg(a);
+      case Op::abs:
+        return unary(llvm::Intrinsic::fabs);
+      case Op::sqrt:
+        return unary(llvm::Intrinsic::sqrt);
+      case Op::floor:
+        return unary(llvm::Intrinsic::floor);
+      case Op::ceil:
+        return unary(llvm::Intrinsic::ceil);
+      case Op::trunc:
+        return unary(llvm::Intrinsic::trunc);
+      case Op::rint:
+        return unary(llvm::Intrinsic::nearbyint);
+      case Op::sdiv:
+        return b_.CreateSDiv(a, operand(n.b));
+      case Op::srem:
+        return b_.CreateSRem(a, operand(n.b));
+      case Op::band:
+        return b_.CreateAnd(a, operand(n.b));
+      case Op::bor:
+        return b_.CreateOr(a, operand(n.b));
+      case Op::bxor:
+        return b_.CreateXor(a, operand(n.b));
+      case Op::shl:
+        return b_.CreateShl(a, operand(n.b));
+      case Op::lshr:
+        return b_.CreateLShr(a, operand(n.b));
+      case Op::ashr:
+        return b_.CreateAShr(a, operand(n.b));
+      case Op::eq:
+        return fl ? b_.CreateFCmpOEQ(a, operand(n.b)) : b_.CreateICmpEQ(a, operand(n.b));
+      case Op::ne:
+        return fl ? b_.CreateFCmpUNE(a, operand(n.b)) : b_.CreateICmpNE(a, operand(n.b));
+      case Op::lt:
+        return fl ? b_.CreateFCmpOLT(a, operand(n.b)) : b_.CreateICmpSLT(a, operand(n.b));
+      case Op::le:
+        return fl ? b_.CreateFCmpOLE(a, operand(n.b)) : b_.CreateICmpSLE(a, operand(n.b));
+      case Op::ult:
+        return b_.CreateICmpULT(a, operand(n.b));
+      case Op::select:
+        return b_.CreateSelect(a, operand(n.b), operand(n.c));
+      case Op::bitcast:
+        return b_.CreateBitCast(a, t);
+      case Op::sext:
+        return b_.CreateSExt(a, t);
+      case Op::zext:
+        return b_.CreateZExt(a, t);
+      case Op::itrunc:
+        return b_.CreateTrunc(a, t);
+      case Op::sitofp:
+        return b_.CreateSIToFP(a, t);
+      case Op::fptosi:
+        return b_.CreateFPToSI(a, t);
+      case Op::fpext:
+        return b_.CreateFPExt(a, t);
+      case Op::fptrunc:
+        return b_.CreateFPTrunc(a, t);
     }
     bug("an expression that cannot be printed");
   }
@@ -267,10 +321,14 @@ class FunctionPrinter {
   void stmt(const Stmt& s) {
     switch (s.kind) {
       case StmtKind::set:
-        if (w_ && varying_[s.var]) b_.CreateStore(lanes(s.a), lane_var(s.var));
-        else store_var(s.var, eval(s.a));
+        if (w_ && varying_[s.var])
+          b_.CreateStore(lanes(s.a), lane_var(s.var));
+        else
+          store_var(s.var, eval(s.a));
         return;
-      case StmtKind::store: store(s); return;
+      case StmtKind::store:
+        store(s);
+        return;
       case StmtKind::if_: {
         BasicBlock *yes = fresh("then"), *no = fresh("else"), *end = fresh("end");
         b_.CreateCondBr(eval(s.a), yes, no);
@@ -296,13 +354,23 @@ class FunctionPrinter {
         return;
       }
       case StmtKind::for_:
-        if (s.bind == Bind::vector && !w_) vector_loop(s);
-        else serial_loop(s);
+        if (s.bind == Bind::vector && !w_)
+          vector_loop(s);
+        else
+          serial_loop(s);
         return;
-      case StmtKind::fold: fold(s); return;
-      case StmtKind::call: call(s); return;
-      case StmtKind::launch: launch(s); return;
-      case StmtKind::trap: trap(s); return;
+      case StmtKind::fold:
+        fold(s);
+        return;
+      case StmtKind::call:
+        call(s);
+        return;
+      case StmtKind::launch:
+        launch(s);
+        return;
+      case StmtKind::trap:
+        trap(s);
+        return;
       case StmtKind::ret:
         for (size_t i = 0; i < s.args.size(); ++i)
           b_.CreateAlignedStore(eval(s.args[i]), slot(outs_in_, i), llvm::Align(8));
@@ -322,8 +390,10 @@ class FunctionPrinter {
     Value* v = lanes(s.c);
     if (!is_varying(s.a) && step(s.b) == 1) {
       Value* p = address(s.a, lane0(s.b), t);
-      if (mask_) b_.CreateMaskedStore(v, p, align, mask_);
-      else b_.CreateAlignedStore(v, p, align);
+      if (mask_)
+        b_.CreateMaskedStore(v, p, align, mask_);
+      else
+        b_.CreateAlignedStore(v, p, align);
       return;
     }
     Value* p = address(s.a, lanes(s.b), t);
@@ -448,42 +518,6 @@ class FunctionPrinter {
   }
 
   // ---------------------------------------------------------------- fold: 64 partials
-  Value* combine(ir::ReduceKind kind, Ty t, Value* acc, Value* x) {
-    const bool fl = loop::is_float(t);
-    switch (kind) {
-      case ir::ReduceKind::sum: return fl ? b_.CreateFAdd(acc, x) : b_.CreateAdd(acc, x);
-      case ir::ReduceKind::prod: return fl ? b_.CreateFMul(acc, x) : b_.CreateMul(acc, x);
-      case ir::ReduceKind::max:
-      case ir::ReduceKind::min: {
-        Value *l = kind == ir::ReduceKind::max ? acc : x, *r = kind == ir::ReduceKind::max ? x : acc;
-        if (!fl) return b_.CreateSelect(b_.CreateICmpSLT(l, r), x, acc);
-        Value* better = b_.CreateOr(b_.CreateFCmpOLT(l, r), b_.CreateFCmpUNO(x, x));
-        return b_.CreateSelect(better, x, acc);
-      }
-      case ir::ReduceKind::any: return b_.CreateOr(acc, x);
-      case ir::ReduceKind::all: return b_.CreateAnd(acc, x);
-    }
-    bug("no such reduction");
-  }
-
-  llvm::Constant* identity(ir::ReduceKind kind, Ty t) {
-    llvm::Type* ty = type(t);
-    switch (kind) {
-      case ir::ReduceKind::sum: case ir::ReduceKind::any: return llvm::Constant::getNullValue(ty);
-      case ir::ReduceKind::all: return llvm::ConstantInt::getTrue(c_);
-      case ir::ReduceKind::prod:
-        return loop::is_float(t) ? llvm::ConstantFP::get(ty, 1.0) : llvm::ConstantInt::get(ty, 1);
-      case ir::ReduceKind::max: case ir::ReduceKind::min: {
-        const bool max = kind == ir::ReduceKind::max;
-        if (loop::is_float(t)) return llvm::ConstantFP::getInfinity(ty, max);
-        unsigned bits = ty->getIntegerBitWidth();
-        return llvm::ConstantInt::get(c_, max ? llvm::APInt::getSignedMinValue(bits)
-                                              : llvm::APInt::getSignedMaxValue(bits));
-      }
-    }
-    bug("no such reduction");
-  }
-
   void fold(const Stmt& s) {
     Value *lo = eval(s.a), *hi = eval(s.b);
     const Ty t = f_.vars[s.var].ty;
@@ -496,7 +530,8 @@ class FunctionPrinter {
     std::vector<llvm::AllocaInst*> p;
     for (unsigned u = 0; u < parts; ++u) {
       p.push_back(alloca_of(v, "p"));
-      b_.CreateStore(llvm::ConstantVector::getSplat(llvm::ElementCount::getFixed(w_), identity(s.reduce, t)),
+      b_.CreateStore(llvm::ConstantVector::getSplat(llvm::ElementCount::getFixed(w_),
+                                                    identity(b_, s.reduce, elem, t)),
                      p.back());
     }
     auto value = [&](Value* acc) {
@@ -506,7 +541,7 @@ class FunctionPrinter {
         Value* y = lanes(s.d);
         x = b_.CreateIntrinsic(llvm::Intrinsic::fma, {v}, {x, y, acc});
       } else {
-        x = combine(s.reduce, t, acc, x);
+        x = combine(b_, s.reduce, t, acc, x);
       }
       memo_.clear();
       return x;
@@ -522,7 +557,8 @@ class FunctionPrinter {
       });
       from = b_.CreateLoad(i64(), i);
     }
-    // What is left, or all of a long body: the partials lie in memory, so that one copy serves them.
+    // What is left, or all of a long body: the partials lie in memory, so that one copy serves
+    // them.
     BasicBlock *rest = fresh("rest"), *tree = fresh("tree");
     llvm::IRBuilder<> e(entry_);
     auto* array = e.CreateAlloca(llvm::ArrayType::get(elem, 64), nullptr, "partials");
@@ -534,11 +570,12 @@ class FunctionPrinter {
     auto in_memory = [&](llvm::Type* ty) { return t == Ty::i1 ? vec(b_.getInt8Ty()) : ty; };
     auto put = [&](Value* x, Value* j) {
       if (t == Ty::i1) x = b_.CreateZExt(x, vec(b_.getInt8Ty()));
-      b_.CreateAlignedStore(x, t == Ty::i1 ? b_.CreateGEP(b_.getInt8Ty(), array, j) : place(j), align);
+      b_.CreateAlignedStore(x, t == Ty::i1 ? b_.CreateGEP(b_.getInt8Ty(), array, j) : place(j),
+                            align);
     };
     auto get = [&](Value* j) -> Value* {
-      Value* x = b_.CreateAlignedLoad(in_memory(v), t == Ty::i1 ? b_.CreateGEP(b_.getInt8Ty(), array, j) : place(j),
-                                      align);
+      Value* x = b_.CreateAlignedLoad(
+          in_memory(v), t == Ty::i1 ? b_.CreateGEP(b_.getInt8Ty(), array, j) : place(j), align);
       return t == Ty::i1 ? b_.CreateTrunc(x, v) : x;
     };
     for (unsigned u = 0; u < parts; ++u) put(b_.CreateLoad(v, p[u]), b_.getInt64(u * w_));
@@ -557,12 +594,12 @@ class FunctionPrinter {
     std::vector<Value*> q;
     for (unsigned u = 0; u < parts; ++u) q.push_back(b_.CreateLoad(v, p[u]));
     for (unsigned h = parts / 2; h >= 1; h /= 2)
-      for (unsigned u = 0; u < h; ++u) q[u] = combine(s.reduce, t, q[u], q[u + h]);
+      for (unsigned u = 0; u < h; ++u) q[u] = combine(b_, s.reduce, t, q[u], q[u + h]);
     Value* x = q[0];
     for (unsigned h = w_ / 2; h >= 1; h /= 2) {
       std::vector<int> pick;
       for (unsigned l = 0; l < w_; ++l) pick.push_back(static_cast<int>((l + h) % w_));
-      x = combine(s.reduce, t, x, b_.CreateShuffleVector(x, pick));
+      x = combine(b_, s.reduce, t, x, b_.CreateShuffleVector(x, pick));
     }
     Value* result = b_.CreateExtractElement(x, uint64_t{0});
     close_lanes();
@@ -570,7 +607,8 @@ class FunctionPrinter {
   }
 
   // ---------------------------------------------------------------- calls and traps
-  llvm::AllocaInst* call_array(llvm::AllocaInst*& array, unsigned& most, size_t n, const char* name) {
+  llvm::AllocaInst* call_array(llvm::AllocaInst*& array, unsigned& most, size_t n,
+                               const char* name) {
     if (!array) {
       llvm::IRBuilder<> e(entry_);
       array = e.CreateAlloca(i64(), e.getInt32(1), name);
@@ -611,13 +649,14 @@ class FunctionPrinter {
     Value* args = arguments(s.args);
     Value* outs = call_array(outs_, max_outs_, s.outs.size(), "outs");
     const bool own = s.callee == loop::Callee::function;
-    Value* status =
-        b_.CreateCall(runtime(own ? function_symbol(o_, s.id) : runtime_symbol(s.id)), {ctx_, args, outs});
+    Value* status = b_.CreateCall(runtime(own ? function_symbol(o_, s.id) : runtime_symbol(s.id)),
+                                  {ctx_, args, outs});
     bool never = false;
     if (!own) {
       auto r = static_cast<loop::Runtime>(s.id);
       never = r == loop::Runtime::release || r == loop::Runtime::tape_new ||
-              r == loop::Runtime::tape_shrink || r == loop::Runtime::fold_run || r == loop::Runtime::tape_end;
+              r == loop::Runtime::tape_shrink || r == loop::Runtime::fold_run ||
+              r == loop::Runtime::tape_end;
     }
     if (!never) check_status(status);
     for (size_t i = 0; i < s.outs.size(); ++i)
@@ -702,22 +741,26 @@ class FunctionPrinter {
 std::unique_ptr<llvm::Module> print_llvm(const loop::Program& p, const PrintOptions& o,
                                          llvm::LLVMContext& c) {
   auto m = std::make_unique<llvm::Module>(o.prefix, c);
-  auto *ptr = llvm::PointerType::getUnqual(c), *i64 = llvm::PointerType::getUnqual(c);
+  auto* ptr = llvm::PointerType::getUnqual(c);
   llvm::Type* word = llvm::Type::getInt64Ty(c);
-  (void)i64;
   auto declare = [&](const std::string& name, bool kernel) {
     auto* t = kernel ? llvm::FunctionType::get(word, {ptr, ptr, word, word}, false)
                      : llvm::FunctionType::get(word, {ptr, ptr, ptr}, false);
     auto* f = llvm::Function::Create(
-        t, kernel ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage, name, *m);
+        t, kernel ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage, name,
+        *m);
     f->setDoesNotThrow();
     return f;
   };
   std::vector<llvm::Function*> kernels, functions;
-  for (uint32_t i = 0; i < p.kernels.size(); ++i) kernels.push_back(declare(kernel_symbol(o, i), true));
-  for (uint32_t i = 0; i < p.functions.size(); ++i) functions.push_back(declare(function_symbol(o, i), false));
-  for (size_t i = 0; i < kernels.size(); ++i) FunctionPrinter(*m, p, p.kernels[i], o, kernels[i]).run();
-  for (size_t i = 0; i < functions.size(); ++i) FunctionPrinter(*m, p, p.functions[i], o, functions[i]).run();
+  for (uint32_t i = 0; i < p.kernels.size(); ++i)
+    kernels.push_back(declare(kernel_symbol(o, i), true));
+  for (uint32_t i = 0; i < p.functions.size(); ++i)
+    functions.push_back(declare(function_symbol(o, i), false));
+  for (size_t i = 0; i < kernels.size(); ++i)
+    FunctionPrinter(*m, p, p.kernels[i], o, kernels[i]).run();
+  for (size_t i = 0; i < functions.size(); ++i)
+    FunctionPrinter(*m, p, p.functions[i], o, functions[i]).run();
   return m;
 }
 

@@ -1,11 +1,10 @@
-// Prints a program in the loop IR as one LLVM module. Private to the room: the only header of the
-// house that names LLVM.
+// Prints a program in the loop IR as one LLVM module. Private to the room, as all headers that name
+// LLVM are.
 #pragma once
 
+#include <llvm/IR/Module.h>
 #include <memory>
 #include <string>
-
-#include <llvm/IR/Module.h>
 
 #include "jit/loop/loop.h"
 

@@ -27,28 +27,40 @@ Bits bits(T v) {
 }
 Bits cut(Ty t, Bits b) {
   switch (t) {
-    case Ty::i1: return b & 1;
-    case Ty::i8: return b & 0xff;
-    case Ty::i16: return b & 0xffff;
-    case Ty::i32: case Ty::f32: return b & 0xffffffffu;
-    case Ty::i64: case Ty::f64: return b;
+    case Ty::i1:
+      return b & 1;
+    case Ty::i8:
+      return b & 0xff;
+    case Ty::i16:
+      return b & 0xffff;
+    case Ty::i32:
+    case Ty::f32:
+      return b & 0xffffffffu;
+    case Ty::i64:
+    case Ty::f64:
+      return b;
   }
   return b;
 }
 int64_t number(Ty t, Bits b) {  // sign extended
   switch (t) {
-    case Ty::i1: return -static_cast<int64_t>(b & 1);
-    case Ty::i8: return static_cast<int8_t>(b);
-    case Ty::i16: return static_cast<int16_t>(b);
-    case Ty::i32: return static_cast<int32_t>(b);
-    default: return static_cast<int64_t>(b);
+    case Ty::i1:
+      return -static_cast<int64_t>(b & 1);
+    case Ty::i8:
+      return static_cast<int8_t>(b);
+    case Ty::i16:
+      return static_cast<int16_t>(b);
+    case Ty::i32:
+      return static_cast<int32_t>(b);
+    default:
+      return static_cast<int64_t>(b);
   }
 }
 
 class Machine {
  public:
-  Machine(Context& c, const Function& f) : c_(c), f_(f), vars_(f.vars.size()), memo_(f.exprs.size()),
-                                           stamp_(f.exprs.size()) {}
+  Machine(Context& c, const Function& f)
+      : c_(c), f_(f), vars_(f.vars.size()), memo_(f.exprs.size()), stamp_(f.exprs.size()) {}
 
   std::vector<Bits>& vars() { return vars_; }
   // The values of a `ret`.
@@ -78,23 +90,40 @@ class Machine {
     scalar::Plain m;
     F a = as<F>(value(n.a)), b = n.b == kNone ? F{} : as<F>(value(n.b));
     switch (op) {
-      case Op::add: return bits<F>(a + b);
-      case Op::sub: return bits<F>(a - b);
-      case Op::mul: return bits<F>(a * b);
-      case Op::div: return bits<F>(a / b);
-      case Op::fma: return bits<F>(std::fma(a, b, as<F>(value(n.c))));
-      case Op::neg: return bits<F>(-a);
-      case Op::abs: return bits<F>(std::fabs(a));
-      case Op::sqrt: return bits<F>(std::sqrt(a));
-      case Op::floor: return bits<F>(std::floor(a));
-      case Op::ceil: return bits<F>(std::ceil(a));
-      case Op::trunc: return bits<F>(std::trunc(a));
-      case Op::rint: return bits<F>(std::nearbyint(a));
-      case Op::eq: return a == b;
-      case Op::ne: return a != b;
-      case Op::lt: return a < b;
-      case Op::le: return a <= b;
-      default: bug("not an operation of floats");
+      case Op::add:
+        return bits<F>(a + b);
+      case Op::sub:
+        return bits<F>(a - b);
+      case Op::mul:
+        return bits<F>(a * b);
+      case Op::div:
+        return bits<F>(a / b);
+      case Op::fma:
+        return bits<F>(std::fma(a, b, as<F>(value(n.c))));
+      case Op::neg:
+        return bits<F>(-a);
+      case Op::abs:
+        return bits<F>(std::fabs(a));
+      case Op::sqrt:
+        return bits<F>(std::sqrt(a));
+      case Op::floor:
+        return bits<F>(std::floor(a));
+      case Op::ceil:
+        return bits<F>(std::ceil(a));
+      case Op::trunc:
+        return bits<F>(std::trunc(a));
+      case Op::rint:
+        return bits<F>(std::nearbyint(a));
+      case Op::eq:
+        return a == b;
+      case Op::ne:
+        return a != b;
+      case Op::lt:
+        return a < b;
+      case Op::le:
+        return a <= b;
+      default:
+        bug("not an operation of floats");
     }
   }
 
@@ -103,41 +132,66 @@ class Machine {
     Bits a = value(n.a), b = n.b == kNone ? 0 : value(n.b);
     int64_t x = number(t, a), y = number(t, b);
     switch (op) {
-      case Op::add: return cut(t, a + b);
-      case Op::sub: return cut(t, a - b);
-      case Op::mul: return cut(t, a * b);
-      case Op::sdiv: return cut(t, static_cast<Bits>(x / y));
-      case Op::srem: return cut(t, static_cast<Bits>(x % y));
-      case Op::band: return a & b;
-      case Op::bor: return a | b;
-      case Op::bxor: return a ^ b;
-      case Op::shl: return cut(t, a << b);
-      case Op::lshr: return a >> b;
-      case Op::ashr: return cut(t, static_cast<Bits>(x >> b));
-      case Op::eq: return a == b;
-      case Op::ne: return a != b;
-      case Op::lt: return x < y;
-      case Op::le: return x <= y;
-      case Op::ult: return a < b;
-      default: bug("not an operation of integers");
+      case Op::add:
+        return cut(t, a + b);
+      case Op::sub:
+        return cut(t, a - b);
+      case Op::mul:
+        return cut(t, a * b);
+      case Op::sdiv:
+        return cut(t, static_cast<Bits>(x / y));
+      case Op::srem:
+        return cut(t, static_cast<Bits>(x % y));
+      case Op::band:
+        return a & b;
+      case Op::bor:
+        return a | b;
+      case Op::bxor:
+        return a ^ b;
+      case Op::shl:
+        return cut(t, a << b);
+      case Op::lshr:
+        return a >> b;
+      case Op::ashr:
+        return cut(t, static_cast<Bits>(x >> b));
+      case Op::eq:
+        return a == b;
+      case Op::ne:
+        return a != b;
+      case Op::lt:
+        return x < y;
+      case Op::le:
+        return x <= y;
+      case Op::ult:
+        return a < b;
+      default:
+        bug("not an operation of integers");
     }
   }
 
   Bits compute(const ExprNode& n) {
     switch (n.op) {
-      case Op::konst: return cut(n.ty, n.imm);
-      case Op::var: return vars_[n.a];
+      case Op::konst:
+        return cut(n.ty, n.imm);
+      case Op::var:
+        return vars_[n.a];
       case Op::load: {
         Bits b = 0;
-        std::memcpy(&b, reinterpret_cast<const char*>(value(n.a)) +
-                            static_cast<int64_t>(value(n.b)) * bytes(n.ty),
+        std::memcpy(&b,
+                    reinterpret_cast<const char*>(value(n.a)) +
+                        static_cast<int64_t>(value(n.b)) * bytes(n.ty),
                     static_cast<size_t>(bytes(n.ty)));
         return cut(n.ty, b);
       }
-      case Op::select: return value(n.a) ? value(n.b) : value(n.c);
-      case Op::bitcast: case Op::zext: return value(n.a);
-      case Op::itrunc: return cut(n.ty, value(n.a));
-      case Op::sext: return cut(n.ty, static_cast<Bits>(number(f_.type(n.a), value(n.a))));
+      case Op::select:
+        return value(n.a) ? value(n.b) : value(n.c);
+      case Op::bitcast:
+      case Op::zext:
+        return value(n.a);
+      case Op::itrunc:
+        return cut(n.ty, value(n.a));
+      case Op::sext:
+        return cut(n.ty, static_cast<Bits>(number(f_.type(n.a), value(n.a))));
       case Op::sitofp: {
         int64_t v = number(f_.type(n.a), value(n.a));
         return n.ty == Ty::f32 ? bits(static_cast<float>(v)) : bits(static_cast<double>(v));
@@ -149,14 +203,20 @@ class Machine {
         if (!(v < limit && v >= -limit)) return 0;
         return cut(n.ty, static_cast<Bits>(static_cast<int64_t>(v)));
       }
-      case Op::fpext: return bits(static_cast<double>(as<float>(value(n.a))));
-      case Op::fptrunc: return bits(static_cast<float>(as<double>(value(n.a))));
-      default: break;
+      case Op::fpext:
+        return bits(static_cast<double>(as<float>(value(n.a))));
+      case Op::fptrunc:
+        return bits(static_cast<float>(as<double>(value(n.a))));
+      default:
+        break;
     }
     switch (f_.type(n.a)) {
-      case Ty::f32: return floats<float>(n.op, n);
-      case Ty::f64: return floats<double>(n.op, n);
-      default: return integers(n.op, n);
+      case Ty::f32:
+        return floats<float>(n.op, n);
+      case Ty::f64:
+        return floats<double>(n.op, n);
+      default:
+        return integers(n.op, n);
     }
   }
 
@@ -166,15 +226,23 @@ class Machine {
     auto nan = [](T v) { return v != v; };
     switch (kind) {
       case ir::ReduceKind::sum:
-        if constexpr (fl) return bits<T>(acc + x);
-        else return bits<T>(static_cast<T>(static_cast<uint64_t>(acc) + static_cast<uint64_t>(x)));
+        if constexpr (fl)
+          return bits<T>(acc + x);
+        else
+          return bits<T>(static_cast<T>(static_cast<uint64_t>(acc) + static_cast<uint64_t>(x)));
       case ir::ReduceKind::prod:
-        if constexpr (fl) return bits<T>(acc * x);
-        else return bits<T>(static_cast<T>(static_cast<uint64_t>(acc) * static_cast<uint64_t>(x)));
-      case ir::ReduceKind::max: return bits<T>(x > acc || nan(x) ? x : acc);
-      case ir::ReduceKind::min: return bits<T>(x < acc || nan(x) ? x : acc);
-      case ir::ReduceKind::any: return bits<T>(acc != 0 || x != 0 ? T{1} : T{0});
-      case ir::ReduceKind::all: return bits<T>(acc != 0 && x != 0 ? T{1} : T{0});
+        if constexpr (fl)
+          return bits<T>(acc * x);
+        else
+          return bits<T>(static_cast<T>(static_cast<uint64_t>(acc) * static_cast<uint64_t>(x)));
+      case ir::ReduceKind::max:
+        return bits<T>(x > acc || nan(x) ? x : acc);
+      case ir::ReduceKind::min:
+        return bits<T>(x < acc || nan(x) ? x : acc);
+      case ir::ReduceKind::any:
+        return bits<T>(acc != 0 || x != 0 ? T{1} : T{0});
+      case ir::ReduceKind::all:
+        return bits<T>(acc != 0 && x != 0 ? T{1} : T{0});
     }
     return 0;
   }
@@ -182,10 +250,16 @@ class Machine {
   static Bits first(ir::ReduceKind kind) {
     using L = std::numeric_limits<T>;
     switch (kind) {
-      case ir::ReduceKind::sum: case ir::ReduceKind::any: return bits<T>(T{0});
-      case ir::ReduceKind::prod: case ir::ReduceKind::all: return bits<T>(T{1});
-      case ir::ReduceKind::max: return bits<T>(L::has_infinity ? -L::infinity() : L::min());
-      case ir::ReduceKind::min: return bits<T>(L::has_infinity ? L::infinity() : L::max());
+      case ir::ReduceKind::sum:
+      case ir::ReduceKind::any:
+        return bits<T>(T{0});
+      case ir::ReduceKind::prod:
+      case ir::ReduceKind::all:
+        return bits<T>(T{1});
+      case ir::ReduceKind::max:
+        return bits<T>(L::has_infinity ? -L::infinity() : L::min());
+      case ir::ReduceKind::min:
+        return bits<T>(L::has_infinity ? L::infinity() : L::max());
     }
     return 0;
   }
@@ -200,9 +274,12 @@ class Machine {
       if (End e = block(s.body); e != End::none) return e;
       Bits& acc = p[(i - lo) % 64];
       T x = as<T>(eval(s.c));
-      if (s.d == kNone) acc = fold_step<T>(s.reduce, as<T>(acc), x);
-      else if constexpr (std::is_floating_point_v<T>) acc = bits<T>(std::fma(x, as<T>(eval(s.d)), as<T>(acc)));
-      else bug("a fold of products of integers");
+      if (s.d == kNone)
+        acc = fold_step<T>(s.reduce, as<T>(acc), x);
+      else if constexpr (std::is_floating_point_v<T>)
+        acc = bits<T>(std::fma(x, as<T>(eval(s.d)), as<T>(acc)));
+      else
+        bug("a fold of products of integers");
     }
     for (int h = 32; h >= 1; h /= 2)
       for (int j = 0; j < h; ++j) p[j] = fold_step<T>(s.reduce, as<T>(p[j]), as<T>(p[j + h]));
@@ -218,14 +295,18 @@ class Machine {
 
   End stmt(const Stmt& s) {
     switch (s.kind) {
-      case StmtKind::set: vars_[s.var] = eval(s.a); return End::none;
+      case StmtKind::set:
+        vars_[s.var] = eval(s.a);
+        return End::none;
       case StmtKind::store: {
         Bits v = eval(s.c);
         auto* p = reinterpret_cast<char*>(eval(s.a));
-        std::memcpy(p + static_cast<int64_t>(eval(s.b)) * bytes(s.ty), &v, static_cast<size_t>(bytes(s.ty)));
+        std::memcpy(p + static_cast<int64_t>(eval(s.b)) * bytes(s.ty), &v,
+                    static_cast<size_t>(bytes(s.ty)));
         return End::none;
       }
-      case StmtKind::if_: return block(eval(s.a) ? s.body : s.other);
+      case StmtKind::if_:
+        return block(eval(s.a) ? s.body : s.other);
       case StmtKind::while_:
         for (;;) {
           if (End e = block(s.body); e != End::none) return e;
@@ -243,20 +324,28 @@ class Machine {
       case StmtKind::fold: {
         auto lo = static_cast<int64_t>(eval(s.a)), hi = static_cast<int64_t>(eval(s.b));
         switch (f_.vars[s.var].ty) {
-          case Ty::i1: return fold_as<uint8_t>(s, lo, hi);
-          case Ty::i32: return fold_as<int32_t>(s, lo, hi);
-          case Ty::i64: return fold_as<int64_t>(s, lo, hi);
-          case Ty::f32: return fold_as<float>(s, lo, hi);
-          case Ty::f64: return fold_as<double>(s, lo, hi);
-          case Ty::i8: case Ty::i16: break;
+          case Ty::i1:
+            return fold_as<uint8_t>(s, lo, hi);
+          case Ty::i32:
+            return fold_as<int32_t>(s, lo, hi);
+          case Ty::i64:
+            return fold_as<int64_t>(s, lo, hi);
+          case Ty::f32:
+            return fold_as<float>(s, lo, hi);
+          case Ty::f64:
+            return fold_as<double>(s, lo, hi);
+          case Ty::i8:
+          case Ty::i16:
+            break;
         }
         bug("a fold of a memory type");
       }
       case StmtKind::call: {
         std::vector<int64_t> args = slots(s.args), outs(s.outs.size() + 1);
-        int64_t status = s.callee == Callee::function
-                             ? interpret(c_, s.id, args.data(), outs.data())
-                             : runtime_function(static_cast<Runtime>(s.id))(&c_, args.data(), outs.data());
+        int64_t status =
+            s.callee == Callee::function
+                ? interpret(c_, s.id, args.data(), outs.data())
+                : runtime_function(static_cast<Runtime>(s.id))(&c_, args.data(), outs.data());
         if (status != 0) return End::failed;
         for (size_t i = 0; i < s.outs.size(); ++i) vars_[s.outs[i]] = static_cast<Bits>(outs[i]);
         return End::none;
@@ -264,7 +353,8 @@ class Machine {
       case StmtKind::launch: {
         std::vector<int64_t> args = slots(s.args);
         auto range = static_cast<int64_t>(eval(s.a));
-        return range > 0 && interpret_kernel(c_, s.id, args.data(), 0, range) != 0 ? End::failed : End::none;
+        return range > 0 && interpret_kernel(c_, s.id, args.data(), 0, range) != 0 ? End::failed
+                                                                                   : End::none;
       }
       case StmtKind::trap: {
         if (!eval(s.a)) return End::none;

@@ -30,7 +30,8 @@ bool Exprs::constant(Expr e, int64_t& v) const {
 Expr Exprs::add(Expr a, Expr b) {
   int64_t x, y;
   bool ca = constant(a, x), cb = constant(b, y);
-  if (ca && cb) return i64(static_cast<int64_t>(static_cast<uint64_t>(x) + static_cast<uint64_t>(y)));
+  if (ca && cb)
+    return i64(static_cast<int64_t>(static_cast<uint64_t>(x) + static_cast<uint64_t>(y)));
   if (ca && x == 0) return b;
   if (cb && y == 0) return a;
   return binary(Op::add, a, b);
@@ -39,7 +40,8 @@ Expr Exprs::add(Expr a, Expr b) {
 Expr Exprs::mul(Expr a, Expr b) {
   int64_t x, y;
   bool ca = constant(a, x), cb = constant(b, y);
-  if (ca && cb) return i64(static_cast<int64_t>(static_cast<uint64_t>(x) * static_cast<uint64_t>(y)));
+  if (ca && cb)
+    return i64(static_cast<int64_t>(static_cast<uint64_t>(x) * static_cast<uint64_t>(y)));
   if ((ca && x == 0) || (cb && y == 0)) return i64(0);
   if (ca && x == 1) return b;
   if (cb && y == 1) return a;
@@ -48,20 +50,34 @@ Expr Exprs::mul(Expr a, Expr b) {
 
 Expr Exprs::to_slot(Expr e) {
   switch (fn_.type(e)) {
-    case Ty::i1: case Ty::i8: case Ty::i16: case Ty::i32: return to(Op::zext, Ty::i64, e);
-    case Ty::i64: return e;
-    case Ty::f32: return to(Op::zext, Ty::i64, to(Op::bitcast, Ty::i32, e));
-    case Ty::f64: return to(Op::bitcast, Ty::i64, e);
+    case Ty::i1:
+    case Ty::i8:
+    case Ty::i16:
+    case Ty::i32:
+      return to(Op::zext, Ty::i64, e);
+    case Ty::i64:
+      return e;
+    case Ty::f32:
+      return to(Op::zext, Ty::i64, to(Op::bitcast, Ty::i32, e));
+    case Ty::f64:
+      return to(Op::bitcast, Ty::i64, e);
   }
   bug("slot of no type");
 }
 
 Expr Exprs::from_slot(Ty t, Expr e) {
   switch (t) {
-    case Ty::i1: case Ty::i8: case Ty::i16: case Ty::i32: return to(Op::itrunc, t, e);
-    case Ty::i64: return e;
-    case Ty::f32: return to(Op::bitcast, Ty::f32, to(Op::itrunc, Ty::i32, e));
-    case Ty::f64: return to(Op::bitcast, Ty::f64, e);
+    case Ty::i1:
+    case Ty::i8:
+    case Ty::i16:
+    case Ty::i32:
+      return to(Op::itrunc, t, e);
+    case Ty::i64:
+      return e;
+    case Ty::f32:
+      return to(Op::bitcast, Ty::f32, to(Op::itrunc, Ty::i32, e));
+    case Ty::f64:
+      return to(Op::bitcast, Ty::f64, e);
   }
   bug("slot of no type");
 }
@@ -111,7 +127,8 @@ struct Printer {
       case Op::konst: {
         char text[40];
         if (n.ty == Ty::f32)
-          std::snprintf(text, sizeof text, "%.9g", std::bit_cast<float>(static_cast<uint32_t>(n.imm)));
+          std::snprintf(text, sizeof text, "%.9g",
+                        std::bit_cast<float>(static_cast<uint32_t>(n.imm)));
         else if (n.ty == Ty::f64)
           std::snprintf(text, sizeof text, "%.17g", std::bit_cast<double>(n.imm));
         else
@@ -120,9 +137,12 @@ struct Printer {
                                         : static_cast<long long>(n.imm));
         return n.ty == Ty::i64 ? text : t + " " + text;
       }
-      case Op::var: return var(n.a);
-      case Op::load: return t + "[" + expr(n.a) + " + " + expr(n.b) + "]";
-      default: break;
+      case Op::var:
+        return var(n.a);
+      case Op::load:
+        return t + "[" + expr(n.a) + " + " + expr(n.b) + "]";
+      default:
+        break;
     }
     std::string s(name(n.op));
     if (n.op >= Op::bitcast) s += "." + t;
@@ -152,7 +172,9 @@ struct Printer {
       for (Expr e : {s.a, s.b, s.c, s.d}) count(e);
     for (Expr e : s.args) count(e);
     switch (s.kind) {
-      case StmtKind::set: line(var(s.var) + " = " + expr(s.a)); break;
+      case StmtKind::set:
+        line(var(s.var) + " = " + expr(s.a));
+        break;
       case StmtKind::store:
         line(std::string(name(s.ty)) + "[" + expr(s.a) + " + " + expr(s.b) + "] = " + expr(s.c));
         break;
@@ -176,8 +198,8 @@ struct Printer {
         block(s.body);
         break;
       case StmtKind::fold:
-        line(var(s.var) + " = fold " + std::string(ir::name(s.reduce)) + " " + var(s.index) + " in " +
-             expr(s.a) + " .. " + expr(s.b));
+        line(var(s.var) + " = fold " + std::string(ir::name(s.reduce)) + " " + var(s.index) +
+             " in " + expr(s.a) + " .. " + expr(s.b));
         block(s.body);
         line("  of " + expr(s.c) + (s.d == kNone ? "" : " times " + expr(s.d)));
         break;
@@ -197,7 +219,9 @@ struct Printer {
       case StmtKind::trap:
         line("trap " + std::to_string(s.id) + " when " + expr(s.a) + " (" + list(s.args) + ")");
         break;
-      case StmtKind::ret: line("return " + list(s.args)); break;
+      case StmtKind::ret:
+        line("return " + list(s.args));
+        break;
     }
   }
 };
@@ -232,35 +256,71 @@ struct Checker {
       if (!wrong.empty()) return;
       auto ty = [&](uint32_t o) { return f.type(o); };
       switch (n.op) {
-        case Op::konst: case Op::var: break;
-        case Op::load: need(ty(n.a) == Ty::i64 && ty(n.b) == Ty::i64, at + ": address"); break;
-        case Op::add: case Op::sub: case Op::mul: case Op::div: case Op::sdiv: case Op::srem:
-        case Op::band: case Op::bor: case Op::bxor: case Op::shl: case Op::lshr: case Op::ashr:
+        case Op::konst:
+        case Op::var:
+          break;
+        case Op::load:
+          need(ty(n.a) == Ty::i64 && ty(n.b) == Ty::i64, at + ": address");
+          break;
+        case Op::add:
+        case Op::sub:
+        case Op::mul:
+        case Op::div:
+        case Op::sdiv:
+        case Op::srem:
+        case Op::band:
+        case Op::bor:
+        case Op::bxor:
+        case Op::shl:
+        case Op::lshr:
+        case Op::ashr:
           need(ty(n.a) == n.ty && ty(n.b) == n.ty, at + ": operand types");
           break;
         case Op::fma:
           need(ty(n.a) == n.ty && ty(n.b) == n.ty && ty(n.c) == n.ty && is_float(n.ty),
                at + ": operand types");
           break;
-        case Op::neg: case Op::abs: case Op::sqrt: case Op::floor: case Op::ceil: case Op::trunc:
+        case Op::neg:
+        case Op::abs:
+        case Op::sqrt:
+        case Op::floor:
+        case Op::ceil:
+        case Op::trunc:
         case Op::rint:
           need(ty(n.a) == n.ty && is_float(n.ty), at + ": operand type");
           break;
-        case Op::eq: case Op::ne: case Op::lt: case Op::le: case Op::ult:
+        case Op::eq:
+        case Op::ne:
+        case Op::lt:
+        case Op::le:
+        case Op::ult:
           need(ty(n.a) == ty(n.b) && n.ty == Ty::i1, at + ": operand types");
           break;
         case Op::select:
           need(ty(n.a) == Ty::i1 && ty(n.b) == n.ty && ty(n.c) == n.ty, at + ": operand types");
           break;
-        case Op::bitcast: need(bytes(ty(n.a)) == bytes(n.ty), at + ": widths"); break;
-        case Op::sext: case Op::zext: need(!is_float(ty(n.a)), at + ": operand type"); break;
+        case Op::bitcast:
+          need(bytes(ty(n.a)) == bytes(n.ty), at + ": widths");
+          break;
+        case Op::sext:
+        case Op::zext:
+          need(!is_float(ty(n.a)), at + ": operand type");
+          break;
         case Op::itrunc:
           need(!is_float(ty(n.a)) && bytes(ty(n.a)) >= bytes(n.ty), at + ": operand type");
           break;
-        case Op::sitofp: need(!is_float(ty(n.a)) && is_float(n.ty), at + ": types"); break;
-        case Op::fptosi: need(is_float(ty(n.a)) && !is_float(n.ty), at + ": types"); break;
-        case Op::fpext: need(ty(n.a) == Ty::f32 && n.ty == Ty::f64, at + ": types"); break;
-        case Op::fptrunc: need(ty(n.a) == Ty::f64 && n.ty == Ty::f32, at + ": types"); break;
+        case Op::sitofp:
+          need(!is_float(ty(n.a)) && is_float(n.ty), at + ": types");
+          break;
+        case Op::fptosi:
+          need(is_float(ty(n.a)) && !is_float(n.ty), at + ": types");
+          break;
+        case Op::fpext:
+          need(ty(n.a) == Ty::f32 && n.ty == Ty::f64, at + ": types");
+          break;
+        case Op::fptrunc:
+          need(ty(n.a) == Ty::f64 && n.ty == Ty::f32, at + ": types");
+          break;
       }
     }
   }
@@ -270,7 +330,9 @@ struct Checker {
       if (!wrong.empty()) return;
       for (Expr e : s.args) type(e, "arguments");
       switch (s.kind) {
-        case StmtKind::set: need(type(s.a, "set") == f.vars.at(s.var).ty, "set of another type"); break;
+        case StmtKind::set:
+          need(type(s.a, "set") == f.vars.at(s.var).ty, "set of another type");
+          break;
         case StmtKind::store:
           need(type(s.a, "store") == Ty::i64 && type(s.b, "store") == Ty::i64 &&
                    type(s.c, "store") == s.ty,

@@ -1,6 +1,7 @@
-// The loop IR (law 5): what a compiled function is before LLVM prints it. Functions (the driver: calls,
-// loops, memory) and kernels (loop nests over elements) are lists of statements over typed variables.
-// Expressions are scalars; lanes exist in the printers only. Meaning never depends on a Bind.
+// The loop IR (law 5): what a compiled function is before LLVM prints it. Functions (the driver:
+// calls, loops, memory) and kernels (loop nests over elements) are lists of statements over typed
+// variables. Expressions are scalars; lanes exist in the printers only. Meaning never depends on a
+// Bind.
 //
 //   everything is a slot   Functions, kernels and runtime calls take and give arrays of i64 slots:
 //                          numbers by their bits, addresses as i64. One calling convention serves
@@ -21,8 +22,8 @@
 
 namespace tenon::loop {
 
-// Values live in i1, i32, i64, f32 and f64 (the register classes of ir/scalar/machine.h); i8 and i16
-// are for memory, i16 being the bits of f16 and bf16 too. i1 is one byte in memory.
+// Values live in i1, i32, i64, f32 and f64 (the register classes of ir/scalar/machine.h); i8 and
+// i16 are for memory, i16 being the bits of f16 and bf16 too. i1 is one byte in memory.
 enum class Ty : uint8_t { i1, i8, i16, i32, i64, f32, f64 };
 constexpr int bytes(Ty t) {
   constexpr int table[] = {1, 1, 2, 4, 8, 4, 8};
@@ -34,15 +35,15 @@ constexpr std::string_view name(Ty t) {
   return table[static_cast<int>(t)];
 }
 
-// The machine's scalar operations. Integers wrap; shift counts are in range; sdiv and srem truncate and
-// are never asked to divide by zero (min / -1 is excluded by the program around them). Comparisons of
-// floats are false on NaN, but for `ne`.
-#define TENON_LOOP_OPS(X)                                                                     \
-  X(konst) X(var) X(load)                                                                     \
-  X(add) X(sub) X(mul) X(div) X(fma) X(neg) X(abs) X(sqrt) X(floor) X(ceil) X(trunc) X(rint)  \
-  X(sdiv) X(srem) X(band) X(bor) X(bxor) X(shl) X(lshr) X(ashr)                               \
-  X(eq) X(ne) X(lt) X(le) X(ult) X(select)                                                    \
-  X(bitcast) X(sext) X(zext) X(itrunc) X(sitofp) X(fptosi) X(fpext) X(fptrunc)
+// The machine's scalar operations. Integers wrap; shift counts are in range; sdiv and srem truncate
+// and are never asked to divide by zero (min / -1 is excluded by the program around them).
+// Comparisons of floats are false on NaN, but for `ne`.
+#define TENON_LOOP_OPS(X)                                                                        \
+  X(konst)                                                                                       \
+  X(var) X(load) X(add) X(sub) X(mul) X(div) X(fma) X(neg) X(abs) X(sqrt) X(floor) X(ceil)       \
+      X(trunc) X(rint) X(sdiv) X(srem) X(band) X(bor) X(bxor) X(shl) X(lshr) X(ashr) X(eq) X(ne) \
+          X(lt) X(le) X(ult) X(select) X(bitcast) X(sext) X(zext) X(itrunc) X(sitofp) X(fptosi)  \
+              X(fpext) X(fptrunc)
 enum class Op : uint8_t {
 #define X(n) n,
   TENON_LOOP_OPS(X)
@@ -82,7 +83,8 @@ struct Stmt {
   // set: var = a                       store: [a + b * size] = c of type ty
   // if: a ? body : other               while: body computes, then a decides, then other; and again
   // for: var in [a, b)                 trap: when a holds, trap number `id` with `args`
-  // fold: var = the partials of order c (docs/semantics.md) over i = `index` in [a, b), b - a <= 16384,
+  // fold: var = the partials of order c (docs/semantics.md) over i = `index` in [a, b), b - a <=
+  // 16384,
   //       of the value c, computed by body; with d: p = fma(c, d, p)
   // call: callee `id` of args, results into outs; a status that is not 0 is returned at once
   // launch: kernel `id` with args over [0, a), cut into chunks of b
@@ -104,12 +106,12 @@ struct Function {
   std::string name;
   std::vector<ExprNode> exprs;
   std::vector<VarInfo> vars;
-  std::vector<Var> params;      // one slot each
-  Var ctx = kNone;              // the address of the Context; functions only
-  Var lo = kNone, hi = kNone;   // kernels only
-  uint32_t results = 0;         // slots given back
-  bool may_trap = false;        // kernels: holds a trap
-  bool replay_all = false;      // kernels: which trap comes first shows in the whole range only
+  std::vector<Var> params;     // one slot each
+  Var ctx = kNone;             // the address of the Context; functions only
+  Var lo = kNone, hi = kNone;  // kernels only
+  uint32_t results = 0;        // slots given back
+  bool may_trap = false;       // kernels: holds a trap
+  bool replay_all = false;     // kernels: which trap comes first shows in the whole range only
   Block body;
 
   bool kernel() const { return lo != kNone; }

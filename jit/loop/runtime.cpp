@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -46,8 +45,12 @@ void free_tape(TapeBlock* t) {
 }  // namespace
 
 Context::Context(const Program& p, const Tables& t, RunContext& r)
-    : depth_limit(r.depth_limit), interrupted(&r.interrupted), literals(t.literal_data.data()),
-      program(p), tables(t), run(r) {}
+    : depth_limit(r.depth_limit),
+      interrupted(&r.interrupted),
+      literals(t.literal_data.data()),
+      program(p),
+      tables(t),
+      run(r) {}
 
 Context::~Context() {
   while (live) {
@@ -60,17 +63,19 @@ Context::~Context() {
     free_tape(tapes);
     tapes = next;
   }
-  while (free_) {
-    MemoryBlock* next = free_->next;
-    delete free_;
-    free_ = next;
+  while (spare) {
+    MemoryBlock* next = spare->next;
+    delete spare;
+    spare = next;
   }
 }
 
 MemoryBlock* Context::adopt(boost::intrusive_ptr<Buffer> buffer, const void* data) {
-  MemoryBlock* b = free_;
-  if (b) free_ = b->next;
-  else b = new MemoryBlock;
+  MemoryBlock* b = spare;
+  if (b)
+    spare = b->next;
+  else
+    b = new MemoryBlock;
   b->count = 1;
   b->data = static_cast<std::byte*>(const_cast<void*>(data));
   b->buffer = std::move(buffer);
@@ -93,15 +98,16 @@ void Context::release(MemoryBlock* b) {
   b->buffer.reset();
   (b->previous ? b->previous->next : live) = b->next;
   if (b->next) b->next->previous = b->previous;
-  b->next = free_;
-  free_ = b;
+  b->next = spare;
+  spare = b;
 }
 
 // ---------------------------------------------------------------- errors
 
 namespace {
 
-void set_error(Context& c, Code code, Loc where, std::string message, std::string hint, Fault fault) {
+void set_error(Context& c, Code code, Loc where, std::string message, std::string hint,
+               Fault fault) {
   c.error = Diagnostic{code, where, std::move(message), {}, std::move(hint), fault, false};
 }
 
@@ -181,7 +187,8 @@ int64_t rt_tape_grow(Context* c, const int64_t* args, int64_t*) {
     TapeBlock::Chunk* fresh = t->spare;
     t->spare = nullptr;
     if (!fresh)
-      fresh = new_chunk(nullptr, t->chunk ? std::min(t->chunk->capacity * 2, kLargestChunk) : kFirstChunk);
+      fresh = new_chunk(nullptr,
+                        t->chunk ? std::min(t->chunk->capacity * 2, kLargestChunk) : kFirstChunk);
     fresh->below = t->chunk;
     t->chunk = fresh;
     t->top = t->begin = fresh->slots;
@@ -221,7 +228,8 @@ struct Cursor {
 
   kernels::View in() {
     int rank = node.ranks[which];
-    kernels::View v(reinterpret_cast<void*>(at[0]), at + 1, at + 1 + rank, rank, node.dtypes[which]);
+    kernels::View v(reinterpret_cast<void*>(at[0]), at + 1, at + 1 + rank, rank,
+                    node.dtypes[which]);
     at += 1 + 2 * rank;
     ++which;
     return v;
@@ -310,8 +318,11 @@ int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
         kernels::fill(out, k.at, threads);
         return;
       }
-      case ir::Op::iota: kernels::iota(node.axes[0], k.out(), threads); return;
-      default: bug("no ahead-of-time kernel for this node");
+      case ir::Op::iota:
+        kernels::iota(node.axes[0], k.out(), threads);
+        return;
+      default:
+        bug("no ahead-of-time kernel for this node");
     }
   });
 }
@@ -322,8 +333,8 @@ int64_t rt_fold_run(Context* c, const int64_t* args, int64_t* outs) {
   const int axis = 0;
   outs[0] = 0;
   kernels::reduce(static_cast<ir::ReduceKind>(args[0]),
-                  kernels::View(reinterpret_cast<void*>(args[2]), args + 3, &stride, 1, dtype), {&axis, 1},
-                  kernels::View(outs, nullptr, nullptr, 0, dtype), c->run.threads);
+                  kernels::View(reinterpret_cast<void*>(args[2]), args + 3, &stride, 1, dtype),
+                  {&axis, 1}, kernels::View(outs, nullptr, nullptr, 0, dtype), c->run.threads);
   return 0;
 }
 
@@ -357,7 +368,8 @@ std::vector<Tensor> shown(Context*, const NodeInfo& node, const int64_t* args) {
 int64_t rt_check(Context* c, const int64_t* args, int64_t*) {
   const NodeInfo& node = c->tables.nodes[static_cast<size_t>(args[0])];
   const TrapSite& site = c->program.traps[node.trap];
-  set_error(*c, site.code, site.where, fill_holes(site.text, shown(c, node, args)), site.hint, site.fault);
+  set_error(*c, site.code, site.where, fill_holes(site.text, shown(c, node, args)), site.hint,
+            site.fault);
   return 1;
 }
 
@@ -410,8 +422,10 @@ int64_t launch(Context* context, uint32_t kernel, KernelFn fn, const int64_t* ar
   });
   failed = lowest.load();
   if (failed == chunks) return 0;
-  if (context->program.kernels[kernel].replay_all) return interpret_kernel(*context, kernel, args, 0, range);
-  return interpret_kernel(*context, kernel, args, failed * chunk, std::min(range, (failed + 1) * chunk));
+  if (context->program.kernels[kernel].replay_all)
+    return interpret_kernel(*context, kernel, args, 0, range);
+  return interpret_kernel(*context, kernel, args, failed * chunk,
+                          std::min(range, (failed + 1) * chunk));
 }
 
 // ---------------------------------------------------------------- the border
@@ -420,16 +434,21 @@ namespace {
 
 int64_t scalar_slot(const Tensor& t) {
   switch (t.dtype) {
-    case DType::f16: case DType::bf16: case DType::f32:
+    case DType::f16:
+    case DType::bf16:
+    case DType::f32:
       return static_cast<int64_t>(std::bit_cast<uint32_t>(static_cast<float>(t.as_double())));
-    case DType::f64: return std::bit_cast<int64_t>(*t.data<double>());
-    case DType::i64: return t.as_int();
-    default: return static_cast<int64_t>(static_cast<uint32_t>(t.as_int()));
+    case DType::f64:
+      return std::bit_cast<int64_t>(*t.data<double>());
+    case DType::i64:
+      return t.as_int();
+    default:
+      return static_cast<int64_t>(static_cast<uint32_t>(t.as_int()));
   }
 }
 
-// Recursion to the allowed depth needs more stack than a thread has. The pages are only reserved, and
-// given back after each run.
+// Recursion to the allowed depth needs more stack than a thread has. The pages are only reserved,
+// and given back after each run.
 class LargeStack {
  public:
   LargeStack() {
@@ -490,22 +509,37 @@ int64_t on_large_stack(RuntimeFn entry, Context* context, const int64_t* in, int
   return c.status;
 }
 
-uint16_t half_bits(float f) {
-  return std::bit_cast<uint16_t>(static_cast<_Float16>(f));
-}
+uint16_t half_bits(float f) { return std::bit_cast<uint16_t>(static_cast<_Float16>(f)); }
 
 Tensor scalar_tensor(DType t, int64_t s) {
   Tensor r(t, {});
   auto f = std::bit_cast<float>(static_cast<uint32_t>(s));
   switch (t) {
-    case DType::boolean: *r.data<uint8_t>() = static_cast<uint8_t>(s & 1); break;
-    case DType::i8: case DType::u8: *r.data<uint8_t>() = static_cast<uint8_t>(s); break;
-    case DType::i32: *r.data<int32_t>() = static_cast<int32_t>(s); break;
-    case DType::i64: *r.data<int64_t>() = s; break;
-    case DType::f16: *r.data<uint16_t>() = half_bits(f); break;
-    case DType::bf16: *r.data<uint16_t>() = static_cast<uint16_t>(static_cast<uint32_t>(s) >> 16); break;
-    case DType::f32: *r.data<float>() = f; break;
-    case DType::f64: *r.data<double>() = std::bit_cast<double>(s); break;
+    case DType::boolean:
+      *r.data<uint8_t>() = static_cast<uint8_t>(s & 1);
+      break;
+    case DType::i8:
+    case DType::u8:
+      *r.data<uint8_t>() = static_cast<uint8_t>(s);
+      break;
+    case DType::i32:
+      *r.data<int32_t>() = static_cast<int32_t>(s);
+      break;
+    case DType::i64:
+      *r.data<int64_t>() = s;
+      break;
+    case DType::f16:
+      *r.data<uint16_t>() = half_bits(f);
+      break;
+    case DType::bf16:
+      *r.data<uint16_t>() = static_cast<uint16_t>(static_cast<uint32_t>(s) >> 16);
+      break;
+    case DType::f32:
+      *r.data<float>() = f;
+      break;
+    case DType::f64:
+      *r.data<double>() = std::bit_cast<double>(s);
+      break;
   }
   return r;
 }

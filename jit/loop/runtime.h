@@ -1,5 +1,6 @@
-// What compiled code calls: memory, tapes, threads, and the ahead-of-time kernels for structural nodes.
-// Every call has one form, slots in and slots out, so that LLVM and the slow interpreter share them.
+// What compiled code calls: memory, tapes, threads, and the ahead-of-time kernels for structural
+// nodes. Every call has one form, slots in and slots out, so that LLVM and the slow interpreter
+// share them.
 #pragma once
 
 #include <memory>
@@ -11,8 +12,8 @@
 
 namespace tenon::loop {
 
-// A tensor in compiled code: counted memory, row-major from `data`. The counts belong to one run, so
-// they are not atomic. Compiled code reads `count` and `data` at these places.
+// A tensor in compiled code: counted memory, row-major from `data`. The counts belong to one run,
+// so they are not atomic. Compiled code reads `count` and `data` at these places.
 struct MemoryBlock {
   int64_t count = 0;
   std::byte* data = nullptr;
@@ -40,9 +41,9 @@ struct NodeInfo {
   std::vector<int64_t> strides;
   bool reverse = false;
   std::shared_ptr<const ir::ContractSpec> spec;
-  bool offsets = false;       // contract: some offset is not 0
-  std::string text;           // debug
-  uint32_t trap = 0;          // check: its site
+  bool offsets = false;  // contract: some offset is not 0
+  std::string text;      // debug
+  uint32_t trap = 0;     // check: its site
   Loc where;
 };
 
@@ -67,35 +68,37 @@ struct Context {
   std::optional<Diagnostic> error;
   MemoryBlock* live = nullptr;
   TapeBlock* tapes = nullptr;
-  MemoryBlock* free_ = nullptr;  // headers kept for the next block
+  MemoryBlock* spare = nullptr;  // headers kept for the next block
 
   Context(const Program& p, const Tables& t, RunContext& r);
   ~Context();
   Context(const Context&) = delete;
 
-  MemoryBlock* allocate(int64_t bytes);          // count 1; throws Trap
+  MemoryBlock* allocate(int64_t bytes);  // count 1; throws Trap
   MemoryBlock* adopt(boost::intrusive_ptr<Buffer> buffer, const void* data);
   void release(MemoryBlock* b);
 };
-inline constexpr int kDepth = 0, kDepthLimit = 1, kInterrupted = 2, kLiterals = 3;  // slots of Context
+inline constexpr int kDepth = 0, kDepthLimit = 1, kInterrupted = 2,
+                     kLiterals = 3;  // slots of Context
 
 using RuntimeFn = int64_t (*)(Context*, const int64_t* args, int64_t* outs);
 using KernelFn = int64_t (*)(Context*, const int64_t* args, int64_t lo, int64_t hi);
 
 // X(name, what it takes -> gives)
-#define TENON_RUNTIME_CALLS(X)                                                       \
-  X(allocate)    /* bytes, place -> block */                                         \
-  X(release)     /* block */                                                         \
-  X(unique)      /* block, bytes, place -> block: itself when nobody else has it, else a copy */ \
-  X(reuse)       /* block, bytes, place -> one more count of it when nobody else has it, else a fresh one */ \
-  X(eager)       /* node, operands.. : runs an ahead-of-time kernel */               \
-  X(fold_run)    /* reduction, dtype, address, n -> the run's result: also from kernels */ \
-  X(tape_new)    /* -> tape */                                                       \
-  X(tape_grow)   /* tape: its chunk is full */                                       \
-  X(tape_shrink) /* tape: its chunk is empty */                                      \
-  X(tape_end)    /* tape */                                                          \
-  X(trap)        /* site, values..: ends the run */                                  \
-  X(check)       /* node, shown..: ends the run with the text of a check node */     \
+#define TENON_RUNTIME_CALLS(X)                                                                     \
+  X(allocate) /* bytes, place -> block */                                                          \
+  X(release)  /* block */                                                                          \
+  X(unique)   /* block, bytes, place -> block: itself when nobody else has it, else a copy */      \
+  X(reuse)    /* block, bytes, place -> one more count of it when nobody else has it, else a fresh \
+                 one */                                                                            \
+  X(eager)    /* node, operands.. : runs an ahead-of-time kernel */                                \
+  X(fold_run) /* reduction, dtype, address, n -> the run's result: also from kernels */            \
+  X(tape_new) /* -> tape */                                                                        \
+  X(tape_grow)   /* tape: its chunk is full */                                                     \
+  X(tape_shrink) /* tape: its chunk is empty */                                                    \
+  X(tape_end)    /* tape */                                                                        \
+  X(trap)        /* site, values..: ends the run */                                                \
+  X(check)       /* node, shown..: ends the run with the text of a check node */                   \
   X(debug)       /* node, shown.. */
 enum class Runtime : uint32_t {
 #define X(n) n,
@@ -105,13 +108,14 @@ enum class Runtime : uint32_t {
 RuntimeFn runtime_function(Runtime r);
 std::string_view name(Runtime r);
 
-// Runs a kernel over [0, range), each item of which is about `work` operations. A kernel that gives 2
-// met a trap: the lowest failing chunk runs again in the slow interpreter, which finds out which.
+// Runs a kernel over [0, range), each item of which is about `work` operations. A kernel that gives
+// 2 met a trap: the lowest failing chunk runs again in the slow interpreter, which finds out which.
 int64_t launch(Context* context, uint32_t kernel, KernelFn fn, const int64_t* args, int64_t range,
                int64_t work);
 
-// How slots become tensors at the border. A function's arguments are its sizes, then its parameters; it
-// gives its results, then the symbols that its result types mention and that are bound inside.
+// How slots become tensors at the border. A function's arguments are its sizes, then its
+// parameters; it gives its results, then the symbols that its result types mention and that are
+// bound inside.
 struct Signature {
   bool deep = false;  // may recurse: runs on a large stack of its own
   std::vector<SymId> sizes;
@@ -119,11 +123,12 @@ struct Signature {
   std::vector<SymId> bound;
 };
 // Errors come out as UserError.
-std::vector<Tensor> run(RuntimeFn entry, const Signature& signature, const Dims& dims, Context& context,
-                        std::span<const int64_t> sizes, std::vector<Tensor> args);
+std::vector<Tensor> run(RuntimeFn entry, const Signature& signature, const Dims& dims,
+                        Context& context, std::span<const int64_t> sizes, std::vector<Tensor> args);
 
 // The slow interpreter: the meaning of the loop IR, for tests and for finding traps.
 int64_t interpret(Context& context, uint32_t function, const int64_t* args, int64_t* outs);
-int64_t interpret_kernel(Context& context, uint32_t kernel, const int64_t* args, int64_t lo, int64_t hi);
+int64_t interpret_kernel(Context& context, uint32_t kernel, const int64_t* args, int64_t lo,
+                         int64_t hi);
 
 }  // namespace tenon::loop

@@ -12,11 +12,16 @@ using loop::Machine;
 
 Ty register_type(DType t) {
   switch (scalar::register_class(t)) {
-    case scalar::Class::b32: return Ty::i1;
-    case scalar::Class::i32: return Ty::i32;
-    case scalar::Class::i64: return Ty::i64;
-    case scalar::Class::f32: return Ty::f32;
-    case scalar::Class::f64: return Ty::f64;
+    case scalar::Class::b32:
+      return Ty::i1;
+    case scalar::Class::i32:
+      return Ty::i32;
+    case scalar::Class::i64:
+      return Ty::i64;
+    case scalar::Class::f32:
+      return Ty::f32;
+    case scalar::Class::f64:
+      return Ty::f64;
   }
   bug("no register class");
 }
@@ -26,10 +31,14 @@ Expr load_element(Exprs& x, DType t, Expr address, Expr index) {
   switch (t) {
     case DType::boolean:
       return x.compare(Op::ne, x.load(Ty::i8, address, index), x.konst(Ty::i8, 0));
-    case DType::i8: return x.to(Op::sext, Ty::i32, x.load(Ty::i8, address, index));
-    case DType::u8: return x.to(Op::zext, Ty::i32, x.load(Ty::i8, address, index));
-    case DType::i32: return x.load(Ty::i32, address, index);
-    case DType::i64: return x.load(Ty::i64, address, index);
+    case DType::i8:
+      return x.to(Op::sext, Ty::i32, x.load(Ty::i8, address, index));
+    case DType::u8:
+      return x.to(Op::zext, Ty::i32, x.load(Ty::i8, address, index));
+    case DType::i32:
+      return x.load(Ty::i32, address, index);
+    case DType::i64:
+      return x.load(Ty::i64, address, index);
     case DType::f16:
       return scalar::from_f16_bits(
                  m, Machine::I32{x.to(Op::zext, Ty::i32, x.load(Ty::i16, address, index))})
@@ -38,8 +47,10 @@ Expr load_element(Exprs& x, DType t, Expr address, Expr index) {
       return scalar::from_bf16_bits(
                  m, Machine::I32{x.to(Op::zext, Ty::i32, x.load(Ty::i16, address, index))})
           .e;
-    case DType::f32: return x.load(Ty::f32, address, index);
-    case DType::f64: return x.load(Ty::f64, address, index);
+    case DType::f32:
+      return x.load(Ty::f32, address, index);
+    case DType::f64:
+      return x.load(Ty::f64, address, index);
   }
   bug("no dtype");
 }
@@ -49,13 +60,20 @@ namespace {
 Expr stored(Exprs& x, DType t, Expr v) {
   Machine m(x);
   switch (t) {
-    case DType::boolean: return x.to(Op::zext, Ty::i8, v);
-    case DType::i8: case DType::u8: return x.to(Op::itrunc, Ty::i8, v);
+    case DType::boolean:
+      return x.to(Op::zext, Ty::i8, v);
+    case DType::i8:
+    case DType::u8:
+      return x.to(Op::itrunc, Ty::i8, v);
     case DType::f16:
       return x.to(Op::itrunc, Ty::i16, scalar::to_f16_bits(m, Machine::F32{v}).e);
     case DType::bf16:
       return x.to(Op::itrunc, Ty::i16, scalar::to_bf16_bits(m, Machine::F32{v}).e);
-    case DType::i32: case DType::i64: case DType::f32: case DType::f64: return v;
+    case DType::i32:
+    case DType::i64:
+    case DType::f32:
+    case DType::f64:
+      return v;
   }
   bug("no dtype");
 }
@@ -80,13 +98,21 @@ Expr literal_element(Exprs& x, const ir::Literal& literal) {
     std::memcpy(&stored, &bits, sizeof stored);
     auto v = scalar::load_plain<t>(stored);
     switch (scalar::register_class(t)) {
-      case scalar::Class::b32: result = x.konst(Ty::i1, v != 0); break;
+      case scalar::Class::b32:
+        result = x.konst(Ty::i1, v != 0);
+        break;
       case scalar::Class::i32:
         result = x.konst(Ty::i32, static_cast<uint32_t>(static_cast<int32_t>(v)));
         break;
-      case scalar::Class::i64: result = x.i64(static_cast<int64_t>(v)); break;
-      case scalar::Class::f32: result = x.f32(static_cast<float>(v)); break;
-      case scalar::Class::f64: result = x.f64(static_cast<double>(v)); break;
+      case scalar::Class::i64:
+        result = x.i64(static_cast<int64_t>(v));
+        break;
+      case scalar::Class::f32:
+        result = x.f32(static_cast<float>(v));
+        break;
+      case scalar::Class::f64:
+        result = x.f64(static_cast<double>(v));
+        break;
     }
   });
   return result;
@@ -125,12 +151,25 @@ Expr scalar_op(Exprs& x, ir::Op op, DType result, const std::vector<DType>& dtyp
 
 int cost_of(ir::Op op) {
   switch (op) {
-    case ir::Op::exp: case ir::Op::expm1: case ir::Op::log: case ir::Op::log1p: case ir::Op::tanh:
-    case ir::Op::erf: case ir::Op::rng: case ir::Op::rem:
+    case ir::Op::exp:
+    case ir::Op::expm1:
+    case ir::Op::log:
+    case ir::Op::log1p:
+    case ir::Op::tanh:
+    case ir::Op::erf:
+    case ir::Op::rng:
+    case ir::Op::rem:
       return 8;
-    case ir::Op::sin: case ir::Op::cos: case ir::Op::pow: case ir::Op::atan2: return 24;
-    case ir::Op::div: case ir::Op::sqrt: return 4;
-    default: return 1;
+    case ir::Op::sin:
+    case ir::Op::cos:
+    case ir::Op::pow:
+    case ir::Op::atan2:
+      return 24;
+    case ir::Op::div:
+    case ir::Op::sqrt:
+      return 4;
+    default:
+      return 1;
   }
 }
 

@@ -1,5 +1,5 @@
-// The greedy grouping. A group knows which groups it waits for, directly and in all; a node may join a
-// group when nothing that it needs waits for that group.
+// The greedy grouping. A group knows which groups it waits for, directly and in all; a node may
+// join a group when nothing that it needs waits for that group.
 #include "jit/plan/groups.h"
 
 #include <algorithm>
@@ -26,8 +26,7 @@ bool divides_integers(const ir::Function& fn, const Node& n) {
 }
 
 bool plain_map(const ir::Function& fn, const Node& n) {
-  return n.op == Op::map && n.get<ir::MapAttr>().red.empty() &&
-         !fn.type(n.results[0]).scalar();
+  return n.op == Op::map && n.get<ir::MapAttr>().red.empty() && !fn.type(n.results[0]).scalar();
 }
 
 }  // namespace
@@ -47,14 +46,16 @@ std::vector<DimId> squeeze(const Dims& dims, const std::vector<DimId>& shape) {
   return out;
 }
 
-RowRole row_role(const ir::Function& fn, const Dims& dims, const Node& n, const std::vector<DimId>& space) {
+RowRole row_role(const ir::Function& fn, const Dims& dims, const Node& n,
+                 const std::vector<DimId>& space) {
   if (n.results.size() != 1 || fn.type(n.results[0]).tape || space.size() < 2) return RowRole::none;
   const auto& shape = fn.type(n.results[0]).shape;
   const std::vector<DimId> rows(space.begin(), space.end() - 1);
   auto narrow = [&](const std::vector<DimId>& s) {
     return !s.empty() && squeeze(dims, s) == squeeze(dims, rows);
   };
-  if (row_reduce(fn, n)) return fn.type(n.operands[0]).shape == space ? RowRole::reduce : RowRole::none;
+  if (row_reduce(fn, n))
+    return fn.type(n.operands[0]).shape == space ? RowRole::reduce : RowRole::none;
   if (is_scalar(n.op) && !keeps_order(fn, n)) {
     if (shape == space) return RowRole::wide;
     return narrow(shape) ? RowRole::narrow : RowRole::none;
@@ -83,11 +84,21 @@ bool is_point(const ir::Function& fn, const Node& n) {
 bool keeps_order(const ir::Function& fn, const Node& n) {
   if (is_scalar(n.op)) return divides_integers(fn, n);
   switch (n.op) {
-    case Op::constant: case Op::iota: case Op::size: case Op::broadcast: case Op::reshape:
-    case Op::transpose: case Op::concat: case Op::reduce: case Op::scan: case Op::contract:
-    case Op::sort: case Op::stop_gradient:
+    case Op::constant:
+    case Op::iota:
+    case Op::size:
+    case Op::broadcast:
+    case Op::reshape:
+    case Op::transpose:
+    case Op::concat:
+    case Op::reduce:
+    case Op::scan:
+    case Op::contract:
+    case Op::sort:
+    case Op::stop_gradient:
       return false;
-    default: return true;
+    default:
+      return true;
   }
 }
 
@@ -109,7 +120,8 @@ namespace {
 
 class Planner {
  public:
-  Planner(const ir::Function& fn, const Dims& dims, const Region& region, const CompileOptions& options)
+  Planner(const ir::Function& fn, const Dims& dims, const Region& region,
+          const CompileOptions& options)
       : fn_(fn), dims_(dims), region_(region), options_(options), random_(options.random_cuts) {}
 
   std::vector<Group> run() {
@@ -251,7 +263,8 @@ class Planner {
         if (need != b && waits(need, b)) return;
     }
     std::vector<const Node*> nodes;
-    std::merge(x.group.nodes.begin(), x.group.nodes.end(), y.group.nodes.begin(), y.group.nodes.end(),
+    std::merge(x.group.nodes.begin(), x.group.nodes.end(), y.group.nodes.begin(),
+               y.group.nodes.end(),
                std::back_inserter(nodes));  // nodes lie in one vector, so addresses are their order
     x.group.nodes = std::move(nodes);
     x.last = std::max(x.last, y.last);
@@ -323,10 +336,12 @@ class Planner {
     for (size_t a = 0; a < groups_.size(); ++a) {
       Work& w = groups_[a];
       if (w.gone || w.group.nodes.size() != 1 || !row_reduce(fn_, *w.group.nodes[0])) continue;
-      // A row is the work of one thread; a few long ones are better cut by the kernels of reductions.
+      // A row is the work of one thread; a few long ones are better cut by the kernels of
+      // reductions.
       const auto& space = fn_.type(w.group.nodes[0]->operands[0]).shape;
       int64_t rows = 1;
-      for (size_t i = 0; i + 1 < space.size() && rows < 4; ++i) rows *= dims_.value(space[i]).value_or(4);
+      for (size_t i = 0; i + 1 < space.size() && rows < 4; ++i)
+        rows *= dims_.value(space[i]).value_or(4);
       if (rows < 4 && dims_.value(space.back()).value_or(INT64_MAX) > 65536) continue;
       w.group.kind = Group::row;
       w.shape = fn_.type(w.group.nodes[0]->operands[0]).shape;
@@ -337,7 +352,8 @@ class Planner {
         if (groups_[a].gone || groups_[a].group.kind != Group::row) continue;
         std::set<int> near = groups_[a].needs;
         for (size_t b = 0; b < groups_.size(); ++b)
-          if (!groups_[b].gone && groups_[b].needs.contains(static_cast<int>(a))) near.insert(static_cast<int>(b));
+          if (!groups_[b].gone && groups_[b].needs.contains(static_cast<int>(a)))
+            near.insert(static_cast<int>(b));
         for (int b : near) {
           if (groups_[b].gone || !fits(groups_[b], groups_[a].shape)) continue;
           merge(static_cast<int>(a), b, true);
@@ -384,9 +400,9 @@ class Planner {
   const CompileOptions& options_;
   std::mt19937 random_;
   std::vector<Work> groups_;
-  std::map<Value, int> made_;              // value -> group
-  std::map<Value, Value> root_;            // view -> whose memory it looks at
-  std::map<Value, std::set<int>> readers_; // root -> groups that read it
+  std::map<Value, int> made_;               // value -> group
+  std::map<Value, Value> root_;             // view -> whose memory it looks at
+  std::map<Value, std::set<int>> readers_;  // root -> groups that read it
   int last_ordered_ = -1;
 };
 

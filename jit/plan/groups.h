@@ -1,5 +1,6 @@
-// Cuts the nodes of a region into groups that run as one: what is fused, and in which order (design.md
-// e). Greedy, no search. Moves nodes only where nobody can tell: what can trap keeps its order.
+// Cuts the nodes of a region into groups that run as one: what is fused, and in which order
+// (design.md e). Greedy, no search. Moves nodes only where nobody can tell: what can trap keeps its
+// order.
 #pragma once
 
 #include <vector>
@@ -27,12 +28,14 @@ bool is_view(ir::Op op);
 
 // A reduction over the last axis alone, in f32 or f64: the border of a pass over a row.
 bool row_reduce(const ir::Function& fn, const ir::Node& n);
-// What a node does in a group that walks over the rows of `space`, whose last axis is the row: make an
-// element of each place, or of each row; fold a row; give a row's value to its places; or hand on.
+// What a node does in a group that walks over the rows of `space`, whose last axis is the row: make
+// an element of each place, or of each row; fold a row; give a row's value to its places; or hand
+// on.
 enum class RowRole : uint8_t { none, wide, narrow, reduce, spread, same };
 RowRole row_role(const ir::Function& fn, const Dims& dims, const ir::Node& n,
                  const std::vector<DimId>& space);
-std::vector<DimId> squeeze(const Dims& dims, const std::vector<DimId>& shape);  // without axes of size 1
+std::vector<DimId> squeeze(const Dims& dims,
+                           const std::vector<DimId>& shape);  // without axes of size 1
 
 std::vector<Group> plan_region(const ir::Function& fn, const Dims& dims, const ir::Region& region,
                                const CompileOptions& options);

@@ -12,9 +12,18 @@ using loop::kNone;
 
 DType accumulator(DType t) {
   switch (t) {
-    case DType::f16: case DType::bf16: case DType::f32: return DType::f32;
-    case DType::i8: case DType::u8: case DType::i32: return DType::i32;
-    case DType::boolean: case DType::i64: case DType::f64: return t;
+    case DType::f16:
+    case DType::bf16:
+    case DType::f32:
+      return DType::f32;
+    case DType::i8:
+    case DType::u8:
+    case DType::i32:
+      return DType::i32;
+    case DType::boolean:
+    case DType::i64:
+    case DType::f64:
+      return t;
   }
   return t;
 }
@@ -62,7 +71,8 @@ Expr KernelBuilder::keep(Expr e, const char* name) {
   return x_.var(v);
 }
 
-void KernelBuilder::trap(Expr when, Code code, Loc where, std::string text, std::vector<Expr> values) {
+void KernelBuilder::trap(Expr when, Code code, Loc where, std::string text,
+                         std::vector<Expr> values) {
   Stmt s{StmtKind::trap};
   s.a = when;
   s.id = driver_.unit_.trap_site(code, where, std::move(text), {}, Fault::data);
@@ -76,7 +86,8 @@ void KernelBuilder::trap(Expr when, Code code, Loc where, std::string text, std:
 Expr KernelBuilder::value(Value v) {
   if (auto it = values_.find(v); it != values_.end()) return it->second;
   const Place& p = driver_.place(v);
-  require(p.kind == Place::scalar || p.kind == Place::fill, "a kernel meets a tensor it does not read");
+  require(p.kind == Place::scalar || p.kind == Place::fill,
+          "a kernel meets a tensor it does not read");
   return param(p.e, "s");
 }
 
@@ -94,7 +105,8 @@ void KernelBuilder::scalar(const Node& n, Expr mask) {
     trap(bad, Code::E0801, n.loc, "division of an integer by zero", {});
   });
   // Sums and products of indices stay expressions: the printer sees through them where it loads.
-  bool index = t == DType::i64 && (n.op == ir::Op::add || n.op == ir::Op::sub || n.op == ir::Op::mul);
+  bool index =
+      t == DType::i64 && (n.op == ir::Op::add || n.op == ir::Op::sub || n.op == ir::Op::mul);
   bind(n.results[0], index ? e : keep(e, "v"));
 }
 
@@ -108,9 +120,15 @@ void KernelBuilder::nodes(const Region& r, Expr mask) {
       case ir::Op::constant:
         bind(n.results[0], literal_element(x_, *n.get<ir::ConstantAttr>().literal));
         break;
-      case ir::Op::size: bind(n.results[0], dim(n.get<ir::DimAttr>().dim)); break;
-      case ir::Op::stop_gradient: bind(n.results[0], value(n.operands[0])); break;
-      case ir::Op::read: read(n, mask); break;
+      case ir::Op::size:
+        bind(n.results[0], dim(n.get<ir::DimAttr>().dim));
+        break;
+      case ir::Op::stop_gradient:
+        bind(n.results[0], value(n.operands[0]));
+        break;
+      case ir::Op::read:
+        read(n, mask);
+        break;
       case ir::Op::if_: {
         Expr c = value(n.operands[0]);
         Expr yes = mask == kNone ? c : keep(x_.binary(Op::band, mask, c), "m");
@@ -119,12 +137,13 @@ void KernelBuilder::nodes(const Region& r, Expr mask) {
         nodes(n.regions[0], yes);
         nodes(n.regions[1], no);
         for (size_t i = 0; i < n.results.size(); ++i)
-          bind(n.results[i], keep(x_.select(c, value(n.regions[0].results[i]),
-                                            value(n.regions[1].results[i])),
-                                  "v"));
+          bind(n.results[i],
+               keep(x_.select(c, value(n.regions[0].results[i]), value(n.regions[1].results[i])),
+                    "v"));
         break;
       }
-      default: bug("a node in the body of a map that is not in straight line");
+      default:
+        bug("a node in the body of a map that is not in straight line");
     }
   }
 }
@@ -140,14 +159,18 @@ void KernelBuilder::read(const Node& n, Expr mask) {
     Expr size = dim(t.shape[i]);
     Expr bad = x_.not_(x_.compare(Op::ult, index, size));
     if (mask != kNone) bad = x_.binary(Op::band, bad, mask);
-    trap(bad, Code::E0802, n.loc,
-         "index {} is outside axis " + std::to_string(i) + " of size {}", {index, size});
+    trap(bad, Code::E0802, n.loc, "index {} is outside axis " + std::to_string(i) + " of size {}",
+         {index, size});
     if (mask != kNone) index = keep(x_.select(mask, index, x_.i64(0)), "at");
     at.push_back(index);
   }
   switch (p.kind) {
-    case Place::fill: bind(n.results[0], param(p.e, "s")); return;
-    case Place::iota: bind(n.results[0], at[static_cast<size_t>(p.axis)]); return;
+    case Place::fill:
+      bind(n.results[0], param(p.e, "s"));
+      return;
+    case Place::iota:
+      bind(n.results[0], at[static_cast<size_t>(p.axis)]);
+      return;
     case Place::memory: {
       Expr index = x_.i64(0);
       for (size_t i = 0; i < t.rank(); ++i) index = x_.add(index, x_.mul(at[i], dim(p.strides[i])));
@@ -155,7 +178,10 @@ void KernelBuilder::read(const Node& n, Expr mask) {
       bind(n.results[0], keep(load_element(x_, t.dtype, param(p.e, "data"), index), "x"));
       return;
     }
-    case Place::nothing: case Place::scalar: case Place::tape: bug("read of what is no tensor");
+    case Place::nothing:
+    case Place::scalar:
+    case Place::tape:
+      bug("read of what is no tensor");
   }
 }
 
@@ -169,7 +195,8 @@ std::vector<Expr> KernelBuilder::split(Expr index, const std::vector<DimId>& sha
     // An empty axis leaves no index to split; the division must not see its 0 all the same.
     Expr n = dim(shape[i]);
     int64_t v;
-    if (!x_.constant(n, v) || v == 0) n = keep(x_.select(x_.compare(Op::eq, n, x_.i64(0)), x_.i64(1), n), "n");
+    if (!x_.constant(n, v) || v == 0)
+      n = keep(x_.select(x_.compare(Op::eq, n, x_.i64(0)), x_.i64(1), n), "n");
     at[i] = keep(x_.binary(Op::srem, index, n), "at");
     index = keep(x_.binary(Op::sdiv, index, n), "rest");
   }
@@ -179,12 +206,24 @@ std::vector<Expr> KernelBuilder::split(Expr index, const std::vector<DimId>& sha
 Expr KernelBuilder::combine(ir::ReduceKind kind, DType t, Expr acc, Expr v) {
   ir::Op op = ir::Op::add;
   switch (kind) {
-    case ir::ReduceKind::sum: op = ir::Op::add; break;
-    case ir::ReduceKind::prod: op = ir::Op::mul; break;
-    case ir::ReduceKind::max: op = ir::Op::max; break;
-    case ir::ReduceKind::min: op = ir::Op::min; break;
-    case ir::ReduceKind::any: op = ir::Op::or_; break;
-    case ir::ReduceKind::all: op = ir::Op::and_; break;
+    case ir::ReduceKind::sum:
+      op = ir::Op::add;
+      break;
+    case ir::ReduceKind::prod:
+      op = ir::Op::mul;
+      break;
+    case ir::ReduceKind::max:
+      op = ir::Op::max;
+      break;
+    case ir::ReduceKind::min:
+      op = ir::Op::min;
+      break;
+    case ir::ReduceKind::any:
+      op = ir::Op::or_;
+      break;
+    case ir::ReduceKind::all:
+      op = ir::Op::and_;
+      break;
   }
   return scalar_op(x_, op, t, {t, t}, {acc, v}, [](Expr) {});
 }
@@ -192,20 +231,30 @@ Expr KernelBuilder::combine(ir::ReduceKind kind, DType t, Expr acc, Expr v) {
 Expr KernelBuilder::identity(ir::ReduceKind kind, DType t) {
   auto number = [&](double f, int64_t i32, int64_t i64) -> Expr {
     switch (register_type(t)) {
-      case Ty::f32: return x_.f32(static_cast<float>(f));
-      case Ty::f64: return x_.f64(f);
-      case Ty::i64: return x_.i64(i64);
-      default: return x_.konst(Ty::i32, static_cast<uint32_t>(i32));
+      case Ty::f32:
+        return x_.f32(static_cast<float>(f));
+      case Ty::f64:
+        return x_.f64(f);
+      case Ty::i64:
+        return x_.i64(i64);
+      default:
+        return x_.konst(Ty::i32, static_cast<uint32_t>(i32));
     }
   };
   const double inf = std::numeric_limits<double>::infinity();
   switch (kind) {
-    case ir::ReduceKind::sum: return number(0, 0, 0);
-    case ir::ReduceKind::prod: return number(1, 1, 1);
-    case ir::ReduceKind::max: return number(-inf, INT32_MIN, INT64_MIN);
-    case ir::ReduceKind::min: return number(inf, INT32_MAX, INT64_MAX);
-    case ir::ReduceKind::any: return x_.konst(Ty::i1, 0);
-    case ir::ReduceKind::all: return x_.konst(Ty::i1, 1);
+    case ir::ReduceKind::sum:
+      return number(0, 0, 0);
+    case ir::ReduceKind::prod:
+      return number(1, 1, 1);
+    case ir::ReduceKind::max:
+      return number(-inf, INT32_MIN, INT64_MIN);
+    case ir::ReduceKind::min:
+      return number(inf, INT32_MAX, INT64_MAX);
+    case ir::ReduceKind::any:
+      return x_.konst(Ty::i1, 0);
+    case ir::ReduceKind::all:
+      return x_.konst(Ty::i1, 1);
   }
   bug("no such reduction");
 }

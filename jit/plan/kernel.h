@@ -61,7 +61,7 @@ class KernelBuilder {
   // Starts it from the driver over [0, range).
   void launch(Expr range, Expr work);
   void replay_all() { f_.replay_all = true; }  // see loop::Function
-  int cost = 1;  // per element, of what was computed so far
+  int cost = 1;                                // per element, of what was computed so far
 
  private:
   void read(const ir::Node& n, Expr mask);

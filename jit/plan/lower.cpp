@@ -65,7 +65,8 @@ void Unit::lower(ir::FnId id) {
   for (ir::FnId f : order) {
     const ir::Function& f_ir = fn(f);
     loop::Signature s;
-    s.deep = std::any_of(order.begin(), order.end(), [&](ir::FnId g) { return module.fn(g).recursive; });
+    s.deep =
+        std::any_of(order.begin(), order.end(), [&](ir::FnId g) { return module.fn(g).recursive; });
     s.sizes = f_ir.sizes;
     for (Value v : f_ir.body.params) s.params.push_back(f_ir.type(v));
     for (Value v : f_ir.body.results) {
@@ -96,7 +97,8 @@ FunctionLowering::FunctionLowering(Unit& unit, ir::FnId id)
 loop::Function FunctionLowering::run() {
   const loop::Signature& sig = unit_.signatures[unit_.program.functions.size()];
   out_fn_.ctx = fresh(Ty::i64, "ctx");
-  for (SymId s : sig.sizes) out_fn_.params.push_back(fresh(Ty::i64, unit_.dims.symbol_info(s).name));
+  for (SymId s : sig.sizes)
+    out_fn_.params.push_back(fresh(Ty::i64, unit_.dims.symbol_info(s).name));
   for (size_t i = 0; i < sig.params.size(); ++i) out_fn_.params.push_back(fresh(Ty::i64, "p"));
   out_fn_.results = static_cast<uint32_t>(sig.results.size() + sig.bound.size());
   out_ = &out_fn_.body;
@@ -156,7 +158,8 @@ void FunctionLowering::trap(Expr when, Code code, std::string text, std::string 
 
 // Stops when the user asked for it.
 void FunctionLowering::poll() {
-  Expr flag = x_.load(Ty::i8, x_.load(Ty::i64, x_.var(out_fn_.ctx), x_.i64(loop::kInterrupted)), x_.i64(0));
+  Expr flag =
+      x_.load(Ty::i8, x_.load(Ty::i64, x_.var(out_fn_.ctx), x_.i64(loop::kInterrupted)), x_.i64(0));
   trap(x_.compare(Op::ne, flag, x_.konst(Ty::i8, 0)), Code::E0807, "interrupted", {}, {});
 }
 
@@ -191,9 +194,15 @@ void FunctionLowering::region(const Region& r, const std::function<void()>& begi
 
 void FunctionLowering::group(const Group& g) {
   switch (g.kind) {
-    case Group::point: point_group(g); return;
-    case Group::row: row_group(g); return;
-    case Group::node: node(*g.nodes[0]); return;
+    case Group::point:
+      point_group(g);
+      return;
+    case Group::row:
+      row_group(g);
+      return;
+    case Group::node:
+      node(*g.nodes[0]);
+      return;
   }
 }
 
@@ -206,7 +215,9 @@ void FunctionLowering::node(const Node& n) {
 #define SCALAR(name, arity, cls) case ir::Op::name:
     TENON_SCALAR_OPS(SCALAR)
 #undef SCALAR
-    case ir::Op::derive: case ir::Op::host: case ir::Op::read:
+    case ir::Op::derive:
+    case ir::Op::host:
+    case ir::Op::read:
       bug("a node that cannot be compiled here: " + std::string(ir::name(n.op)));
     case ir::Op::constant: {
       const auto& literal = n.get<ir::ConstantAttr>().literal;
@@ -217,8 +228,9 @@ void FunctionLowering::node(const Node& n) {
       } else {
         p.kind = Place::memory;
         Expr table = x_.load(Ty::i64, x_.var(out_fn_.ctx), x_.i64(loop::kLiterals));
-        p.e = keep(x_.load(Ty::i64, table, x_.i64(static_cast<int64_t>(unit_.tables.literals.size()))),
-                   "literal");
+        p.e = keep(
+            x_.load(Ty::i64, table, x_.i64(static_cast<int64_t>(unit_.tables.literals.size()))),
+            "literal");
         p.strides = row_major(type(n.results[0]).shape);
         unit_.tables.literals.push_back(literal);
       }
@@ -234,36 +246,69 @@ void FunctionLowering::node(const Node& n) {
     }
     case ir::Op::bind_dim: {
       Expr v = place(n.operands[0]).e;
-      trap(x_.compare(Op::lt, v, x_.i64(0)), Code::E0803, "a size comes to {}, which is negative", {}, {v});
+      trap(x_.compare(Op::lt, v, x_.i64(0)), Code::E0803, "a size comes to {}, which is negative",
+           {}, {v});
       frames_.back().symbols[n.get<ir::BindAttr>().symbol] = keep(v, "size");
       return;
     }
-    case ir::Op::iota: case ir::Op::broadcast: case ir::Op::reshape: case ir::Op::transpose:
+    case ir::Op::iota:
+    case ir::Op::broadcast:
+    case ir::Op::reshape:
+    case ir::Op::transpose:
     case ir::Op::stop_gradient:
       view_node(n);
       return;
-    case ir::Op::slice: slice_node(n); return;
-    case ir::Op::update: update_node(n); return;
-    case ir::Op::concat: case ir::Op::reduce: case ir::Op::arg_reduce: case ir::Op::scan:
-    case ir::Op::contract: case ir::Op::sort:
+    case ir::Op::slice:
+      slice_node(n);
+      return;
+    case ir::Op::update:
+      update_node(n);
+      return;
+    case ir::Op::concat:
+    case ir::Op::reduce:
+    case ir::Op::arg_reduce:
+    case ir::Op::scan:
+    case ir::Op::contract:
+    case ir::Op::sort:
       eager_node(n);
       return;
-    case ir::Op::map: map_node(n); return;
-    case ir::Op::scatter: scatter_node(n); return;
-    case ir::Op::call: call_node(n); return;
-    case ir::Op::if_: if_node(n); return;
-    case ir::Op::for_: for_node(n); return;
-    case ir::Op::while_: while_node(n); return;
-    case ir::Op::push: push_node(n); return;
-    case ir::Op::pop: pop_node(n); return;
+    case ir::Op::map:
+      map_node(n);
+      return;
+    case ir::Op::scatter:
+      scatter_node(n);
+      return;
+    case ir::Op::call:
+      call_node(n);
+      return;
+    case ir::Op::if_:
+      if_node(n);
+      return;
+    case ir::Op::for_:
+      for_node(n);
+      return;
+    case ir::Op::while_:
+      while_node(n);
+      return;
+    case ir::Op::push:
+      push_node(n);
+      return;
+    case ir::Op::pop:
+      pop_node(n);
+      return;
     case ir::Op::tape_new: {
       Var t = fresh(Ty::i64, "tape");
       runtime(loop::Runtime::tape_new, {}, {t});
       bind_slot(n.results[0], x_.var(t));
       return;
     }
-    case ir::Op::tape_end: runtime(loop::Runtime::tape_end, {place(n.operands[0]).e}); return;
-    case ir::Op::check: case ir::Op::debug: check_node(n); return;
+    case ir::Op::tape_end:
+      runtime(loop::Runtime::tape_end, {place(n.operands[0]).e});
+      return;
+    case ir::Op::check:
+    case ir::Op::debug:
+      check_node(n);
+      return;
   }
 }
 
@@ -319,7 +364,8 @@ void FunctionLowering::bind_variable(Value v, Var var) {
 }
 
 // All at once: the values are taken before a variable changes.
-void FunctionLowering::assign_slots(const std::vector<Var>& vars, const std::vector<Value>& values) {
+void FunctionLowering::assign_slots(const std::vector<Var>& vars,
+                                    const std::vector<Value>& values) {
   std::vector<Expr> slots = slots_of(values, {}, true);
   std::vector<Expr> kept;
   for (Expr e : slots) kept.push_back(slots.size() == 1 ? e : keep(e, "next"));

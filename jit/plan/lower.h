@@ -1,10 +1,11 @@
-// From an IR function to its driver and kernels in the loop IR. One FunctionLowering per function; the
-// parts lie in lower*.cpp: control and memory, views and structural nodes, loops over elements.
+// From an IR function to its driver and kernels in the loop IR. One FunctionLowering per function;
+// the parts lie in lower*.cpp: control and memory, views and structural nodes, loops over elements.
 //
-// Memory: each tensor that is made lives in a counted block (runtime.h). A value *owns* its block in
-// the region that made it; behind its last use it is given up, or handed on to whoever takes it over
-// (a loop, a call, a result, an update in place). Views share their root's block and are strides over
-// it, all of which are sizes, so adjacent axes are known to collapse when their DimIds say so.
+// Memory: each tensor that is made lives in a counted block (runtime.h). A value *owns* its block
+// in the region that made it; behind its last use it is given up, or handed on to whoever takes it
+// over (a loop, a call, a result, an update in place). Views share their root's block and are
+// strides over it, all of which are sizes, so adjacent axes are known to collapse when their DimIds
+// say so.
 #pragma once
 
 #include <functional>
@@ -51,7 +52,7 @@ struct Unit {
   CompileOptions options;
   loop::Program program;
   loop::Tables tables;
-  std::vector<loop::Signature> signatures;     // per function
+  std::vector<loop::Signature> signatures;  // per function
   std::map<ir::FnId, uint32_t> function_index;
   std::map<std::string, uint32_t> kernel_index;  // by text
   CompileStats stats;

@@ -70,9 +70,8 @@ void FunctionLowering::map_node(const Node& n) {
   if (t.shape.empty() && reds == 0) {  // one number
     Place out = allocate(t);
     Expr address = k.param(out.e, "out");
-    k.loop("i", k.lo(), k.hi(), Bind::serial, [&](Expr) {
-      k.emit(store_element(x, t.dtype, address, x.i64(0), element({}, {})));
-    });
+    k.loop("i", k.lo(), k.hi(), Bind::serial,
+           [&](Expr) { k.emit(store_element(x, t.dtype, address, x.i64(0), element({}, {}))); });
     k.launch(x_.i64(1), x_.i64(1));
     return bind_element(n.results[0], std::move(out));
   }
@@ -80,9 +79,11 @@ void FunctionLowering::map_node(const Node& n) {
   const DType acc = accumulator(t.dtype);
   if (t.shape.empty()) {  // a run over all: chunks, each of 64 partials
     Expr total = count(attr.red);
-    Expr chunks = keep(x_.binary(Op::sdiv, x_.add(total, x_.i64(kChunk - 1)), x_.i64(kChunk)), "chunks");
+    Expr chunks =
+        keep(x_.binary(Op::sdiv, x_.add(total, x_.i64(kChunk - 1)), x_.i64(kChunk)), "chunks");
     Var block = fresh(Ty::i64, "block");
-    runtime(loop::Runtime::allocate, {x_.mul(chunks, x_.i64(static_cast<int64_t>(size_of(acc)))), here()}, {block});
+    runtime(loop::Runtime::allocate,
+            {x_.mul(chunks, x_.i64(static_cast<int64_t>(size_of(acc)))), here()}, {block});
     ir::Type one = ir::scalar_type(acc);
     Place partial = whole(block, one);
     Expr address = k.param(partial.e, "out");
@@ -155,8 +156,8 @@ Expr FunctionLowering::run_of(Expr address, Expr n, DType t, ir::ReduceKind kind
   info.reduce = kind;
   info.axes = {0};
   unit_.tables.nodes.push_back(std::move(info));
-  runtime(loop::Runtime::eager,
-          {x_.i64(static_cast<int64_t>(unit_.tables.nodes.size() - 1)), address, n, x_.i64(1), out.e});
+  runtime(loop::Runtime::eager, {x_.i64(static_cast<int64_t>(unit_.tables.nodes.size() - 1)),
+                                 address, n, x_.i64(1), out.e});
   return load_element(x_, t, out.e, x_.i64(0));
 }
 
@@ -203,7 +204,8 @@ void FunctionLowering::scatter_node(const Node& n) {
     const std::vector<DimId> outer(attr.dims.begin(), attr.dims.end() - 1);
     Expr columns = k.dim(attr.dims.back());
     Expr rows = k.param(count(outer), "rows");
-    Expr from = k.keep(x.mul(k.lo(), x.i64(kColumns)), "from"), end = x.mul(k.hi(), x.i64(kColumns));
+    Expr from = k.keep(x.mul(k.lo(), x.i64(kColumns)), "from"),
+         end = x.mul(k.hi(), x.i64(kColumns));
     Expr to = k.keep(x.select(x.compare(Op::lt, columns, end), columns, end), "to");
     k.loop("row", x.i64(0), rows, Bind::serial, [&](Expr row) {
       std::vector<Expr> at = k.split(row, outer);
@@ -214,7 +216,8 @@ void FunctionLowering::scatter_node(const Node& n) {
       });
     });
     k.replay_all();
-    Expr blocks = x_.binary(Op::sdiv, x_.add(extent(attr.dims.back()), x_.i64(kColumns - 1)), x_.i64(kColumns));
+    Expr blocks = x_.binary(Op::sdiv, x_.add(extent(attr.dims.back()), x_.i64(kColumns - 1)),
+                            x_.i64(kColumns));
     k.launch(blocks, x_.mul(count(outer), x_.i64(kColumns * k.cost / 8)));
   } else {
     k.loop("once", k.lo(), k.hi(), Bind::serial, [&](Expr) {

@@ -30,17 +30,21 @@ Expr FunctionLowering::dim(DimId d) {
       }
       Expr a = dim(atom.a), b = dim(atom.b), v = kNone;
       switch (atom.kind) {
-        case Dims::Atom::sym: break;
+        case Dims::Atom::sym:
+          break;
         case Dims::Atom::floordiv: {
           if (!unit_.dims.value(atom.b))
             trap(x_.compare(Op::le, b, x_.i64(0)), Code::E0803, "a size is divided by {}", {}, {b});
           Expr q = x_.binary(Op::sdiv, a, b), rest = x_.binary(Op::srem, a, b);
-          v = x_.binary(Op::sub, q,
-                        x_.to(Op::zext, Ty::i64, x_.compare(Op::lt, rest, x_.i64(0))));
+          v = x_.binary(Op::sub, q, x_.to(Op::zext, Ty::i64, x_.compare(Op::lt, rest, x_.i64(0))));
           break;
         }
-        case Dims::Atom::min: v = x_.select(x_.compare(Op::lt, b, a), b, a); break;
-        case Dims::Atom::max: v = x_.select(x_.compare(Op::lt, a, b), b, a); break;
+        case Dims::Atom::min:
+          v = x_.select(x_.compare(Op::lt, b, a), b, a);
+          break;
+        case Dims::Atom::max:
+          v = x_.select(x_.compare(Op::lt, a, b), b, a);
+          break;
       }
       product = x_.mul(product, v);
     }
@@ -57,7 +61,8 @@ Expr FunctionLowering::extent(DimId d) {
   if (!negative) return e;
   for (const Frame& f : frames_)
     if (f.checked.contains(d)) return e;
-  trap(x_.compare(Op::lt, e, x_.i64(0)), Code::E0803, "a size comes to {}, which is negative", {}, {e});
+  trap(x_.compare(Op::lt, e, x_.i64(0)), Code::E0803, "a size comes to {}, which is negative", {},
+       {e});
   frames_.back().checked.insert(d);
   return e;
 }
@@ -78,7 +83,8 @@ Expr FunctionLowering::bytes(const ir::Type& t) {
     about = x_.binary(Op::mul, about, x_.to(Op::sitofp, Ty::f64, extent(d)));
   }
   if (unknown < 2) return n;
-  return keep(x_.select(x_.compare(Op::lt, about, x_.f64(0x1p62)), n, x_.i64(int64_t{1} << 62)), "bytes");
+  return keep(x_.select(x_.compare(Op::lt, about, x_.f64(0x1p62)), n, x_.i64(int64_t{1} << 62)),
+              "bytes");
 }
 
 std::vector<DimId> FunctionLowering::row_major(const std::vector<DimId>& shape) {
@@ -228,7 +234,8 @@ void FunctionLowering::copy(const Place& from, const Place& to, const ir::Type& 
       in_view(args, from, t);
       out_view(args, to, t);
       break;
-    case Place::scalar: case Place::fill:
+    case Place::scalar:
+    case Place::fill:
       args.push_back(x_.i64(node_info(ir::Op::broadcast, {t})));
       out_view(args, to, t);
       args.push_back(memory_bits(x_, t.dtype, from.e));
@@ -238,7 +245,9 @@ void FunctionLowering::copy(const Place& from, const Place& to, const ir::Type& 
       unit_.tables.nodes.back().axes = {from.axis};
       out_view(args, to, t);
       break;
-    case Place::nothing: case Place::tape: bug("copy of what is no tensor");
+    case Place::nothing:
+    case Place::tape:
+      bug("copy of what is no tensor");
   }
   runtime(loop::Runtime::eager, std::move(args));
 }

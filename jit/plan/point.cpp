@@ -34,9 +34,9 @@ struct Walked {
   Value value = ir::kNoValue;
   bool output = false;
   DType dtype;
-  Expr address = kNone;          // in the driver
-  std::vector<DimId> strides;    // per axis of the shape, then per collapsed axis
-  Expr base = kNone;             // in the kernel: where the row starts
+  Expr address = kNone;        // in the driver
+  std::vector<DimId> strides;  // per axis of the shape, then per collapsed axis
+  Expr base = kNone;           // in the kernel: where the row starts
   Expr loaded = kNone;
 };
 
@@ -105,7 +105,8 @@ void FunctionLowering::point_group(const Group& g) {
     if (donor >= 0) {
       reused.insert(donor);
       Var block = fresh(Ty::i64, "block");
-      runtime(loop::Runtime::reuse, {x_.var(roots_[static_cast<size_t>(donor)].block), total_bytes, here()}, {block});
+      runtime(loop::Runtime::reuse,
+              {x_.var(roots_[static_cast<size_t>(donor)].block), total_bytes, here()}, {block});
       out = whole(block, t);
     } else {
       out = allocate(t);
@@ -132,7 +133,8 @@ void FunctionLowering::point_group(const Group& g) {
     if (shape[a] == one && !fixed.contains(static_cast<int>(a))) continue;
     bool merge = !axes.empty() && axes.back().original >= 0 &&
                  !fixed.contains(static_cast<int>(a)) && !fixed.contains(axes.back().original);
-    if (!axes.empty() && axes.back().original < 0 && !fixed.contains(static_cast<int>(a))) merge = true;
+    if (!axes.empty() && axes.back().original < 0 && !fixed.contains(static_cast<int>(a)))
+      merge = true;
     for (size_t w = 0; merge && w < walked.size(); ++w)
       merge = strides[w].back() == unit_.dims.mul(walked[w].strides[a], shape[a]);
     if (merge) {
@@ -168,7 +170,8 @@ void FunctionLowering::point_group(const Group& g) {
     for (const Node* n : g.nodes) {
       if (n->op == ir::Op::map) {
         const ir::Region& r = n->regions[0];
-        for (size_t i = 0; i < r.params.size(); ++i) k.bind(r.params[i], index.at(static_cast<int>(i)));
+        for (size_t i = 0; i < r.params.size(); ++i)
+          k.bind(r.params[i], index.at(static_cast<int>(i)));
         k.nodes(r, kNone);
         k.bind(n->results[0], k.value(r.results[0]));
       } else {
@@ -203,7 +206,8 @@ void FunctionLowering::point_group(const Group& g) {
       if (axes[a].original >= 0) index[axes[a].original] = at[a];
     for (Walked& w : walked) {
       Expr base = x.i64(0);
-      for (size_t a = 0; a < outer.size(); ++a) base = x.add(base, x.mul(at[a], k.dim(w.strides[a])));
+      for (size_t a = 0; a < outer.size(); ++a)
+        base = x.add(base, x.mul(at[a], k.dim(w.strides[a])));
       w.base = k.keep(base, "base");
     }
     k.loop("i", x.i64(0), inner_size, Bind::vector, body);

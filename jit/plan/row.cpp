@@ -1,6 +1,6 @@
 // Row groups: softmax, normalisations, losses. One kernel goes over the rows; each reduction is the
-// border of a pass over the row, which stays in the cache. The orders of accumulation are those of the
-// reductions by themselves (docs/semantics.md), so the bits are.
+// border of a pass over the row, which stays in the cache. The orders of accumulation are those of
+// the reductions by themselves (docs/semantics.md), so the bits are.
 #include <algorithm>
 #include <set>
 
@@ -77,7 +77,8 @@ void FunctionLowering::row_group(const Group& g) {
       in_heavy |= in.node && in.heavy && in.wide;
       if (in.node && in.heavy && in.wide) heavy_stage = std::max(heavy_stage, in.stage);
     }
-    // What is made of a heavy value in its own pass is as heavy; in a later one it finds it in memory.
+    // What is made of a heavy value in its own pass is as heavy; in a later one it finds it in
+    // memory.
     if (item.role == RowRole::wide)
       item.heavy = cost_of(n->op) >= 4 || (in_heavy && heavy_stage == item.stage);
     for (Value v : n->operands) {
@@ -93,7 +94,8 @@ void FunctionLowering::row_group(const Group& g) {
   // What is computed again in a later pass wants its operands there too.
   for (size_t i = order.size(); i-- > 0;) {
     Item& item = items.at(order[i]);
-    if (item.role == RowRole::reduce || !item.wide || item.heavy || item.last_stage == item.stage) continue;
+    if (item.role == RowRole::reduce || !item.wide || item.heavy || item.last_stage == item.stage)
+      continue;
     for (Value v : item.node->operands) {
       Item& in = items.at(v);
       in.last_stage = std::max(in.last_stage, item.last_stage);
@@ -109,7 +111,8 @@ void FunctionLowering::row_group(const Group& g) {
     Value v = order[i];
     if (!outside(v) && !wanted.contains(v)) continue;
     wanted.insert(v);
-    if (is_look(v) && made.contains(items.at(v).node->operands[0])) wanted.insert(items.at(v).node->operands[0]);
+    if (is_look(v) && made.contains(items.at(v).node->operands[0]))
+      wanted.insert(items.at(v).node->operands[0]);
   }
   const std::vector<DimId> flat = row_major(space);
   std::vector<std::pair<Value, Place>> outs;
@@ -134,9 +137,10 @@ void FunctionLowering::row_group(const Group& g) {
     if (item.role != RowRole::wide) continue;
     for (auto& [o, p] : outs) {
       const Item& out = items.at(o);
-      if (!out.wide || lent.contains(o) || size_of(type(o).dtype) != size_of(type(v).dtype)) continue;
-      if (out.stage < item.last_stage || (out.stage == item.last_stage && reducing.contains(out.stage)) ||
-          out.stage == item.stage)
+      if (!out.wide || lent.contains(o) || size_of(type(o).dtype) != size_of(type(v).dtype))
+        continue;
+      if (out.stage < item.last_stage ||
+          (out.stage == item.last_stage && reducing.contains(out.stage)) || out.stage == item.stage)
         continue;
       lent[o] = v;
       item.address = out.address;
@@ -159,7 +163,8 @@ void FunctionLowering::row_group(const Group& g) {
     Var block = fresh(Ty::i64, "block");
     Expr many = x_.to(Op::zext, Ty::i64, x_.compare(Op::lt, x_.i64(1), chunks_in_driver));
     runtime(loop::Runtime::allocate,
-            {x_.mul(x_.mul(many, x_.mul(chunks_in_driver, count(outer))), x_.i64(8)), here()}, {block});
+            {x_.mul(x_.mul(many, x_.mul(chunks_in_driver, count(outer))), x_.i64(8)), here()},
+            {block});
     partials = whole(block, ir::scalar_type(DType::f64));
   }
   Expr partial_address = k.param(partials.e, "partials");
@@ -217,7 +222,8 @@ void FunctionLowering::row_group(const Group& g) {
         const Place& p = place(v);
         e = p.kind == Place::memory ? load()
             : p.kind == Place::iota
-                ? (p.axis + 1 == static_cast<int>(space.size()) ? i : at[static_cast<size_t>(p.axis)])
+                ? (p.axis + 1 == static_cast<int>(space.size()) ? i
+                                                                : at[static_cast<size_t>(p.axis)])
                 : k.param(p.e, "s");
       } else if (done.contains(v) && item.heavy) {
         e = load();
@@ -230,7 +236,8 @@ void FunctionLowering::row_group(const Group& g) {
         k.scalar(*item.node);
         e = k.value(v);
         if (item.stored && !done.contains(v)) {
-          k.emit(store_element(x, type(v).dtype, k.param(item.address, "out"), x.add(item.base, i), e));
+          k.emit(store_element(x, type(v).dtype, k.param(item.address, "out"), x.add(item.base, i),
+                               e));
           k.cost += 1;
           pending.insert(v);
         }
@@ -253,8 +260,8 @@ void FunctionLowering::row_group(const Group& g) {
       }
       for (Value v : order)
         if (items.at(v).stage == stage && !items.at(v).wide && items.at(v).stored)
-          k.emit(store_element(x, type(v).dtype, k.param(items.at(v).address, "out"), items.at(v).base,
-                               narrow.at(v)));
+          k.emit(store_element(x, type(v).dtype, k.param(items.at(v).address, "out"),
+                               items.at(v).base, narrow.at(v)));
       // Reductions whose operand is of this pass.
       for (Value v : order) {
         const Item& item = items.at(v);
@@ -293,8 +300,10 @@ void FunctionLowering::row_group(const Group& g) {
           Stmt call{loop::StmtKind::call};
           call.callee = loop::Callee::runtime;
           call.id = static_cast<uint32_t>(loop::Runtime::fold_run);
-          Expr first = x.add(partial_address, x.mul(x.mul(r, chunks), x.i64(static_cast<int64_t>(size_of(t)))));
-          call.args = {x.i64(static_cast<int64_t>(kind)), x.i64(static_cast<int64_t>(t)), first, chunks};
+          Expr first = x.add(partial_address,
+                             x.mul(x.mul(r, chunks), x.i64(static_cast<int64_t>(size_of(t)))));
+          call.args = {x.i64(static_cast<int64_t>(kind)), x.i64(static_cast<int64_t>(t)), first,
+                       chunks};
           call.outs = {k.fresh(Ty::i64, "run")};
           Var out = call.outs[0];
           k.emit(std::move(call));
@@ -306,7 +315,8 @@ void FunctionLowering::row_group(const Group& g) {
       // What else has to be stored in this pass.
       std::vector<Value> rest;
       for (Value v : order)
-        if (items.at(v).wide && items.at(v).stored && items.at(v).stage == stage && !done.contains(v))
+        if (items.at(v).wide && items.at(v).stored && items.at(v).stage == stage &&
+            !done.contains(v))
           rest.push_back(v);
       if (!rest.empty()) {
         here_now.clear();
@@ -314,7 +324,8 @@ void FunctionLowering::row_group(const Group& g) {
         k.loop("i", x.i64(0), length, Bind::vector, [&](Expr i) {
           // What still lies where a result goes is read before that is written.
           for (Value v : rest)
-            if (auto it = lent.find(v); it != lent.end() && items.at(it->second).last_stage >= stage)
+            if (auto it = lent.find(v);
+                it != lent.end() && items.at(it->second).last_stage >= stage)
               element(it->second, i);
           for (Value v : rest) element(v, i);
         });

@@ -114,7 +114,8 @@ void FunctionLowering::view_node(const Node& n) {
       copy(p, to, from);
       return bind(result, std::move(to));
     }
-    default: bug("not a view");
+    default:
+      bug("not a view");
   }
 }
 
@@ -136,8 +137,8 @@ void FunctionLowering::same_count(const std::vector<DimId>& from, const std::vec
        "reshape to [" + shape + "] needs {} elements and finds {}", {}, std::move(values));
 }
 
-// Ends the run when [start, start + stride * (extent - 1)] leaves an axis of `shape`. The starts are
-// the operands from `first` on.
+// Ends the run when [start, start + stride * (extent - 1)] leaves an axis of `shape`. The starts
+// are the operands from `first` on.
 void FunctionLowering::check_range(const Node& n, size_t first, const std::vector<DimId>& shape) {
   const auto& attr = n.get<ir::SliceAttr>();
   const size_t rank = shape.size();
@@ -183,7 +184,8 @@ void FunctionLowering::slice_node(const Node& n) {
   Place p = place(n.operands[0]);
   if (p.kind == Place::fill) return bind(n.results[0], std::move(p));
   bool all = true;
-  for (size_t i = 0; i < from.rank(); ++i) all &= attr.shape[i] == from.shape[i] && attr.strides[i] == 1;
+  for (size_t i = 0; i < from.rank(); ++i)
+    all &= attr.shape[i] == from.shape[i] && attr.strides[i] == 1;
   if (p.kind == Place::iota) {
     if (all) return bind(n.results[0], std::move(p));
     // start + stride * i along its axis: one pass makes it.
@@ -211,7 +213,8 @@ void FunctionLowering::update_node(const Node& n) {
   if (t.shape.empty()) return bind(n.results[0], Place(place(n.operands[1])));
   Place x = place(n.operands[0]), v = place(n.operands[1]);
   const DimId one = unit_.dims.constant(1);
-  bool single = std::all_of(part.shape.begin(), part.shape.end(), [&](DimId d) { return d == one; });
+  bool single =
+      std::all_of(part.shape.begin(), part.shape.end(), [&](DimId d) { return d == one; });
   if (v.kind == Place::iota && !single) v = in_memory(n.operands[1]);
   Expr element = kNone;  // of a single one, read before anything moves
   if (single) {
@@ -256,7 +259,8 @@ void FunctionLowering::check_windows(const Node& n) {
       if (plain && spec.range[*plain] == shape[k]) continue;
       Expr low = dim(axes[k].offset), high = low, size = extent(shape[k]);
       for (const auto& term : axes[k].terms) {
-        Expr most = x_.mul(x_.add(extent(spec.range[term.index]), x_.i64(-1)), x_.i64(term.coefficient));
+        Expr most =
+            x_.mul(x_.add(extent(spec.range[term.index]), x_.i64(-1)), x_.i64(term.coefficient));
         (term.coefficient < 0 ? low : high) = x_.add(term.coefficient < 0 ? low : high, most);
       }
       if (some == kNone) {
@@ -266,8 +270,10 @@ void FunctionLowering::check_windows(const Node& n) {
         some = keep(some, "some");
       }
       const std::string text = "index {} is outside axis " + std::to_string(k) + " of size {}";
-      trap(x_.binary(Op::band, some, x_.compare(Op::lt, low, x_.i64(0))), Code::E0802, text, {}, {low, size});
-      trap(x_.binary(Op::band, some, x_.compare(Op::le, size, high)), Code::E0802, text, {}, {high, size});
+      trap(x_.binary(Op::band, some, x_.compare(Op::lt, low, x_.i64(0))), Code::E0802, text, {},
+           {low, size});
+      trap(x_.binary(Op::band, some, x_.compare(Op::le, size, high)), Code::E0802, text, {},
+           {high, size});
     }
   }
 }
@@ -299,7 +305,10 @@ void FunctionLowering::eager_node(const Node& n) {
       info.axes = {n.get<ir::ScanAttr>().axis};
       info.reverse = n.get<ir::ScanAttr>().reverse;
       break;
-    case ir::Op::concat: case ir::Op::sort: info.axes = {n.get<ir::AxisAttr>().axis}; break;
+    case ir::Op::concat:
+    case ir::Op::sort:
+      info.axes = {n.get<ir::AxisAttr>().axis};
+      break;
     case ir::Op::contract: {
       const auto& spec = n.get<ir::ContractAttr>().spec;
       info.spec = spec;
@@ -311,7 +320,8 @@ void FunctionLowering::eager_node(const Node& n) {
           for (const ir::Affine& a : *side) args.push_back(dim(a.offset));
       break;
     }
-    default: bug("not a node for an ahead-of-time kernel");
+    default:
+      bug("not a node for an ahead-of-time kernel");
   }
   runtime(loop::Runtime::eager, std::move(args));
   for (size_t i = 0; i < out.size(); ++i) bind_element(n.results[i], std::move(out[i]));
@@ -340,7 +350,8 @@ void FunctionLowering::check_node(const Node& n) {
       Place in = in_memory(c), out = allocate(one);
       uint32_t id = node_info(ir::Op::reduce, {t, one});
       unit_.tables.nodes.back().reduce = ir::ReduceKind::all;
-      for (size_t i = 0; i < t.rank(); ++i) unit_.tables.nodes.back().axes.push_back(static_cast<int>(i));
+      for (size_t i = 0; i < t.rank(); ++i)
+        unit_.tables.nodes.back().axes.push_back(static_cast<int>(i));
       std::vector<Expr> args{x_.i64(id)};
       in_view(args, in, t);
       out_view(args, out, one);

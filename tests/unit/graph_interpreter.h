@@ -1,5 +1,5 @@
-// Graph mode in the place of the interpreter: a test file that is included behind this header runs its
-// programs as machine code. What speaks to the host stays interpreted.
+// Graph mode in the place of the interpreter: a test file that is included behind this header runs
+// its programs as machine code. What speaks to the host stays interpreted.
 #pragma once
 
 #include "jit/compiled.h"
@@ -27,10 +27,17 @@ class GraphInterpreter {
     CompileOptions o;
     o.verify = true;
     switch (turn++ % 4) {
-      case 0: break;
-      case 1: o.random_cuts = turn; break;
-      case 2: o.optimise = o.fuse_points = o.fuse_rows = o.reuse_buffers = false; break;
-      case 3: o.optimise = false; break;
+      case 0:
+        break;
+      case 1:
+        o.random_cuts = turn;
+        break;
+      case 2:
+        o.optimise = o.fuse_points = o.fuse_rows = o.reuse_buffers = false;
+        break;
+      case 3:
+        o.optimise = false;
+        break;
     }
     return o;
   }

@@ -1,5 +1,5 @@
-// What the tests of graph mode share: a program as IR text, run in every way there is; all must give
-// the same bits, or end with the same diagnostic.
+// What the tests of graph mode share: a program as IR text, run in every way there is; all must
+// give the same bits, or end with the same diagnostic.
 #pragma once
 
 #include <functional>
@@ -35,7 +35,8 @@ inline std::string describe(const Tensor& t) {
 }
 
 inline void expect_same(const Outcome& a, const Outcome& b, const std::string& how) {
-  ASSERT_EQ(a.failed, b.failed) << how << ": " << a.diagnostic.message << " / " << b.diagnostic.message;
+  ASSERT_EQ(a.failed, b.failed) << how << ": " << a.diagnostic.message << " / "
+                                << b.diagnostic.message;
   EXPECT_EQ(a.log, b.log) << how;
   if (a.failed) {
     EXPECT_EQ(a.diagnostic.code, b.diagnostic.code) << how;
@@ -48,7 +49,8 @@ inline void expect_same(const Outcome& a, const Outcome& b, const std::string& h
   ASSERT_EQ(a.results.size(), b.results.size()) << how;
   for (size_t i = 0; i < a.results.size(); ++i)
     EXPECT_TRUE(same_bits(a.results[i], b.results[i]))
-        << how << ", result " << i << ":\n  " << describe(a.results[i]) << "\n  " << describe(b.results[i]);
+        << how << ", result " << i << ":\n  " << describe(a.results[i]) << "\n  "
+        << describe(b.results[i]);
 }
 
 class Graph {
@@ -71,7 +73,8 @@ class Graph {
     for (Way& w : ways) w.options.verify = true;
     ways[0].name = "all";
     ways[1].name = "one kernel per node";
-    ways[1].options.optimise = ways[1].options.fuse_points = ways[1].options.fuse_rows = ways[1].options.reuse_buffers = false;
+    ways[1].options.optimise = ways[1].options.fuse_points = ways[1].options.fuse_rows =
+        ways[1].options.reuse_buffers = false;
     ways[2].name = "points only";
     ways[2].options.fuse_rows = false;
     ways[3].name = "cut at random";
@@ -85,13 +88,17 @@ class Graph {
       unit.lower(fn);
       EXPECT_EQ(loop::verify(unit.program), "") << w.name;
       if (slow)
-        expect_same(want, outcome([&](RunContext& c) {
-                      loop::Context context(unit.program, unit.tables, c);
-                      auto entry = [](loop::Context* x, const int64_t* in, int64_t* out) {
-                        return loop::interpret(*x, 0, in, out);
-                      };
-                      return loop::run(entry, unit.signatures[0], unit.dims, context, sizes, args());
-                    }, one),
+        expect_same(want,
+                    outcome(
+                        [&](RunContext& c) {
+                          loop::Context context(unit.program, unit.tables, c);
+                          auto entry = [](loop::Context* x, const int64_t* in, int64_t* out) {
+                            return loop::interpret(*x, 0, in, out);
+                          };
+                          return loop::run(entry, unit.signatures[0], unit.dims, context, sizes,
+                                           args());
+                        },
+                        one),
                     std::string("slow, ") + w.name);
       Compiler compiler(m, w.options);
       const CompiledFunction& f = compiler.compile(fn);
@@ -140,15 +147,33 @@ inline Tensor random_tensor(DType t, const Extents& shape, uint32_t seed, bool s
       v = odd[g() % 8];
     }
     switch (t) {
-      case DType::boolean: r.data<uint8_t>()[i] = g() & 1; break;
-      case DType::i8: r.data<int8_t>()[i] = static_cast<int8_t>(g()); break;
-      case DType::u8: r.data<uint8_t>()[i] = static_cast<uint8_t>(g()); break;
-      case DType::i32: r.data<int32_t>()[i] = static_cast<int32_t>(g()); break;
-      case DType::i64: r.data<int64_t>()[i] = static_cast<int64_t>(g() % 100) - 50; break;
-      case DType::f16: r.data<uint16_t>()[i] = static_cast<uint16_t>(0x3000 + g() % 0x1800 + (g() & 1) * 0x8000); break;
-      case DType::bf16: r.data<uint16_t>()[i] = static_cast<uint16_t>(0x3f00 + g() % 0x180 + (g() & 1) * 0x8000); break;
-      case DType::f32: r.data<float>()[i] = static_cast<float>(v); break;
-      case DType::f64: r.data<double>()[i] = v; break;
+      case DType::boolean:
+        r.data<uint8_t>()[i] = g() & 1;
+        break;
+      case DType::i8:
+        r.data<int8_t>()[i] = static_cast<int8_t>(g());
+        break;
+      case DType::u8:
+        r.data<uint8_t>()[i] = static_cast<uint8_t>(g());
+        break;
+      case DType::i32:
+        r.data<int32_t>()[i] = static_cast<int32_t>(g());
+        break;
+      case DType::i64:
+        r.data<int64_t>()[i] = static_cast<int64_t>(g() % 100) - 50;
+        break;
+      case DType::f16:
+        r.data<uint16_t>()[i] = static_cast<uint16_t>(0x3000 + g() % 0x1800 + (g() & 1) * 0x8000);
+        break;
+      case DType::bf16:
+        r.data<uint16_t>()[i] = static_cast<uint16_t>(0x3f00 + g() % 0x180 + (g() & 1) * 0x8000);
+        break;
+      case DType::f32:
+        r.data<float>()[i] = static_cast<float>(v);
+        break;
+      case DType::f64:
+        r.data<double>()[i] = v;
+        break;
     }
   }
   return r;

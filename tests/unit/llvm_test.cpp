@@ -1,17 +1,17 @@
 // rooms: support ir runtime kernels interp loop llvm
-// Graph mode against the interpreter and the loop IR's own: the same bits, whatever is fused and for
-// every number of threads.
-#include "tests/unit/graph_program.h"
-
+// Graph mode against the interpreter and the loop IR's own: the same bits, whatever is fused and
+// for every number of threads.
 #include "ir/passes.h"
 #include "ir/scalar/program.h"
+#include "tests/unit/graph_program.h"
 
 namespace tenon::test {
 namespace {
 
 std::string value(int i) { return "%" + std::to_string(i); }
 
-// All scalar operations that take a dtype, as one function over f(T[N] x 3, bool[N]) or over scalars.
+// All scalar operations that take a dtype, as one function over f(T[N] x 3, bool[N]) or over
+// scalars.
 std::string all_scalar_ops(DType t, bool tensor, bool traps) {
   const std::string d(name(t)), s = tensor ? "[N]" : "";
   std::string body, results;
@@ -21,21 +21,23 @@ std::string all_scalar_ops(DType t, bool tensor, bool traps) {
     if (!is_scalar(op) || !scalar::takes(op, t) || op == ir::Op::convert) continue;
     if (((op == ir::Op::div || op == ir::Op::rem) && !is_float(t)) != traps) continue;
     std::string out = ir::facts(op).cls == ir::OpClass::compare ? "bool" : d;
-    std::string args = op == ir::Op::select            ? "%3, %0, %1"
+    std::string args = op == ir::Op::select          ? "%3, %0, %1"
                        : ir::facts(op).operands == 1 ? "%0"
                        : ir::facts(op).operands == 2 ? "%0, %1"
                                                      : "%0, %1, %2";
-    body += "  " + value(next) + ": " + out + s + " = " + std::string(ir::name(op)) + "(" + args + ")\n";
+    body += "  " + value(next) + ": " + out + s + " = " + std::string(ir::name(op)) + "(" + args +
+            ")\n";
     results += (results.empty() ? "" : ", ") + value(next++);
   }
   if (!traps)
     for (int k = 0; k < kDTypeCount; ++k) {
-      body += "  " + value(next) + ": " + std::string(name(static_cast<DType>(k))) + s + " = convert(%0)\n";
+      body += "  " + value(next) + ": " + std::string(name(static_cast<DType>(k))) + s +
+              " = convert(%0)\n";
       results += (results.empty() ? "" : ", ") + value(next++);
     }
   if (results.empty()) return "";
-  return "fn @0 f[" + std::string(tensor ? "N" : "") + "](%0: " + d + s + ", %1: " + d + s + ", %2: " + d + s +
-         ", %3: bool" + s + ") {\n" + body + "  return " + results + "\n}\n";
+  return "fn @0 f[" + std::string(tensor ? "N" : "") + "](%0: " + d + s + ", %1: " + d + s +
+         ", %2: " + d + s + ", %3: bool" + s + ") {\n" + body + "  return " + results + "\n}\n";
 }
 
 class EveryDType : public testing::TestWithParam<int> {};
@@ -55,7 +57,8 @@ TEST_P(EveryDType, ScalarOperationsOnTensors) {
             char* p = static_cast<char*>(y.raw()) + i * static_cast<int64_t>(size_of(t));
             *p = static_cast<char>(*p | 1);
           }
-        return std::vector<Tensor>{random_tensor(t, {n}, 1, true), y, random_tensor(t, {n}, 3, true),
+        return std::vector<Tensor>{random_tensor(t, {n}, 1, true), y,
+                                   random_tensor(t, {n}, 3, true),
                                    random_tensor(DType::boolean, {n}, 4)};
       });
   }
@@ -70,7 +73,8 @@ TEST_P(EveryDType, ScalarOperationsOnNumbers) {
     g.threads = {1};
     for (uint32_t seed = 0; seed < 8; ++seed)
       g.check({}, [&] {
-        return std::vector<Tensor>{random_tensor(t, {}, seed * 5 + 1, true), random_tensor(t, {}, seed * 5 + 2, true),
+        return std::vector<Tensor>{random_tensor(t, {}, seed * 5 + 1, true),
+                                   random_tensor(t, {}, seed * 5 + 2, true),
                                    random_tensor(t, {}, seed * 5 + 3, true),
                                    random_tensor(DType::boolean, {}, seed * 5 + 4)};
       });
@@ -93,25 +97,29 @@ TEST_P(EveryDType, MovesAndReductions) {
                           : axes == std::string("[1, 2]") ? "[N]"
                           : axes == std::string("[0, 1]") ? "[K]"
                                                           : "";
-      reds += "  " + value(next) + ": " + d + shape + " = reduce(%1) " + kind + " axes=" + axes + "\n";
+      reds +=
+          "  " + value(next) + ": " + d + shape + " = reduce(%1) " + kind + " axes=" + axes + "\n";
       list += ", " + value(next++);
     }
   }
   Graph g("fn @0 f[N, M, K](%0: " + d + "[N, M, K], %2: " + d + "[K]) {\n  %1: " + d +
-          "[N, M, K] = stop_gradient(%0)\n" + reds + "  %3: " + d + "[K, N, M] = transpose(%0) axes=[2, 0, 1]\n  %4: " +
-          d + "[K, N*M] = reshape(%3)\n  %5: " + d + "[N*M*K] = reshape(%0)\n  %6: " + d +
+          "[N, M, K] = stop_gradient(%0)\n" + reds + "  %3: " + d +
+          "[K, N, M] = transpose(%0) axes=[2, 0, 1]\n  %4: " + d +
+          "[K, N*M] = reshape(%3)\n  %5: " + d + "[N*M*K] = reshape(%0)\n  %6: " + d +
           "[N, M, K] = broadcast(%2) axes=[2]\n  %7: bool[N, M, K] = eq(%0, %6)\n  %8: " + d +
-          "[N, M, K] = select(%7, %0, %6)\n  %9: " + d + "[2*N, M, K] = concat(%0, %8) axis=0\n  return %3, %4, %5, %8, %9" +
-          list + "\n}\n");
+          "[N, M, K] = select(%7, %0, %6)\n  %9: " + d +
+          "[2*N, M, K] = concat(%0, %8) axis=0\n  return %3, %4, %5, %8, %9" + list + "\n}\n");
   g.threads = {1, 2};
-  for (auto [n, m, k] : {std::tuple<int64_t, int64_t, int64_t>{3, 4, 5}, {1, 7, 100}, {20, 1, 33}, {2, 300, 70}})
+  for (auto [n, m, k] :
+       {std::tuple<int64_t, int64_t, int64_t>{3, 4, 5}, {1, 7, 100}, {20, 1, 33}, {2, 300, 70}})
     g.check({n, m, k}, [&] {
       return std::vector<Tensor>{random_tensor(t, {n, m, k}, 1), random_tensor(t, {k}, 2)};
     });
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EveryDType, testing::Range(0, kDTypeCount),
-                         [](const auto& i) { return std::string(name(static_cast<DType>(i.param))); });
+INSTANTIATE_TEST_SUITE_P(All, EveryDType, testing::Range(0, kDTypeCount), [](const auto& i) {
+  return std::string(name(static_cast<DType>(i.param)));
+});
 
 // ---------------------------------------------------------------- elementwise groups
 
@@ -144,9 +152,11 @@ TEST(Point, RowsAndColumnsBroadcast) {
     %12: f32[D, B] = add(%10, %11)
     return %9, %12
   })");
-  for (auto [b, d] : {std::pair<int64_t, int64_t>{1, 1}, {3, 5}, {64, 100}, {100, 3}, {300, 129}, {0, 4}, {4, 0}})
+  for (auto [b, d] :
+       {std::pair<int64_t, int64_t>{1, 1}, {3, 5}, {64, 100}, {100, 3}, {300, 129}, {0, 4}, {4, 0}})
     g.check({b, d}, [&] {
-      return std::vector<Tensor>{random_tensor(DType::f32, {b, d}, 1), random_tensor(DType::f32, {d}, 2),
+      return std::vector<Tensor>{random_tensor(DType::f32, {b, d}, 1),
+                                 random_tensor(DType::f32, {d}, 2),
                                  random_tensor(DType::f32, {b}, 3), scalar(0.25f)};
     });
 }
@@ -179,14 +189,16 @@ TEST(Point, ADyingOperandGivesItsMemory) {
     return %2, %1
   })");
   g.check({100}, [&] {
-    return std::vector<Tensor>{random_tensor(DType::f32, {100}, 1), random_tensor(DType::f32, {100}, 2)};
+    return std::vector<Tensor>{random_tensor(DType::f32, {100}, 1),
+                               random_tensor(DType::f32, {100}, 2)};
   });
   Compiler c(g.module());
   Threads pool(1);
   TestHost host;
   std::atomic<bool> interrupted{false};
   RunContext context{pool, host, interrupted};
-  std::vector<Tensor> args{random_tensor(DType::f32, {100}, 1), random_tensor(DType::f32, {100}, 2)};
+  std::vector<Tensor> args{random_tensor(DType::f32, {100}, 1),
+                           random_tensor(DType::f32, {100}, 2)};
   const void* x = args[0].raw();
   auto out = c.compile(0).run(std::vector<int64_t>{100}, std::move(args), context);
   EXPECT_EQ(out[0].raw(), x);
@@ -257,7 +269,8 @@ TEST(Map, GathersReducesAndScatters) {
     }
     return %7, %8, %14, %22, %29
   })");
-  for (auto [n, d, k] : {std::tuple<int64_t, int64_t, int64_t>{5, 1, 3}, {50, 40, 30}, {3, 2000, 7}, {1, 1, 1}})
+  for (auto [n, d, k] :
+       {std::tuple<int64_t, int64_t, int64_t>{5, 1, 3}, {50, 40, 30}, {3, 2000, 7}, {1, 1, 1}})
     for (bool bad : {false, true})
       g.check({n, d, k}, [&] {
         Tensor ids = random_tensor(DType::i64, {k}, 2);
@@ -346,7 +359,8 @@ TEST(Memory, UpdatesInALoopAreInPlace) {
     }
     return %3, %0
   })");
-  for (int64_t n : {0, 1, 1000}) g.check({n}, [&] { return std::vector<Tensor>{random_tensor(DType::f32, {n}, 1)}; });
+  for (int64_t n : {0, 1, 1000})
+    g.check({n}, [&] { return std::vector<Tensor>{random_tensor(DType::f32, {n}, 1)}; });
   // A quadratic copy would take minutes.
   g.slow = false;
   g.threads = {1};
@@ -367,8 +381,8 @@ TEST(Memory, SlicesAndUpdatesOfBlocks) {
   for (int64_t i : {0, 1, 2, -1, 100})
     for (int64_t j : {0, 1, 2})
       g.check({6, 7}, [&] {
-        return std::vector<Tensor>{random_tensor(DType::f32, {6, 7}, 1), random_tensor(DType::f32, {2, 3}, 2),
-                                   scalar(i), scalar(j)};
+        return std::vector<Tensor>{random_tensor(DType::f32, {6, 7}, 1),
+                                   random_tensor(DType::f32, {2, 3}, 2), scalar(i), scalar(j)};
       });
 }
 
@@ -427,7 +441,8 @@ TEST(Memory, LoopsBranchesCallsAndRecursion) {
   for (int64_t n : {1, 17, 20000})
     for (int64_t turns : {0, 1, 2, 5})
       g.check({n}, [&] {
-        return std::vector<Tensor>{random_tensor(DType::f32, {n}, 1), random_tensor(DType::f32, {n}, 2), scalar(turns)};
+        return std::vector<Tensor>{random_tensor(DType::f32, {n}, 1),
+                                   random_tensor(DType::f32, {n}, 2), scalar(turns)};
       });
 }
 
@@ -444,12 +459,14 @@ TEST(Tape, DerivativesThroughLoopsAndRecursion) {
   ir::PrefixRunner(g.module()).run(2);
   for (int64_t n : {1, 17, 1000})
     for (int64_t turns : {0, 1, 4})
-      g.check({n},
-              [&] {
-                return std::vector<Tensor>{random_tensor(DType::f32, {n}, 1), random_tensor(DType::f32, {n}, 2),
-                                           scalar(turns), random_tensor(DType::f32, {n}, 3)};
-              },
-              2);
+      g.check(
+          {n},
+          [&] {
+            return std::vector<Tensor>{random_tensor(DType::f32, {n}, 1),
+                                       random_tensor(DType::f32, {n}, 2), scalar(turns),
+                                       random_tensor(DType::f32, {n}, 3)};
+          },
+          2);
 }
 
 // ---------------------------------------------------------------- rows
@@ -485,10 +502,18 @@ constexpr const char* kRows = R"(fn @0 f[B, D](%0: f32[B, D], %1: f32[D]) {
 
 TEST(Row, SoftmaxLogSoftmaxAndLayerNorm) {
   Graph g(kRows);
-  for (auto [b, d] : {std::pair<int64_t, int64_t>{1, 1}, {3, 10}, {5, 64}, {130, 100}, {2, 16384}, {2, 16385},
-                      {3, 50000}, {4, 0}, {0, 4}})
+  for (auto [b, d] : {std::pair<int64_t, int64_t>{1, 1},
+                      {3, 10},
+                      {5, 64},
+                      {130, 100},
+                      {2, 16384},
+                      {2, 16385},
+                      {3, 50000},
+                      {4, 0},
+                      {0, 4}})
     g.check({b, d}, [&] {
-      return std::vector<Tensor>{random_tensor(DType::f32, {b, d}, 1), random_tensor(DType::f32, {d}, 2)};
+      return std::vector<Tensor>{random_tensor(DType::f32, {b, d}, 1),
+                                 random_tensor(DType::f32, {d}, 2)};
     });
 }
 
@@ -508,7 +533,9 @@ TEST(Errors, ChecksAndDebugKeepTheirOrder) {
   })");
   for (int64_t i : {0, 1, 2, 3, -1})
     for (int64_t n : {1, 2, 20})
-      g.check({n}, [&] { return std::vector<Tensor>{random_tensor(DType::f32, {n}, 1), scalar(i)}; });
+      g.check({n}, [&] {
+        return std::vector<Tensor>{random_tensor(DType::f32, {n}, 1), scalar(i)};
+      });
 }
 
 }  // namespace
