@@ -66,6 +66,16 @@ TEST(Embed, ScalarsAndEmptyTensors) {
   EXPECT_EQ(s.call("f", {{static_cast<const float*>(nullptr), {0}}, {&a, {}}}).value()[0].number<float>(), 0);
 }
 
+TEST(Embed, NumbersThatAreKnownAreResultsToo) {
+  Session s(quiet());
+  ASSERT_FALSE(s.load_text("fn g() = {n: 3, x: 0.5, t: [1.0], s: true}"));
+  auto r = s.call("g", {});
+  ASSERT_TRUE(r.ok()) << r.error().text;
+  ASSERT_EQ(r.value().size(), 4u);
+  EXPECT_EQ(r.value()[0].number<int64_t>(), 3);
+  EXPECT_EQ(r.value()[1].number<double>(), 0.5);
+}
+
 TEST(Embed, ErrorsAreValues) {
   Session s(quiet());
   auto syntax = s.load_text("let x = (", "broken");
