@@ -39,6 +39,7 @@ std::unique_ptr<Engine> make_engine(const RunSettings& settings) {
   options.threads = settings.threads;
   options.seed = settings.seed;
   options.progress = settings.progress;
+  options.echo_types = settings.echo_types;
   if (!settings.cpu.empty() && settings.cpu != "native")
     fail(Code::E1002, {}, "this build compiles for this machine's own CPU only", "leave --cpu away");
   return std::make_unique<SessionEngine>(std::move(options));

@@ -336,6 +336,9 @@ Unit Elaborator::unit(std::shared_ptr<ast::Module> parsed, const Options& option
       if (show && v->kind != Value::unit && v->kind != Value::never) {
         std::vector<TextPiece> pieces;
         e.show(v, "", pieces, st.loc);
+        Val named = e.named_value(v);
+        if (auto* t = as<TensorVal>(named); t && options.echo_types && !t->type.scalar())
+          pieces.push_back({"   " + e.type_text(named), nullptr, ""});
         e.emit_text("print", pieces, st.loc);
       }
     });

@@ -64,6 +64,7 @@ class Elaborator {
   // `check_all`: functions that nobody calls are checked too.
   struct Options {
     bool echo = false;
+    bool echo_types = false;  // with the type of a tensor behind it
     bool check_all = true;
     bool keep = true;  // later units use what it defines: its values become outputs
     uint64_t seed_statement = 0;  // tells the draws of one REPL input from those of the next

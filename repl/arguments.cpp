@@ -141,7 +141,6 @@ RunSettings run_settings(const Invocation& invocation, Mode otherwise) {
   out.cpu = invocation.value("--cpu");
   out.seed = number<uint64_t>(invocation, "--seed", 0, UINT64_MAX, 0);
   out.stats = invocation.has("--stats");
-  out.profile = invocation.has("--profile");
   out.arguments = invocation.after_dashes;
   return out;
 }

@@ -29,7 +29,9 @@ bool meta_command(const std::string& line) {
 }  // namespace
 
 int command_repl(const Invocation& invocation) {
-  auto engine = make_engine(run_settings(invocation, Mode::eager));
+  RunSettings settings = run_settings(invocation, Mode::eager);
+  settings.echo_types = true;
+  auto engine = make_engine(settings);
   LineEditor editor;
   editor.complete_with([&] { return engine->names(); });
   if (editor.interactive())

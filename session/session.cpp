@@ -149,6 +149,7 @@ Session::TextResult Session::run_text(const std::string& name, std::string_view 
   if (!parsed.module) return {parsed.incomplete, std::move(parsed.errors)};
   Elaborator::Options how;
   how.echo = echo;
+  how.echo_types = impl_->options.echo_types;
   how.check_all = false;
   how.seed_statement = impl_->statements++;
   Unit unit;

@@ -29,6 +29,7 @@ struct SessionOptions {
   int threads = 0;  // 0: as many as the machine grants
   uint64_t seed = 0;
   bool progress = false;   // training shows a line on stderr
+  bool echo_types = false;  // of run_text: a tensor is shown with its type
   std::function<void(std::string_view)> output;  // empty: stdout
 };
 
