@@ -395,8 +395,6 @@ Val close_values(Elab& e, const Val& a, const Val& b, const Val& rtol, const Val
     bool weak = e.is_weak(a) && e.is_weak(b);
     auto o = e.together({a, b}, {loc, loc}, loc, "close", weak ? std::optional(DType::f64) : std::nullopt);
     if (!is_float(o.dtype)) return e.equal(a, b, loc);
-    size_t rank_a = e.cx->fn->type(o.values[0]).rank();
-    (void)rank_a;
     double r = o.dtype == DType::f64 ? 1e-9 : o.dtype == DType::f32 ? 1e-5 : 1e-2;
     double t = o.dtype == DType::f64 ? 1e-12 : o.dtype == DType::f32 ? 1e-6 : 1e-2;
     Val x = e.tensor(o.values[0]), y = e.tensor(o.values[1]);

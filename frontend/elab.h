@@ -369,7 +369,7 @@ class Elab {
   Bound bind_args(const Callee& c, const Args& args);
   Val call_inline(const Callee& c, const Args& args);
   Val call_instance(const Callee& c, const Args& args);
-  Instance& instance(const Callee& c, const Bound& bound, const std::string& key, DimSubst& sizes);
+  Instance* instance(const Callee& c, const Bound& bound, const std::string& key, DimSubst& sizes);
   void make_body(const Callee& c, const Bound& bound, Instance& inst,
                  const std::vector<std::pair<Leaf, ir::Type>>& assumed, const std::vector<SymId>& assumed_sizes);
   void make_rule(const Callee& c, const ast::Derivative& d, Instance& inst);

@@ -318,7 +318,7 @@ class Elab::IndexNotation {
       }
       case Expr::reduction: return reduce(ast::as<ast::Reduction>(x));
       case Expr::if_:
-        if (uses_index(x)) return by_element(x, nullptr, {}, ir::ReduceKind::sum);
+        if (uses_index(x)) return by_element(x);
         break;
       default: break;
     }
@@ -519,7 +519,7 @@ class Elab::IndexNotation {
   }
 
   // Element by element: indices are numbers, subscripts read one element, `if` takes one arm.
-  Part by_element(const Expr& x, const ast::Reduction*, const std::vector<int>&, ir::ReduceKind kind) {
+  Part by_element(const Expr& x) {
     std::set<int> used;
     walk(x, [&](const Expr& y) {
       if (y.kind == Expr::name)
@@ -529,7 +529,6 @@ class Elab::IndexNotation {
     });
     std::vector<int> axes(used.begin(), used.end());
     ir::MapAttr attr;
-    attr.kind = kind;
     for (int a : axes) attr.out.push_back(range(a));
     auto inner = std::make_shared<Scope>(s);
     auto params = e.cx->b.open(std::vector<ir::Type>(axes.size(), ir::scalar_type(DType::i64)));

@@ -313,7 +313,7 @@ Val Elab::call_instance(const Callee& c, const Args& args) {
     Instance* inst = nullptr;
     try {
       calls.push_back(args.loc);
-      inst = &instance(c, b, key, sizes);
+      inst = instance(c, b, key, sizes);
       calls.pop_back();
     } catch (const DemandStatic& d) {
       calls.pop_back();
@@ -325,7 +325,7 @@ Val Elab::call_instance(const Callee& c, const Args& args) {
       calls.pop_back();
       throw;
     }
-    if (facts[c.decl].inline_always) {
+    if (!inst) {  // it gives a function, which lives where it is called
       cx->draws = draws;
       return call_inline(c, args);
     }
@@ -349,8 +349,9 @@ Val Elab::call_instance(const Callee& c, const Args& args) {
   }
 }
 
-// Finds or makes the instance; `sizes`: symbol of the instance -> size of the caller.
-Instance& Elab::instance(const Callee& c, const Bound& bound, const std::string& key, DimSubst& sizes) {
+// Finds or makes the instance; `sizes`: symbol of the instance -> size of the caller. Null when the
+// function gives a function: then it is to be put in place of its call.
+Instance* Elab::instance(const Callee& c, const Bound& bound, const std::string& key, DimSubst& sizes) {
   auto symbols = [&](Instance& inst) { caller_sizes(inst, bound, sizes); };
   if (auto it = instances.find(key); it != instances.end()) {
     Instance& inst = *it->second;
@@ -362,7 +363,7 @@ Instance& Elab::instance(const Callee& c, const Bound& bound, const std::string&
       inst.called_recursively = true;
     }
     symbols(inst);
-    return inst;
+    return &inst;
   }
   std::vector<std::pair<Leaf, ir::Type>> assumed;
   std::vector<SymId> assumed_sizes;
@@ -431,8 +432,7 @@ Instance& Elab::instance(const Callee& c, const Bound& bound, const std::string&
     if (gives_function(inst.result)) {
       forget();
       facts[c.decl].inline_always = true;
-      static Instance nothing;
-      return nothing;
+      return nullptr;
     }
     inst.in_progress = false;
     inst.effect = mine->effect;
@@ -471,7 +471,7 @@ Instance& Elab::instance(const Callee& c, const Bound& bound, const std::string&
         }
       }
     symbols(inst);
-    return inst;
+    return &inst;
   }
 }
 

@@ -284,19 +284,16 @@ Elab::Operands Elab::together(const std::vector<Val>& vs, const std::vector<Loc>
     if (i == big || b.empty()) continue;
     size_t n = std::min(a.size(), b.size());
     bool grow_a = a.size() < b.size(), grow_b = b.size() < a.size();
-    size_t at_a = 0, at_b = 0;
     for (size_t k = 0; k < n; ++k) {
       size_t ia = a.size() - n + k, ib = b.size() - n + k;
       DimId da = a[ia], db = b[ib];
       if (da == db) continue;
       if (da == one) {
         grow_a = true;
-        at_a = ib;
         continue;
       }
       if (db == one) {
         grow_b = true;
-        at_b = ia;
         continue;
       }
       std::vector<Note> notes{{locs[big], type_text(cx->fn->type(r.values[big]))},
@@ -311,7 +308,6 @@ Elab::Operands Elab::together(const std::vector<Val>& vs, const std::vector<Loc>
       }
     }
     if (grow_a && grow_b && !a.empty()) {
-      (void)at_a, (void)at_b;
       std::string ta = type_text(cx->fn->type(r.values[big])), tb = type_text(cx->fn->type(r.values[i]));
       error(Code::E0302, op_loc, "both sides of `" + std::string(op) + "` would have to grow: " + ta + " and " + tb,
             "if an outer result is meant, write it: let d[i, j] = a[i] " + std::string(op) +
