@@ -20,7 +20,7 @@ const Command kCommands[] = {
      "FILE [-- ARGUMENTS]",
      "run a program",
      "Runs the program from its first statement to its last, compiled unless told otherwise.\n"
-     "`tenon FILE` is the same. What stands after -- is the program's own.",
+     "`tenon FILE` is the same. What stands after -- is for the program, which cannot read it yet.",
      1,
      1,
      true,
