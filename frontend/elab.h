@@ -2,7 +2,9 @@
 //   elab_unit.cpp       units, top-level names, modules, keeping results
 //   elab_stmt.cpp       blocks and statements, jumps
 //   elab_control.cpp    if, for, while; joining the values of branches
-//   elab_expr.cpp       expressions and operators
+//   elab_expr.cpp       expressions
+//   elab_operator.cpp   operators, equality, the matrix product
+//   elab_name.cpp       names and members
 //   elab_subscript.cpp  x[..] read and x[..] = v
 //   elab_tensor.cpp     from host numbers to tensors, broadcasting, sizes
 //   elab_type.cpp       written types against values
