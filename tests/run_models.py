@@ -4,6 +4,7 @@
     run_models.py errors   TENON FOLDER     NAME.model with NAME.expected
     run_models.py lang     TENON FOLDER     expectations as comments in the program
     run_models.py examples TENON FOLDER     as lang, each in an empty folder, files compared too
+    run_models.py oracle   TENON NAME.model `tenon test` in both modes (see oracle/make.py)
 
 errors: `tenon check NAME.model` must end with code 2 and exactly the message in NAME.expected.
   TENON_UPDATE=1 writes what came out into NAME.expected: read the diff before you commit it.
@@ -183,14 +184,26 @@ def check_program(tenon, model, own_folder):
                               + (done.stdout + done.stderr).decode(errors="replace"))
 
 
+def check_oracle(tenon, model):
+    for mode, threads in [("eager", 1), ("graph", 2)]:
+        done = run([tenon, "test", "--mode", mode, "--threads", str(threads), model.name], model.parent,
+                   {"TENON_TIERING": "off"})
+        if done.returncode != 0:
+            passed = re.compile(rb"^ok .*\n", re.M)
+            raise Failure(f"tenon test --mode {mode}: exit code {done.returncode}\n"
+                          + (passed.sub(b"", done.stdout) + done.stderr).decode(errors="replace"))
+
+
 def main():
     kind, tenon, folder = sys.argv[1], str(Path(sys.argv[2]).resolve()), Path(sys.argv[3]).resolve()
-    models = sorted(folder.glob("*.model"))
+    models = [folder] if folder.is_file() else sorted(folder.glob("*.model"))
     failed = 0
     for model in models:
         try:
             if kind == "errors":
                 check_errors(tenon, model)
+            elif kind == "oracle":
+                check_oracle(tenon, model)
             else:
                 check_program(tenon, model, own_folder=kind == "examples")
         except Failure as failure:
