@@ -1,10 +1,14 @@
-// `tenon bench`: each `bench` block many times, after the top level has run once. The time of one run
-// is taken over enough runs that the clock does not matter; what is told is the median and the best.
+// `tenon bench`: the `bench` blocks of a file in turns, after the top level has run once, so that
+// whatever else the machine does meanwhile meets all of them alike. The time of a run is taken over
+// enough runs that the clock does not matter; what is told is the median and the best, what was
+// computed and moved, and how much of the machine's measured limits that is.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
-#include "session/impl.h"
+#include "session/measure.h"
 
 namespace tenon {
 
@@ -12,32 +16,96 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kWarmUp = 0.1, kSample = 0.01, kTotal = 1.0;  // seconds
-constexpr int kSamples = 7;
+constexpr double kWarmUp = 0.1, kSample = 0.01, kTotal = 1.0;  // seconds for each block
+constexpr size_t kLeastSamples = 3, kMostSamples = 140;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
-std::string duration(double us) {
+struct Row {
+  std::string title;
+  Unit unit;
+  UnitCost cost;
+  int64_t batch = 1;
+  std::vector<double> times;  // of a run, in seconds
+  double median = 0, best = 0;
+  double gflops = 0, gbytes = 0, peak_share = 0, copy_share = 0;
+};
+
+std::string duration(double seconds) {
   char text[48];
-  if (us < 1000) std::snprintf(text, sizeof text, "%.2f us", us);
-  else if (us < 1e6) std::snprintf(text, sizeof text, "%.2f ms", us / 1e3);
+  const double us = seconds * 1e6;
+  if (us < 999.995) std::snprintf(text, sizeof text, "%.2f us", us);
+  else if (us < 999995) std::snprintf(text, sizeof text, "%.2f ms", us / 1e3);
   else std::snprintf(text, sizeof text, "%.2f s", us / 1e6);
   return text;
 }
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 32) {
-      char code[8];
-      std::snprintf(code, sizeof code, "\\u%04x", c);
-      out += code;
-      continue;
+std::string rate(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2, value);
+  return value > 0 ? text : "-";
+}
+
+std::string percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f %%", share >= 0.0995 ? 0 : 1, 100 * share);
+  return share > 0 ? text : "-";
+}
+
+// Columns under their headings: the first to the left, the others to the right.
+std::string table(const std::vector<std::vector<std::string>>& lines) {
+  std::vector<size_t> widths;
+  for (const auto& line : lines)
+    for (size_t i = 0; i < line.size(); ++i) {
+      if (i >= widths.size()) widths.push_back(0);
+      widths[i] = std::max(widths[i], line[i].size());
     }
-    out += c;
+  std::string out;
+  for (const auto& line : lines) {
+    for (size_t i = 0; i < line.size(); ++i) {
+      const std::string fill(widths[i] - line[i].size(), ' ');
+      out += i == 0 ? line[i] + fill : "  " + fill + line[i];
+    }
+    out += "\n";
   }
-  return out + "\"";
+  return out;
+}
+
+std::string as_table(const std::vector<Row>& rows, Limits& limits, int threads) {
+  std::vector<std::vector<std::string>> lines{
+      {"", "median", "best", "flop", "bytes", "GFLOP/s", "of peak", "GB/s", "of a copy"}};
+  for (const Row& r : rows)
+    lines.push_back({r.title, duration(r.median), duration(r.best), with_prefix(r.cost.work.total()),
+                     with_prefix(r.cost.bytes), rate(r.gflops), percent(r.peak_share),
+                     rate(r.gbytes), percent(r.copy_share)});
+  char peak[160];
+  std::snprintf(peak, sizeof peak,
+                "Peak of this machine, %d %s: %.0f GFLOP/s in f32, %.0f in f64; rates are those of "
+                "the median.\n",
+                threads, threads == 1 ? "thread" : "threads", limits.peak().f32 / 1e9,
+                limits.peak().f64 / 1e9);
+  return table(lines) + peak;
+}
+
+std::string as_json(const std::vector<Row>& rows, Limits& limits, int threads) {
+  auto rounded = [](double value, double step) { return std::round(value / step) * step; };
+  nlohmann::ordered_json out;
+  out["rows"] = nlohmann::ordered_json::array();
+  for (const Row& r : rows)
+    out["rows"].push_back({{"name", r.title},
+                           {"median_us", rounded(r.median * 1e6, 1e-3)},
+                           {"best_us", rounded(r.best * 1e6, 1e-3)},
+                           {"flops", r.cost.work.total()},
+                           {"bytes", r.cost.bytes},
+                           {"gflops", r.gflops},
+                           {"gbytes", r.gbytes},
+                           {"peak_share", r.peak_share},
+                           {"copy_share", r.copy_share}});
+  out["threads"] = threads;
+  out["peak_gflops"] = {{"f32", limits.peak().f32 / 1e9}, {"f64", limits.peak().f64 / 1e9}};
+  return out.dump(2) + "\n";
 }
 
 }  // namespace
@@ -54,53 +122,68 @@ Diagnostics Session::bench_file(const std::string& path, bool json) {
   for (Diagnostic& d : top.messages)
     if (!d.warning) out.push_back(std::move(d));
   if (!out.empty()) return out;
+
   std::string printed;
   s.host.keep_in(&printed);
   out = s.run_unit(top);
-  std::string rows;
+  std::vector<Row> rows;
   for (const UnitTest& bench : top.benches) {
     if (!out.empty()) break;
-    Unit unit;
-    out = guarded([&] { unit = s.elaborator.test(*bench.stmt); });
-    for (Diagnostic& d : unit.messages)
+    Row row;
+    row.title = bench.title;
+    out = guarded([&] { row.unit = s.elaborator.test(*bench.stmt); });
+    for (Diagnostic& d : row.unit.messages)
       if (!d.warning) out.push_back(std::move(d));
-    if (!out.empty()) break;
-    std::vector<double> times;
-    out = guarded([&] {
-      auto once = [&] {
-        s.run(unit.fn, {}, {}, unit.inputs);
-        printed.clear();
-      };
-      // Long enough for the compiler to be done and the caches to be warm.
+    rows.push_back(std::move(row));
+  }
+  if (!out.empty() || rows.empty()) {
+    s.host.keep_in(nullptr);
+    if (out.empty() && json) s.host.print("{\n  \"rows\": []\n}\n");
+    else if (out.empty()) s.host.print(path + ": there is no `bench` block\n");
+    return out;
+  }
+
+  Limits limits(s.threads);
+  out = guarded([&] {
+    auto once = [&](const Row& row) {
+      s.run(row.unit.fn, {}, {}, row.unit.inputs);
+      printed.clear();
+    };
+    // Long enough for the compiler to be done and the caches to be warm.
+    for (Row& row : rows) {
+      row.cost = count_cost(s, row.unit);
       int64_t runs = 0;
       const auto start = Clock::now();
-      do once(), ++runs;
+      do once(row), ++runs;
       while (runs < 3 || seconds_since(start) < kWarmUp);
       const double each = seconds_since(start) / static_cast<double>(runs);
-      const auto batch = std::max<int64_t>(1, static_cast<int64_t>(kSample / each));
-      const auto begin = Clock::now();
-      while (times.size() < 3 || (times.size() < kSamples * 20 && seconds_since(begin) < kTotal)) {
-        const auto t = Clock::now();
-        for (int64_t i = 0; i < batch; ++i) once();
-        times.push_back(seconds_since(t) / static_cast<double>(batch) * 1e6);
-      }
-    });
-    if (!out.empty()) break;
-    std::sort(times.begin(), times.end());
-    const double median = times[times.size() / 2], best = times[0];
-    if (json) {
-      char numbers[96];
-      std::snprintf(numbers, sizeof numbers, ", \"median_us\": %.3f, \"best_us\": %.3f}", median, best);
-      rows += (rows.empty() ? "\n  {\"name\": " : ",\n  {\"name\": ") + quoted(bench.title) + numbers;
-    } else {
-      s.host.keep_in(nullptr);
-      s.host.print(bench.title + ": median " + duration(median) + ", best " + duration(best) + "\n");
-      s.host.keep_in(&printed);
+      row.batch = std::max<int64_t>(1, static_cast<int64_t>(kSample / each));
     }
-  }
+    const auto begin = Clock::now();
+    const double total = kTotal * static_cast<double>(rows.size());
+    for (size_t round = 0; round < kMostSamples; ++round) {
+      if (round >= kLeastSamples && seconds_since(begin) > total) break;
+      for (Row& row : rows) {
+        const auto start = Clock::now();
+        for (int64_t i = 0; i < row.batch; ++i) once(row);
+        row.times.push_back(seconds_since(start) / static_cast<double>(row.batch));
+      }
+    }
+    for (Row& row : rows) {
+      std::sort(row.times.begin(), row.times.end());
+      row.median = row.times[row.times.size() / 2];
+      row.best = row.times[0];
+      row.gflops = row.cost.work.total() / row.median / 1e9;
+      row.gbytes = row.cost.bytes / row.median / 1e9;
+      row.peak_share = limits.least_seconds(row.cost.work) / row.median;
+      row.copy_share = row.cost.bytes / limits.copy_rate(row.cost.bytes) / row.median;
+    }
+  });
   s.host.keep_in(nullptr);
-  if (json && out.empty()) s.host.print("{\"rows\": [" + rows + "\n]}\n");
-  return out;
+  if (!out.empty()) return out;
+  const int threads = s.threads.count();
+  s.host.print(json ? as_json(rows, limits, threads) : as_table(rows, limits, threads));
+  return {};
 }
 
 }  // namespace tenon

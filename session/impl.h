@@ -3,7 +3,7 @@
 //   test.cpp       `tenon test`                              host_*.cpp    print, csv, save, load, progress
 //   explain.cpp    `tenon explain`                           texts.cpp     library and imported files
 //   bench.cpp      `tenon bench`                             span.cpp      pure spans of an effect function
-//   tier.cpp       which spans are compiled, and when
+//   measure.cpp    what a unit does, what the machine can    tier.cpp      which spans are compiled, and when
 #pragma once
 
 #include <atomic>
@@ -49,7 +49,10 @@ struct Session::Impl {
   ParseResult parse_file(const std::string& path);
   // Runs a unit and keeps what it gives. Diagnostics of the run; empty when all is well.
   Diagnostics run_unit(const Unit& unit);
-  // Runs a function on these arguments; `inputs` are kept tensors that follow them.
+  // These arguments, then the kept tensors `inputs`, and the key of draws where fn takes it.
+  std::vector<Tensor> arguments_of(ir::FnId fn, std::vector<Tensor> arguments,
+                                   const std::vector<uint32_t>& inputs);
+  // Runs a function on them.
   std::vector<Tensor> run(ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor> arguments,
                           const std::vector<uint32_t>& inputs);
   RunContext context() { return {threads, host, interrupted}; }

@@ -77,8 +77,8 @@ ParseResult Session::Impl::parse_file(const std::string& path) {
   return parse(sources, sources.add(path, std::move(text)));
 }
 
-std::vector<Tensor> Session::Impl::run(ir::FnId fn, std::span<const int64_t> sizes,
-                                       std::vector<Tensor> arguments, const std::vector<uint32_t>& inputs) {
+std::vector<Tensor> Session::Impl::arguments_of(ir::FnId fn, std::vector<Tensor> arguments,
+                                                const std::vector<uint32_t>& inputs) {
   const ir::Function& f = module.fn(fn);
   const size_t given = arguments.size();
   size_t next = 0;
@@ -91,6 +91,13 @@ std::vector<Tensor> Session::Impl::run(ir::FnId fn, std::span<const int64_t> siz
     }
   }
   require(next == inputs.size(), "a unit has fewer parameters than inputs");
+  return arguments;
+}
+
+std::vector<Tensor> Session::Impl::run(ir::FnId fn, std::span<const int64_t> sizes,
+                                       std::vector<Tensor> arguments,
+                                       const std::vector<uint32_t>& inputs) {
+  arguments = arguments_of(fn, std::move(arguments), inputs);
   RunContext c = context();
   return interpreter.run(tier.prepare(fn), sizes, std::move(arguments), c);
 }

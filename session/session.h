@@ -41,6 +41,8 @@ struct ProgressRow {
 
 class Session {
  public:
+  struct Impl;  // impl.h: of this room only
+
   // Throws UserError E1002 if a device is asked for that is not there.
   explicit Session(SessionOptions options);
   ~Session();
@@ -92,7 +94,6 @@ class Session {
   void interrupt();
 
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -69,6 +69,7 @@ struct Prepared {
   const ir::Function* fn = nullptr;
   std::vector<Instr> instrs;
   std::vector<Loc> locs;        // one per instruction
+  std::vector<const ir::Node*> nodes;  // likewise; null: a group, or what holds things together
   std::vector<SlotKind> kinds;  // of each slot
   std::vector<Slot> start;      // what a new frame is filled with: constants, and zero
   std::vector<uint32_t> sizes;  // slots of fn->sizes
@@ -194,6 +195,9 @@ inline Extents ShapeRef::eval(const Run& r) const {
   }
   return e;
 }
+
+// What the instruction is about to compute; asked before it runs.
+ir::Work work_of(const Run& r, const Instr& in, const ir::Node* node);
 
 // Scalars between slots and tensors.
 Tensor scalar_tensor(Slot s, DType t);

@@ -23,6 +23,7 @@ class Engine {
   FrameStack frames;
   Interpreter::Override override_fn = nullptr;
   void* override_self = nullptr;
+  StepWatcher* watcher = nullptr;
   Interpreter::Stats stats;
 
  private:

@@ -5,9 +5,26 @@
 #include <memory>
 #include <vector>
 
+#include "ir/cost.h"
 #include "jit/executable.h"
 
 namespace tenon {
+
+// What one step of a run is: an operation, or elementwise operations that run as one.
+struct Step {
+  const ir::Function& fn;
+  const ir::Node* node;  // null: a group, or a step that holds others together
+  Loc where;
+  ir::Work work;
+};
+
+// Sees every step of a run, for those who count and measure.
+class StepWatcher {
+ public:
+  virtual ~StepWatcher() = default;
+  virtual void before(const Step& step) = 0;
+  virtual void after() = 0;
+};
 
 class Interpreter {
  public:
@@ -26,6 +43,9 @@ class Interpreter {
   using Override = bool (*)(void* self, ir::FnId fn, std::span<const int64_t> sizes,
                             std::vector<Tensor>& args, std::vector<Tensor>& results, RunContext&);
   void set_override(Override f, void* self);
+
+  // While it is set, runs are watched, and slower.
+  void watch(StepWatcher* watcher);
 
   struct Stats {
     uint64_t nodes_run = 0;

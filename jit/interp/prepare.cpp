@@ -162,6 +162,7 @@ Instr& Preparer::emit(Handler h, uint32_t out, uint32_t a, uint32_t b, uint32_t 
   in.out = out;
   code_->instrs.push_back(in);
   code_->locs.push_back(loc_);
+  code_->nodes.push_back(node_);
   return code_->instrs.back();
 }
 
@@ -299,12 +300,14 @@ void Preparer::region(const Region& r, const std::vector<Value>& owned, const Fi
     const Item& item = items[k];
     if (item.node) {
       loc_ = item.node->loc;
+      node_ = item.node;
       node(*item.node, dying);
       loc_ = item.node->loc;
     } else {
       loc_ = item.group.front()->loc;
       group(item, dying);
     }
+    node_ = nullptr;
     for (Value v : dying.left()) drop(v);
     for (Value v : unused_defs[k]) {
       drop(v);

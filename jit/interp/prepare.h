@@ -105,6 +105,7 @@ class Preparer {
   const ir::Function& fn_;
   std::unique_ptr<Prepared> code_;
   Loc loc_;
+  const ir::Node* node_ = nullptr;  // whose instructions are written
   std::vector<uint32_t> slot_of_;  // per value
   std::vector<int> last_;          // scratch of region()
   std::vector<uint32_t> owner_;    // scratch of region(): which region answers for a value's end

@@ -162,6 +162,15 @@ std::vector<Tensor> Engine::run(ir::FnId fn, std::span<const int64_t> sizes,
     args.clear();
     pc = c.instrs.data();
     uint64_t count = 0;
+    if (watcher) {
+      while (pc) {
+        const Prepared& code = *r.frame->code;
+        const size_t at = static_cast<size_t>(pc - code.instrs.data());
+        watcher->before({*code.fn, code.nodes[at], code.locs[at], work_of(r, *pc, code.nodes[at])});
+        pc = pc->run(r, pc);
+        watcher->after();
+      }
+    }
     while (pc) {
       ++count;
       pc = pc->run(r, pc);
@@ -206,6 +215,8 @@ void Interpreter::set_override(Override f, void* self) {
   impl_->engine.override_fn = f;
   impl_->engine.override_self = self;
 }
+
+void Interpreter::watch(StepWatcher* watcher) { impl_->engine.watcher = watcher; }
 
 const Interpreter::Stats& Interpreter::stats() const { return impl_->engine.stats; }
 

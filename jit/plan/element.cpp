@@ -149,28 +149,4 @@ Expr scalar_op(Exprs& x, ir::Op op, DType result, const std::vector<DType>& dtyp
   return out;
 }
 
-int cost_of(ir::Op op) {
-  switch (op) {
-    case ir::Op::exp:
-    case ir::Op::expm1:
-    case ir::Op::log:
-    case ir::Op::log1p:
-    case ir::Op::tanh:
-    case ir::Op::erf:
-    case ir::Op::rng:
-    case ir::Op::rem:
-      return 8;
-    case ir::Op::sin:
-    case ir::Op::cos:
-    case ir::Op::pow:
-    case ir::Op::atan2:
-      return 24;
-    case ir::Op::div:
-    case ir::Op::sqrt:
-      return 4;
-    default:
-      return 1;
-  }
-}
-
 }  // namespace tenon::plan

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <limits>
 
+#include "ir/cost.h"
+
 namespace tenon::plan {
 
 using ir::Node;
@@ -99,7 +101,7 @@ void KernelBuilder::scalar(const Node& n, Expr mask) {
     operands.push_back(value(v));
   }
   const DType t = driver_.type(n.results[0]).dtype;
-  cost += cost_of(n.op);
+  cost += ir::cost_of(n.op);
   Expr e = scalar_op(x_, n.op, t, dtypes, operands, [&](Expr bad) {
     if (mask != kNone) bad = x_.binary(Op::band, bad, mask);
     trap(bad, Code::E0801, n.loc, "division of an integer by zero", {});

@@ -41,8 +41,6 @@ Expr literal_element(Exprs& x, const ir::Literal& literal);
 // A scalar operation on register values; `on_trap` hears of the condition that ends the run.
 Expr scalar_op(Exprs& x, ir::Op op, DType result, const std::vector<DType>& dtypes,
                const std::vector<Expr>& operands, const std::function<void(Expr)>& on_trap);
-// Roughly how many simple operations a scalar operation costs per element.
-int cost_of(ir::Op op);
 
 // A set of functions on its way to a program.
 struct Unit {

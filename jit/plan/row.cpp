@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "ir/cost.h"
 #include "jit/plan/kernel.h"
 
 namespace tenon::plan {
@@ -80,7 +81,7 @@ void FunctionLowering::row_group(const Group& g) {
     // What is made of a heavy value in its own pass is as heavy; in a later one it finds it in
     // memory.
     if (item.role == RowRole::wide)
-      item.heavy = cost_of(n->op) >= 4 || (in_heavy && heavy_stage == item.stage);
+      item.heavy = ir::cost_of(n->op) >= 4 || (in_heavy && heavy_stage == item.stage);
     for (Value v : n->operands) {
       Item& in = items.at(v);
       in.last_stage = std::max(in.last_stage, item.stage);

@@ -62,6 +62,16 @@ int PointProgram::convert(int in, DType to) {
   return i.out;
 }
 
+ir::Work PointProgram::work() const {
+  ir::Work work;
+  for (const Instr& i : code_)
+    if (i.kind == Kind::op) {
+      const DType t = slots_[i.out].dtype;
+      work.add(t, ir::flops_of(i.op, t));
+    }
+  return work;
+}
+
 void PointProgram::result(int slot) { results_.push_back(slot); }
 
 void PointProgram::finish() {

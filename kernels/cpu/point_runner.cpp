@@ -88,29 +88,6 @@ int64_t offset_of(const int64_t* at, const int64_t* strides, int rank) {
   return o;
 }
 
-// What an operation costs beside an addition, roughly.
-int cost_of(ir::Op op) {
-  switch (op) {
-    case ir::Op::exp:
-    case ir::Op::expm1:
-    case ir::Op::log:
-    case ir::Op::log1p:
-    case ir::Op::tanh:
-    case ir::Op::erf:
-    case ir::Op::div:
-    case ir::Op::rem:
-    case ir::Op::rng:
-      return 8;
-    case ir::Op::sin:
-    case ir::Op::cos:
-    case ir::Op::pow:
-    case ir::Op::atan2:
-      return 25;
-    default:
-      return 1;
-  }
-}
-
 }  // namespace
 
 // ---------------------------------------------------------------- one instruction
@@ -320,7 +297,7 @@ PointRunner::PointRunner(const PointProgram& program, std::span<const int64_t> s
 int64_t PointRunner::piece() const {
   int64_t cost = 1;
   for (const auto& i : program_.code_)
-    cost += i.kind == PointProgram::Kind::read ? 4 : cost_of(i.op);
+    cost += i.kind == PointProgram::Kind::read ? 4 : ir::cost_of(i.op);
   return std::max<int64_t>(kBlock, (int64_t{1} << 16) / cost / kBlock * kBlock);
 }
 

@@ -17,7 +17,7 @@
 #include <span>
 #include <vector>
 
-#include "ir/op.h"
+#include "ir/cost.h"
 #include "kernels/cpu/view.h"
 #include "runtime/threads.h"
 
@@ -45,6 +45,7 @@ class PointProgram {
   DType result_type(int i) const { return slots_[results_[i]].dtype; }
   int results() const { return static_cast<int>(results_.size()); }
   bool reads_by_index() const { return reads_by_index_; }
+  ir::Work work() const;  // per element
 
  private:
   friend struct PointRunner;
