@@ -427,7 +427,10 @@ class Elab {
 
   // ---- units (elab_unit.cpp)
   ScopePtr top_scope() { return top_; }
-  Binding* library_name(std::string_view id);
+  // Of the prelude, or of a module of the library, which is a file or a folder of files.
+  Binding* library_name(std::string_view id, const std::string& module = std::string());
+  Binding* library_name(std::string_view id, Loc from);  // also what other files of the same module define
+  const std::map<std::string, std::string, std::less<>>* library_names(const std::string& module);
   Val module_named(const std::string& path, bool file, Loc loc);
   void declare(const std::vector<const ast::Stmt*>& list, const ScopePtr& s);
   // A name of a top level that has no value yet: a library `let` is elaborated when first used; one of
@@ -456,10 +459,11 @@ class Elab {
   struct CallSite { Loc loc; };
   std::vector<std::shared_ptr<ast::Module>> modules;  // kept: values point into them
   std::map<std::string, ScopePtr> loaded;             // module name -> its scope
-  std::map<std::string, std::string> library_index;   // prelude name -> module that defines it
+  // module ("" is the prelude) -> name -> library file that defines it
+  std::map<std::string, std::map<std::string, std::string, std::less<>>> library_index;
   std::map<std::string, const ast::Derivative*> derivatives;  // by address text of the FnDecl
   ScopePtr top_, library_;
-  std::set<FileId> library_files;
+  std::map<FileId, std::string> library_files;  // -> the module it belongs to
   std::vector<ir::FnId> extra_functions;   // run by host nodes, so the prefix has to be told of them
   std::set<std::string> loading;
   const ast::TypeExpr* wanted = nullptr;     // the type that a `let` writes for what is elaborated now

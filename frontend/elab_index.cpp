@@ -134,7 +134,11 @@ class Elab::IndexNotation {
     if (b.op == BinaryOp::mul) {
       if (!l->terms.empty()) std::swap(l, r);
       auto k = e.known_int(l->offset);
-      if (!l->terms.empty() || !k) return std::nullopt;
+      if (!l->terms.empty()) return std::nullopt;
+      if (!k) {
+        factors.emplace_back(l->offset, x.loc);
+        return std::nullopt;
+      }
       for (auto& [i, c] : r->terms) c *= *k;
       r->offset = e.int_binary(BinaryOp::mul, *as<IntVal>(r->offset), IntVal(e.dims.constant(*k)), x.loc);
       return r;
@@ -231,8 +235,11 @@ class Elab::IndexNotation {
         }
       }
     for (auto& info : indices)
-      if (!info.range)
+      if (!info.range) {
+        // A stride that decides a range is part of the structure: an argument, so known at the call.
+        for (auto& [factor, loc] : factors) e.demand_static(factor, loc, "the factor of an index");
         e.error(Code::E0412, info.where, "the range of the index `" + info.name + "` is not known", "use it as a plain subscript, or write it: " + info.name + " in 0..n");
+      }
   }
 
   // ---- values
@@ -569,6 +576,7 @@ class Elab::IndexNotation {
   std::set<int> closed;  // of reductions that are done
   std::map<const ast::Reduction*, std::vector<int>> reduced;
   std::map<const ast::Subscript*, Val> bases;
+  std::vector<std::pair<Val, Loc>> factors;  // of indices, not known when compiling
 };
 
 Val Elab::index_bind(const ast::IndexBind& b, const ScopePtr& s) {

@@ -18,7 +18,7 @@ Val Elab::name_value(const std::string& id, Loc loc, const ScopePtr& s) {
             "pass it as an argument, or make it a let", {{b->where, "`" + id + "` is defined here"}});
     return b->value;
   }
-  if (Binding* b = library_name(id)) {
+  if (Binding* b = library_name(id, loc)) {
     if (!b->value) force_top(*b, id, loc);
     return b->value;
   }
@@ -31,7 +31,7 @@ Val Elab::name_value(const std::string& id, Loc loc, const ScopePtr& s) {
   std::vector<std::string> candidates = builtin_names();
   for (Scope* at = s.get(); at; at = at->parent.get())
     for (auto& b : at->bindings) candidates.push_back(b.name);
-  for (auto& [n, m] : library_index) candidates.push_back(n);
+  for (auto& [n, file] : *library_names("")) candidates.push_back(n);
   for (int i = 0; i < kDTypeCount; ++i) candidates.emplace_back(kDTypes[i].name);
   std::erase_if(candidates, [](const std::string& c) { return c.starts_with("_"); });
   // What newcomers from elsewhere look for; a name of one or two letters is near to everything.
@@ -94,13 +94,18 @@ Val Elab::member(const Val& object, const ast::Name& id, Loc loc) {
     unknown("model " + m->decl->id.text, have);
   }
   if (auto* m = as<ModuleVal>(object)) {
-    if (!id.text.starts_with("_"))
-      if (Binding* b = m->scope->find_here(id.text)) {
-        if (!b->value) force_top(*b, id.text, loc);
-        return b->value;
-      }
-    for (auto& b : m->scope->bindings)
-      if (!b.name.starts_with("_")) have.push_back(b.name);
+    Binding* b = m->scope ? m->scope->find_here(id.text) : library_name(id.text, m->name);
+    if (b && !id.text.starts_with("_")) {
+      if (!b->value) force_top(*b, id.text, loc);
+      return b->value;
+    }
+    if (m->scope)
+      for (auto& x : m->scope->bindings) have.push_back(x.name);
+    else
+      for (auto& [name, file] : *library_names(m->name)) have.push_back(name);
+    std::erase_if(have, [](const std::string& n) { return n.starts_with("_"); });
+    if (!id.text.starts_with("_") && !m->scope && library_name(id.text))
+      error(Code::E0201, id.loc, "the module " + m->name + " has no `" + id.text + "`", "`" + id.text + "` needs no module: it is known everywhere");
     unknown("the module " + m->name, have);
   }
   std::string hint;

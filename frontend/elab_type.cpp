@@ -242,7 +242,7 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
       return match(*it->second, v, t, loc, what);
     Val named;
     const std::string& first = e.path[0].text;
-    if (t.scope && e.path.size() == 1 && !lookup(first, t.scope) && !library_name(first) && !find_builtin(first))
+    if (t.scope && e.path.size() == 1 && !lookup(first, t.scope) && !library_name(first, e.path[0].loc) && !find_builtin(first))
       error(Code::E0201, e.path[0].loc, "the type `" + first + "` is not known here", type_hint(first));
     if (t.scope) {
       named = name_value(e.path[0].text, e.path[0].loc, t.scope);

@@ -90,12 +90,23 @@ void Elab::force_top(Binding& b, const std::string& id, Loc loc) {
 
 bool Elab::in_library(Loc loc) const { return library_files.count(loc.file) != 0; }
 
-Binding* Elab::library_name(std::string_view id) {
+namespace {
+
+// The module of a library file: stdlib/nn/conv.model is a part of nn, so is stdlib/nn.model.
+std::string module_of(const std::string& file, const TextSource& source) {
+  if (source.text.starts_with("# prelude")) return "";
+  return file.substr(0, file.find('/'));
+}
+
+}  // namespace
+
+const std::map<std::string, std::string, std::less<>>* Elab::library_names(const std::string& module) {
   if (library_index.empty()) {
-    // Which prelude file defines a name is seen from the starts of its lines, without parsing it.
+    library_index[""];
+    // Which file defines a name is seen from the starts of its lines, without parsing it.
     for (const std::string& m : texts.library_modules()) {
       const TextSource* t = texts.library(m);
-      if (!t->text.starts_with("# prelude")) continue;
+      auto& index = library_index[module_of(m, *t)];
       std::string_view text = t->text;
       for (size_t at = 0; at < text.size();) {
         size_t end = text.find('\n', at);
@@ -105,23 +116,35 @@ Binding* Elab::library_name(std::string_view id) {
           if (line.starts_with(word)) {
             size_t n = word.size();
             while (n < line.size() && (std::isalnum(static_cast<unsigned char>(line[n])) || line[n] == '_')) ++n;
-            library_index.emplace(std::string(line.substr(word.size(), n - word.size())), m);
+            index.emplace(std::string(line.substr(word.size(), n - word.size())), m);
           }
         at = end + 1;
       }
     }
-    if (library_index.empty()) library_index.emplace("", "");
   }
-  auto it = library_index.find(std::string(id));
-  if (it == library_index.end() || it->second.empty()) return nullptr;
-  return load_library(it->second)->find_here(id);
+  auto it = library_index.find(module);
+  return it == library_index.end() ? nullptr : &it->second;
+}
+
+Binding* Elab::library_name(std::string_view id, const std::string& module) {
+  auto* names = library_names(module);
+  if (!names) return nullptr;
+  auto it = names->find(id);
+  return it == names->end() ? nullptr : load_library(it->second)->find_here(id);
+}
+
+Binding* Elab::library_name(std::string_view id, Loc from) {
+  auto home = library_files.find(from.file);
+  if (home != library_files.end() && !home->second.empty())
+    if (Binding* b = library_name(id, home->second)) return b;
+  return library_name(id);
 }
 
 ScopePtr Elab::load_library(const std::string& module_name) {
   if (auto it = loaded.find(module_name); it != loaded.end()) return it->second;
   const TextSource* t = texts.library(module_name);
   FileId file = sources.add("<" + t->name + ">", t->text);
-  library_files.insert(file);
+  library_files[file] = module_of(module_name, *t);
   ParseResult r = parse(sources, file);
   if (!r.module) bug("the library does not parse: " + render(r.errors[0], sources));
   modules.push_back(r.module);
@@ -133,13 +156,16 @@ ScopePtr Elab::load_library(const std::string& module_name) {
 
 Val Elab::module_named(const std::string& path, bool file, Loc loc) {
   if (!file) {
-    if (!texts.library(path)) {
+    if (path.empty() || !library_names(path)) {
+      std::vector<std::string> modules;
+      for (auto& [name, files] : library_index)
+        if (!name.empty()) modules.push_back(name);
       std::string hint;
-      for (auto& n : near_misses(path, texts.library_modules())) hint += (hint.empty() ? "did you mean `" : "`, `") + n;
+      for (auto& n : near_misses(path, modules)) hint += (hint.empty() ? "did you mean `" : "`, `") + n;
       error(Code::E0201, loc, "the library has no module `" + path + "`",
             hint.empty() ? "a file beside this one is imported with quotes: import \"" + path + ".model\"" : hint + "`?");
     }
-    return std::make_shared<ModuleVal>(load_library(path), path);
+    return std::make_shared<ModuleVal>(nullptr, path);
   }
   auto source = texts.file(path, loc);
   if (!source) error(Code::E0901, loc, "the file `" + path + "` cannot be read", "paths are relative to the file that imports");

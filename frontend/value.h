@@ -189,7 +189,7 @@ struct ModelVal : Value {
 
 struct ModuleVal : Value {
   explicit ModuleVal(ScopePtr s, std::string n) : Value(module), scope(std::move(s)), name(std::move(n)) {}
-  ScopePtr scope;
+  ScopePtr scope;  // null: a module of the library
   std::string name;
 };
 
