@@ -1,5 +1,5 @@
-// `tenon fmt`: one style. Blanks and indentation are ours, line breaks are the writer's, comments
-// and single blank lines stay. The syntax tree of the text never changes, and formatting a formatted
+// `tenon fmt`: one style. Blanks and indentation are ours, line breaks are the writer's as long as
+// lines fit, comments and single blank lines stay. The syntax tree of the text never changes, and formatting a formatted
 // text changes nothing.
 #pragma once
 
@@ -16,7 +16,11 @@ struct FormatResult {
   bool gave_up = false;            // our own bug: the tree would have changed, so nothing was
 };
 
+struct FormatOptions {
+  size_t columns = 100;  // what a line may have
+};
+
 // Tabs, which all others refuse, are replaced.
-FormatResult format_source(SourceMap& sources, FileId file);
+FormatResult format_source(SourceMap& sources, FileId file, FormatOptions options = {});
 
 }  // namespace tenon

@@ -11,12 +11,12 @@
 namespace tenon {
 namespace {
 
-std::string formatted(const std::string& text) {
+std::string formatted(const std::string& text, size_t columns = 100) {
   SourceMap sources;
-  FormatResult r = format_source(sources, sources.add("t.model", text));
+  FormatResult r = format_source(sources, sources.add("t.model", text), {columns});
   for (const Diagnostic& d : r.errors) ADD_FAILURE() << render(d, sources);
   EXPECT_FALSE(r.gave_up) << text;
-  FormatResult again = format_source(sources, sources.add("again.model", r.text));
+  FormatResult again = format_source(sources, sources.add("again.model", r.text), {columns});
   EXPECT_EQ(again.text, r.text);
   return r.text;
 }
@@ -57,8 +57,51 @@ TEST(Format, Comments) {
   EXPECT_EQ(formatted("fn f(x) {\n# inside\nx\n# at the end\n}\n## doc\nlet a = 1"),
             "fn f(x) {\n  # inside\n  x\n  # at the end\n}\n## doc\nlet a = 1\n");
   EXPECT_EQ(formatted("if a { # why\nb }\n# between\nelse { c }"),
-            "if a {  # why\n  b }\n# between\nelse { c }\n");
+            "if a {  # why\n  b\n}\n# between\nelse { c }\n");
   EXPECT_EQ(formatted("f(a, # first\nb)"), "f(a,  # first\n  b)\n");
+}
+
+TEST(Format, Blocks) {
+  EXPECT_EQ(formatted("fn f(x) { let y = x\n  return y }"),
+            "fn f(x) {\n  let y = x\n  return y\n}\n");
+  EXPECT_EQ(formatted("if a { f(b,\nc) } else { d }"),
+            "if a {\n  f(b,\n    c)\n} else { d }\n");
+  EXPECT_EQ(formatted("let g = map(fn(x) { x\n}, xs)"), "let g = map(fn(x) {\n  x\n}, xs)\n");
+}
+
+TEST(Format, LongLines) {
+  auto at30 = [](const std::string& text) { return formatted(text, 30); };
+  // as many arguments to a line as fit; one, where they have arguments of their own
+  EXPECT_EQ(at30("let x = f(aaaaaaaaa, bbbbbbbbbb, c)"),
+            "let x = f(\n  aaaaaaaaa, bbbbbbbbbb, c\n)\n");
+  EXPECT_EQ(at30("f(aaaaaaaaaaaa, bbbbbbbbbb, ccccccc, ddddd)"),
+            "f(\n  aaaaaaaaaaaa, bbbbbbbbbb,\n  ccccccc, ddddd\n)\n");
+  EXPECT_EQ(at30("let m = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]"),
+            "let m = [\n  [1.0, 2.0, 3.0],\n  [4.0, 5.0, 6.0]\n]\n");
+  EXPECT_EQ(at30("let r = {first: aaaaaaaa, second: bbbbbbb}"),
+            "let r = {\n  first: aaaaaaaa,\n  second: bbbbbbb\n}\n");
+  // pipes below each other
+  EXPECT_EQ(at30("let y = x |> first(1) |> second |> third"),
+            "let y = x\n  |> first(1)\n  |> second\n  |> third\n");
+  // the loosest operators
+  EXPECT_EQ(at30("let y = aaaaaaaa * bbbbbb + cccccc * dddd"),
+            "let y = aaaaaaaa * bbbbbb\n  + cccccc * dddd\n");
+  EXPECT_EQ(at30("assert aaaaaaaaa == b and ccccccccc - d < e"),
+            "assert aaaaaaaaa == b\n  and ccccccccc - d < e\n");
+  // blocks, and the body of a function
+  EXPECT_EQ(at30("fn f(x: f32) -> f32 { if x > 1.0 { x } else { 1.0 } }"),
+            "fn f(x: f32) -> f32 {\n  if x > 1.0 {\n    x\n  } else {\n    1.0\n  }\n}\n");
+  EXPECT_EQ(at30("fn f(x: f32[N]) -> f32[N] = x * x"),
+            "fn f(x: f32[N]) -> f32[N] =\n  x * x\n");
+  EXPECT_EQ(at30("let g = grad(fn(m) { loss(m, y) })(net)"),
+            "let g = grad(fn(m) {\n  loss(m, y)\n})(net)\n");
+  EXPECT_EQ(at30("let c[i, j] = sum[kkkk] a[i, kkkk] * b[kkkk, j]"),
+            "let c[i, j] =\n  sum[kkkk] a[i, kkkk]\n  * b[kkkk, j]\n");
+  // a comment stays behind its statement; a text cannot be broken
+  EXPECT_EQ(at30("let x = f(aaaaaaaaaaa, bbbbbbbbbb)  # why"),
+            "let x = f(\n  aaaaaaaaaaa, bbbbbbbbbb\n)  # why\n");
+  EXPECT_EQ(at30("print(\"a text that is longer than a line\")"),
+            "print(\"a text that is longer than a line\")\n");
 }
 
 TEST(Format, Train) {
@@ -270,6 +313,7 @@ TEST(Format, RandomPrograms) {
     if (!parse(sources, file).module) continue;  // some draws break the newline rule
     ++parsed;
     formatted(text);
+    formatted(text, 10 + seed % 40);
     if (HasFailure()) FAIL() << "seed " << seed << ":\n" << text;
   }
   EXPECT_GT(parsed, 900);
