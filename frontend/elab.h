@@ -279,6 +279,7 @@ class Elab {
     Val value;
   };
   Val tail(const Cont* c, const Tail& t);
+  Val join_and_go_on(const ast::IfExpr& e, const Val& cond, const ScopePtr& s, const Cont& rest, const Tail& t);
   const Cont& keep_cont(const Cont& c);
   Val body_value(const ast::FnBody& body, const ScopePtr& s);  // a function's body
 

@@ -400,6 +400,8 @@ Val Elab::tail(const Cont* c, const Tail& t) {
         return tail(&inner, t);
       };
       if (auto k = known_bool(cond)) return arm(*k ? e.then : e.otherwise);
+      if (next && may_fall_through(e.then->stmts) && (!e.otherwise || may_fall_through(e.otherwise->stmts)))
+        return join_and_go_on(e, cond, c->scope, rest, t);
       return branches(cond, [&] { return arm(e.then); }, [&] { return arm(e.otherwise); },
                       every_var(c->scope), st.loc, true);
     }
@@ -428,6 +430,46 @@ Val Elab::tail(const Cont* c, const Tail& t) {
   }
   if (is_poison(last)) throw Reported{};
   return t.end(last);
+}
+
+// An `if` both of whose arms may go on to what follows, while some path inside jumps: what follows is
+// to be written once, so the arms say by a number how they ended, and with which value.
+Val Elab::join_and_go_on(const ast::IfExpr& e, const Val& cond, const ScopePtr& s, const Cont& rest, const Tail& t) {
+  enum How { fell, returned, broke, continued };
+  bool seen[4] = {};
+  Loc where[4] = {};
+  auto outcome = [&](How how, const Val& v, Loc loc) -> Val {
+    seen[how] = true;
+    where[how] = loc;
+    return std::make_shared<TupleVal>(std::vector<Val>{tensor(cx->b.integer(how)), v});
+  };
+  const Val never = std::make_shared<NeverVal>();
+  Tail inner;
+  inner.end = [&](const Val&) { return outcome(fell, never, e.loc); };
+  if (t.on_return) inner.on_return = [&](const Val& v, Loc loc) { return outcome(returned, v, loc); };
+  if (t.on_break) inner.on_break = [&](Loc loc) { return outcome(broke, never, loc); };
+  if (t.on_continue) inner.on_continue = [&](Loc loc) { return outcome(continued, never, loc); };
+  auto arm = [&](const ast::Block* b) -> Val {
+    if (!b) return inner.end(unit());
+    Cont start{&b->stmts, 0, std::make_shared<Scope>(s), nullptr};
+    return tail(&start, inner);
+  };
+  const Val out = branches(cond, [&] { return arm(e.then); }, [&] { return arm(e.otherwise); }, every_var(s), e.loc, true);
+  const auto& parts = as<TupleVal>(out)->elements;
+  std::function<Val(int)> go_on = [&](int how) -> Val {
+    while (how <= continued && !seen[how]) ++how;
+    auto jump = [&]() -> Val {
+      if (how == returned) return t.on_return(parts[1], where[how]);
+      return how == broke ? t.on_break(where[how]) : t.on_continue(where[how]);
+    };
+    if (how > continued) return tail(&rest, t);
+    int after = how + 1;
+    while (after <= continued && !seen[after]) ++after;
+    if (after > continued && !seen[fell]) return jump();
+    const ir::Value is = cx->b.scalar(ir::Op::eq, {use(*as<TensorVal>(parts[0])), cx->b.integer(how)});
+    return branches(tensor(is), jump, [&] { return go_on(after); }, every_var(s), e.loc, true);
+  };
+  return go_on(returned);
 }
 
 Val Elab::body_value(const ast::FnBody& body, const ScopePtr& s) {

@@ -104,6 +104,17 @@ Jumps scan_jumps(const std::vector<const ast::Stmt*>& list) {
   return w.jumps;
 }
 
+bool may_fall_through(const std::vector<const ast::Stmt*>& list) {
+  if (list.empty()) return true;
+  const ast::Stmt& last = *list.back();
+  if (last.kind == ast::Stmt::jump) return false;
+  if (last.kind != ast::Stmt::expr) return true;
+  const ast::Expr& e = *ast::as<ast::ExprStmt>(last).value;
+  if (e.kind != ast::Expr::if_) return true;
+  const auto& i = ast::as<ast::IfExpr>(e);
+  return !i.otherwise || may_fall_through(i.then->stmts) || may_fall_through(i.otherwise->stmts);
+}
+
 std::set<std::string> assigned_names(const std::vector<const ast::Stmt*>& list) {
   Walk w;
   w.list(list);

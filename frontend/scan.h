@@ -16,6 +16,10 @@ struct Jumps {
 };
 Jumps scan_jumps(const std::vector<const ast::Stmt*>& list);
 
+// Whether what stands after the list can be reached from its end: false where it ends with a jump on
+// every path.
+bool may_fall_through(const std::vector<const ast::Stmt*>& list);
+
 // Names on the left of an assignment anywhere inside, nested blocks and loops included.
 std::set<std::string> assigned_names(const std::vector<const ast::Stmt*>& list);
 std::set<std::string> assigned_names(const ast::Expr& e);

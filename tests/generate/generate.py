@@ -41,9 +41,9 @@ class Run:
         self.laws = Laws(str(Path(options.tenon).resolve()), str(Path(options.ir_identity).resolve()), folder)
         self.options, self.lock, self.failed = options, threading.Lock(), 0
 
-    def outcome(self, program, name, seed, all_legs):
+    def outcome(self, program, name, seed, all_legs, only=None):
         try:
-            self.laws.check(name, render(program), render(program, Layout(random.Random(seed))), all_legs)
+            self.laws.check(name, render(program), render(program, Layout(random.Random(seed))), all_legs, only)
         except Failure as failure:
             return failure
         return None
@@ -62,7 +62,7 @@ class Run:
         before = len(render(program).splitlines())
         if not self.options.no_shrink:
             def still_fails(smaller):
-                found = self.outcome(smaller, f"s{number}", seed, number % 4 == 0)
+                found = self.outcome(smaller, f"s{number}", seed, number % 4 == 0, kind)
                 return found is not None and found.kind == kind
             shrink(program, still_fails)
             failure = self.outcome(program, f"s{number}", seed, number % 4 == 0) or failure
