@@ -8,8 +8,12 @@ namespace tenon {
 boost::intrusive_ptr<Buffer> Buffer::allocate(size_t bytes, Device& device) {
   std::byte* p = device.take(bytes);
   auto* b = new Buffer;
-  b->device_ = &device;
-  b->data_ = p;
+  if (device.host_memory()) {
+    b->data_ = p;
+  } else {
+    b->device_ = &device;
+    b->mirror_ = p;
+  }
   b->size_ = bytes;
   return boost::intrusive_ptr<Buffer>(b);
 }
@@ -19,19 +23,38 @@ boost::intrusive_ptr<Buffer> Buffer::borrow(void* data, size_t bytes,
   auto* b = new Buffer;
   b->data_ = static_cast<std::byte*>(data);
   b->size_ = bytes;
-  b->device_ = &cpu();
   b->borrowed_ = true;
   b->release_ = std::move(release);
   return boost::intrusive_ptr<Buffer>(b);
 }
 
 void Buffer::destroy(Buffer* b) {
+  if (b->mirror_) b->device_->give(b->mirror_, b->size_);
   if (b->borrowed_) {
     if (b->release_) b->release_();
-  } else {
-    b->device_->give(b->data_, b->size_);
+  } else if (b->data_) {
+    cpu().give(b->data_, b->size_);
   }
   delete b;
+}
+
+void Buffer::fetch() {
+  std::byte* p = cpu().take(size_);
+  device_->copy_out(p, mirror_, size_);
+  data_ = p;
+}
+
+std::byte* Buffer::on(Device& device) {
+  if (device.host_memory()) return data();
+  if (mirror_ && device_ == &device) return mirror_;
+  if (mirror_) {  // on another one: by way of the host
+    data();
+    device_->give(mirror_, size_);
+  }
+  mirror_ = device.take(size_);
+  device_ = &device;
+  device.copy_in(mirror_, data_, size_);
+  return mirror_;
 }
 
 MemoryUse memory_use() { return cpu().use(); }

@@ -19,12 +19,20 @@ class Buffer {
   // Memory of the host: never written to; `release` is called when the last user is gone.
   static boost::intrusive_ptr<Buffer> borrow(void* data, size_t bytes, std::function<void()> release);
 
-  std::byte* data() { return data_; }
+  // In the host's memory. What a GPU made is fetched when it is first asked for.
+  std::byte* data() {
+    if (!data_) fetch();
+    return data_;
+  }
+  // In this device's memory: copied there when it is first asked for.
+  std::byte* on(Device& device);
   size_t size() const { return size_; }
-  Device& device() const { return *device_; }
   bool borrowed() const { return borrowed_; }
-  // Who may write: the only user of memory that is ours. A borrowed buffer counts as shared.
-  uint32_t count() const { return borrowed_ ? 2 : count_.load(std::memory_order_acquire); }
+  // Who may write: the only user of memory that is ours. A borrowed buffer counts as shared, and so
+  // does one that lies both here and on a device, since the two must stay the same.
+  uint32_t count() const {
+    return borrowed_ ? 2 : count_.load(std::memory_order_acquire) + (data_ && mirror_);
+  }
 
   friend void intrusive_ptr_add_ref(Buffer* b) { b->count_.fetch_add(1, std::memory_order_relaxed); }
   friend void intrusive_ptr_release(Buffer* b) {
@@ -33,8 +41,10 @@ class Buffer {
 
  private:
   static void destroy(Buffer* b);
-  Device* device_ = nullptr;
-  std::byte* data_ = nullptr;
+  void fetch();
+  std::byte* data_ = nullptr;    // on the host
+  Device* device_ = nullptr;     // where the mirror is
+  std::byte* mirror_ = nullptr;  // the same bytes on a device that is not the host's
   size_t size_ = 0;
   bool borrowed_ = false;
   std::atomic<uint32_t> count_{0};

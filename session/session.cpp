@@ -56,10 +56,7 @@ Session::Impl::Impl(SessionOptions o)
     : options(std::move(o)),
       threads(options.threads > 0 ? options.threads : granted_cores()),
       host(sources, output_of(options), options.progress),
-      tier(module, interpreter, options.mode) {
-  if (options.device != "cpu")
-    fail(Code::E1002, {}, "there is no device '" + options.device + "' in this build",
-         "programs run on the cpu here; `tenon doctor` tells what was found", {}, Fault::data);
+      tier(module, interpreter, options.mode, options.device) {
   host.run = [this](ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor> arguments) {
     RunContext c = context();
     return interpreter.run(fn, sizes, std::move(arguments), c);

@@ -8,11 +8,27 @@
 
 #include "ir/passes/rewrite.h"
 #include "jit/compiled.h"
+#include "jit/cuda/engine.h"
 
 namespace tenon {
 
-Tier::Tier(ir::Module& module, Interpreter& interpreter, Mode mode)
-    : module_(module), graph_(mode == Mode::graph), cutter_(module) {
+namespace {
+
+std::unique_ptr<cuda::GpuCompiler> compiler_for(ir::Module& module, const std::string& device) {
+  if (device == "cpu") return nullptr;
+  if (device == "cudasim") return std::make_unique<cuda::GpuCompiler>(module, cuda::cudasim());
+  if (device == "gpu") return std::make_unique<cuda::GpuCompiler>(module, cuda::gpu());
+  fail(Code::E1002, {}, "there is no device '" + device + "'",
+       "programs run on the cpu, on a gpu, or on cudasim, which emulates one", {}, Fault::data);
+}
+
+}  // namespace
+
+Tier::Tier(ir::Module& module, Interpreter& interpreter, Mode mode, const std::string& device)
+    : module_(module),
+      graph_(mode == Mode::graph || device != "cpu"),
+      cutter_(module),
+      gpu_(compiler_for(module, device)) {
   const char* tiering = std::getenv("TENON_TIERING");
   always_ = tiering && std::strcmp(tiering, "off") == 0;
   if (graph_) interpreter.set_override(override, this);
@@ -51,19 +67,19 @@ bool Tier::override(void* self, ir::FnId fn, std::span<const int64_t> sizes, std
   State& state = t.states_[fn];
   if (!state.known) {
     state.known = true;
-    state.compile_now = t.always_ || t.loops(fn);
+    state.compile_now = t.always_ || t.gpu_ || t.loops(fn);
   }
   if (++state.runs == 1 && !state.compile_now) return false;
-  Compiler& compiler = t.compiler();
-  if (!compiler.has(fn)) {
-    const auto start = std::chrono::steady_clock::now();
-    compiler.compile(fn);
+  const bool fresh = t.gpu_ ? !t.gpu_->has(fn) : !t.compiler().has(fn);
+  const auto start = std::chrono::steady_clock::now();
+  const CompiledFunction& compiled = t.gpu_ ? t.gpu_->compile(fn) : t.compiler().compile(fn);
+  if (fresh) {
     t.stats_.compile_ms +=
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     ++t.stats_.compiled;
   }
   ++t.stats_.compiled_runs;
-  results = compiler.compile(fn).run(sizes, std::move(args), context);
+  results = compiled.run(sizes, std::move(args), context);
   return true;
 }
 

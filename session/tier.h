@@ -16,10 +16,16 @@
 namespace tenon {
 
 class Compiler;
+namespace cuda {
+class Gpu;
+class GpuCompiler;
+}  // namespace cuda
 
 class Tier {
  public:
-  Tier(ir::Module& module, Interpreter& interpreter, Mode mode);
+  // `device`: as --device takes it. On another than the cpu every span is compiled for it before its
+  // first run. Throws UserError E1002 if it is not there.
+  Tier(ir::Module& module, Interpreter& interpreter, Mode mode, const std::string& device);
   ~Tier();
   Tier(const Tier&) = delete;
   Tier& operator=(const Tier&) = delete;
@@ -49,6 +55,7 @@ class Tier {
   SpanCutter cutter_;
   std::map<ir::FnId, State> states_;
   std::unique_ptr<Compiler> compiler_;
+  std::unique_ptr<cuda::GpuCompiler> gpu_;  // where a program runs instead
   Stats stats_;
 };
 

@@ -177,10 +177,13 @@ class Machine {
         return vars_[n.a];
       case Op::load: {
         Bits b = 0;
-        std::memcpy(&b,
-                    reinterpret_cast<const char*>(value(n.a)) +
-                        static_cast<int64_t>(value(n.b)) * bytes(n.ty),
-                    static_cast<size_t>(bytes(n.ty)));
+        const auto* at = reinterpret_cast<const std::byte*>(value(n.a)) +
+                         static_cast<int64_t>(value(n.b)) * bytes(n.ty);
+        const auto size = static_cast<size_t>(bytes(n.ty));
+        if (c_.offload && c_.offload->owns(at))
+          c_.offload->device().copy_out(&b, at, size);
+        else
+          std::memcpy(&b, at, size);
         return cut(n.ty, b);
       }
       case Op::select:
@@ -300,9 +303,13 @@ class Machine {
         return End::none;
       case StmtKind::store: {
         Bits v = eval(s.c);
-        auto* p = reinterpret_cast<char*>(eval(s.a));
-        std::memcpy(p + static_cast<int64_t>(eval(s.b)) * bytes(s.ty), &v,
-                    static_cast<size_t>(bytes(s.ty)));
+        auto* at = reinterpret_cast<std::byte*>(eval(s.a));
+        at += static_cast<int64_t>(eval(s.b)) * bytes(s.ty);
+        const auto size = static_cast<size_t>(bytes(s.ty));
+        if (c_.offload && c_.offload->owns(at))
+          c_.offload->device().copy_in(at, &v, size);
+        else
+          std::memcpy(at, &v, size);
         return End::none;
       }
       case StmtKind::if_:
@@ -353,6 +360,8 @@ class Machine {
       case StmtKind::launch: {
         std::vector<int64_t> args = slots(s.args);
         auto range = static_cast<int64_t>(eval(s.a));
+        if (c_.offload)
+          return c_.offload->launch(c_, s.id, args.data(), range) != 0 ? End::failed : End::none;
         return range > 0 && interpret_kernel(c_, s.id, args.data(), 0, range) != 0 ? End::failed
                                                                                    : End::none;
       }

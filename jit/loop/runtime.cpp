@@ -88,8 +88,10 @@ MemoryBlock* Context::adopt(boost::intrusive_ptr<Buffer> buffer, const void* dat
 
 MemoryBlock* Context::allocate(int64_t bytes) {
   // Predicated loads may touch the first element of an empty tensor.
-  auto buffer = Buffer::allocate(static_cast<size_t>(std::max<int64_t>(bytes, 64)));
-  void* data = buffer->data();
+  const auto size = static_cast<size_t>(std::max<int64_t>(bytes, 64));
+  Device& device = offload ? offload->device() : cpu();
+  auto buffer = Buffer::allocate(size, device);
+  void* data = buffer->on(device);
   return adopt(std::move(buffer), data);
 }
 
@@ -156,7 +158,10 @@ int64_t rt_unique(Context* c, const int64_t* args, int64_t* outs) {
   }
   return guarded(*c, place(c, args[2]), [&] {
     MemoryBlock* fresh = c->allocate(args[1]);
-    std::memcpy(fresh->data, b->data, static_cast<size_t>(args[1]));
+    if (c->offload)
+      c->offload->copy(fresh->data, b->data, static_cast<size_t>(args[1]));
+    else
+      std::memcpy(fresh->data, b->data, static_cast<size_t>(args[1]));
     c->release(b);
     outs[0] = slot(fresh);
   });
@@ -258,6 +263,7 @@ int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
   const NodeInfo& node = c->tables.nodes[static_cast<size_t>(args[0])];
   Threads& threads = c->run.threads;
   return guarded(*c, node.where, [&] {
+    if (c->offload) return c->offload->node(node, args + 1);
     Cursor k{node, args + 1, 0, {}, 0};
     switch (node.op) {
       case ir::Op::reduce: {
@@ -349,19 +355,33 @@ int64_t rt_trap(Context* c, const int64_t* args, int64_t*) {
   return 1;
 }
 
-Tensor tensor_of(const kernels::View& v) {
+Tensor tensor_of(Context* c, kernels::View v) {
   Extents shape(std::span<const int64_t>(v.shape, static_cast<size_t>(v.rank)));
   Tensor t(v.dtype, shape);
+  if (t.count() == 0) return t;
+  std::vector<std::byte> fetched;
+  if (c->offload && c->offload->owns(v.data)) {  // all from its lowest element to its highest
+    int64_t low = 0, high = 0;
+    for (int i = 0; i < v.rank; ++i) {
+      const int64_t reach = (v.shape[i] - 1) * v.strides[i];
+      (reach < 0 ? low : high) += reach;
+    }
+    const auto size = static_cast<int64_t>(size_of(v.dtype));
+    fetched.resize(static_cast<size_t>((high - low + 1) * size));
+    c->offload->device().copy_out(
+        fetched.data(), static_cast<const std::byte*>(v.data) + low * size, fetched.size());
+    v.data = fetched.data() - low * size;
+  }
   kernels::View out(t);
   Threads one(1);
   kernels::copy(v, out, one);
   return t;
 }
 
-std::vector<Tensor> shown(Context*, const NodeInfo& node, const int64_t* args) {
+std::vector<Tensor> shown(Context* c, const NodeInfo& node, const int64_t* args) {
   std::vector<Tensor> list;
   Cursor k{node, args + 1, 0, {}, 0};
-  for (size_t i = 0; i < node.dtypes.size(); ++i) list.push_back(tensor_of(k.in()));
+  for (size_t i = 0; i < node.dtypes.size(); ++i) list.push_back(tensor_of(c, k.in()));
   return list;
 }
 
@@ -550,6 +570,7 @@ std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims,
                         std::span<const int64_t> sizes, std::vector<Tensor> args) {
   require(sizes.size() == sig.sizes.size() && args.size() == sig.params.size(),
           "compiled function called with other arguments");
+  Device& device = context.offload ? context.offload->device() : cpu();
   std::vector<int64_t> in(sizes.begin(), sizes.end());
   for (size_t i = 0; i < args.size(); ++i) {
     Tensor& t = args[i];
@@ -560,7 +581,8 @@ std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims,
     if (!t.contiguous()) t = t.packed();
     if (t.count() == 0) t = Tensor(t.dtype, t.shape);  // the host's may have no memory at all
     // A view into a larger buffer may not be written in place: its block must own the memory alone.
-    const void* data = t.raw();
+    const int64_t offset = t.offset * static_cast<int64_t>(size_of(t.dtype));
+    const void* data = t.buffer->on(device) + offset;
     in.push_back(slot(context.adopt(std::move(t.buffer), data)));
   }
   args.clear();
@@ -591,7 +613,7 @@ std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims,
     for (DimId d : t.shape) r.shape.push_back(dims.evaluate(d, value_of));
     r.strides = row_major(r.shape);
     r.buffer = b->buffer;
-    r.offset = (b->data - b->buffer->data()) / static_cast<int64_t>(size_of(t.dtype));
+    r.offset = (b->data - b->buffer->on(device)) / static_cast<int64_t>(size_of(t.dtype));
     context.release(b);
     results.push_back(std::move(r));
   }

@@ -55,6 +55,20 @@ struct Tables {
   std::vector<Loc> places;  // of allocations, for when memory runs out
 };
 
+struct Context;
+
+// A device that is not the host's (jit/cuda): what a run of the slow interpreter asks it for. Blocks lie
+// in its memory; their headers, the tapes and all numbers of the driver stay with the host.
+class Offload {
+ public:
+  virtual ~Offload() = default;
+  virtual Device& device() = 0;
+  virtual bool owns(const void* address) const = 0;
+  virtual void copy(std::byte* to, const std::byte* from, size_t bytes) = 0;  // within the device
+  virtual int64_t launch(Context& context, uint32_t kernel, const int64_t* args, int64_t range) = 0;
+  virtual void node(const NodeInfo& node, const int64_t* args) = 0;  // as `eager`; throws Trap
+};
+
 // The state of one run. The first members are read by compiled code, as slots of 8 bytes.
 struct Context {
   int64_t depth = 0;
@@ -69,6 +83,7 @@ struct Context {
   MemoryBlock* live = nullptr;
   TapeBlock* tapes = nullptr;
   MemoryBlock* spare = nullptr;  // headers kept for the next block
+  Offload* offload = nullptr;    // none: all is on the host
 
   Context(const Program& p, const Tables& t, RunContext& r);
   ~Context();

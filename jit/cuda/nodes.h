@@ -1,0 +1,35 @@
+// Structural nodes on the GPU: which kernels of kernels/cuda a node takes, and how they are launched.
+// The counterpart of rt_eager in jit/loop/runtime.cpp.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+
+#include "jit/cuda/gpu.h"
+#include "jit/loop/runtime.h"
+
+namespace tenon::cuda {
+
+// Instances of the families, written as they are asked for: a kernel's name says all of it.
+struct Instances {
+  std::string text;
+  std::set<std::string> names;
+};
+
+// The stage on which a node runs. In the first pass over a program's nodes nothing is launched and the
+// instances are written; a run then finds them by name.
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  virtual void launch(const std::string& kernel, int64_t items, bool together,
+                      std::span<const int64_t> args) = 0;
+  virtual int64_t scratch(int64_t bytes) = 0;  // device memory until the node is done
+};
+
+// Writes what `node` may need.
+void instantiate(const loop::NodeInfo& node, Instances& out);
+// Runs it: `args` are the slots behind the node's number. Throws Trap for what data makes wrong.
+void run_node(const loop::NodeInfo& node, const int64_t* args, Stage& stage);
+
+}  // namespace tenon::cuda

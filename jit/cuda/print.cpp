@@ -1,0 +1,495 @@
+// The CUDA C++ printer of the loop IR (print.h). Expressions that are used more than once in a
+// statement become constants in front of it; all variables are declared at the top, so that a trap may
+// jump over what is left of an item.
+#include "jit/cuda/print.h"
+
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <set>
+
+#include "jit/loop/runtime.h"
+
+namespace tenon::cuda {
+
+using loop::Block;
+using loop::Expr;
+using loop::ExprNode;
+using loop::Function;
+using loop::kNone;
+using loop::Op;
+using loop::Stmt;
+using loop::StmtKind;
+using loop::Ty;
+using loop::Var;
+
+std::string_view type_name(Ty t) {
+  switch (t) {
+    case Ty::i1: return "bool";
+    case Ty::i8: return "signed char";
+    case Ty::i16: return "short";
+    case Ty::i32: return "int";
+    case Ty::i64: return "tn_int";
+    case Ty::f32: return "float";
+    case Ty::f64: return "double";
+  }
+  bug("no type");
+}
+
+std::string_view storage_name(DType t) {
+  switch (t) {
+    case DType::boolean:
+    case DType::u8: return "unsigned char";
+    case DType::i8: return "signed char";
+    case DType::i32: return "int";
+    case DType::i64: return "tn_int";
+    case DType::f16: return "TnF16";
+    case DType::bf16: return "TnBf16";
+    case DType::f32: return "float";
+    case DType::f64: return "double";
+  }
+  bug("no dtype");
+}
+
+std::string_view kind_name(ir::ReduceKind k) {
+  switch (k) {
+    case ir::ReduceKind::sum: return "TnSum";
+    case ir::ReduceKind::prod: return "TnProd";
+    case ir::ReduceKind::max: return "TnMax";
+    case ir::ReduceKind::min: return "TnMin";
+    case ir::ReduceKind::any: return "TnAny";
+    case ir::ReduceKind::all: return "TnAll";
+  }
+  bug("no reduction");
+}
+
+namespace {
+
+bool over_items(const Function& f, const Stmt& s) {
+  auto is = [&](Expr e, Var v) { return f.exprs[e].op == Op::var && f.exprs[e].a == v; };
+  return s.kind == StmtKind::for_ && is(s.a, f.lo) && is(s.b, f.hi);
+}
+
+// Whether a block of threads has something to share out in here.
+bool shares(const Block& b) {
+  for (const Stmt& s : b) {
+    if (s.kind == StmtKind::fold) return true;
+    if (s.kind == StmtKind::for_ && s.bind == loop::Bind::vector) return true;
+    if (shares(s.body) || shares(s.other)) return true;
+  }
+  return false;
+}
+
+class KernelText {
+ public:
+  KernelText(const Function& f, std::string name) : f_(f), name_(std::move(name)), shape_(shape_of(f)) {}
+
+  std::string print() {
+    out_ = "TN_KERNEL " + name_ + "(tn_int tn_lo, tn_int tn_hi, tn_int tn_trap";
+    for (Var v : f_.params) out_ += ", tn_int " + var(v);
+    out_ += ") {\n";
+    declare();
+    const bool block = shape_ == Shape::block;
+    line(block ? "for (tn_int tn_g = tn_lo + tn_block(); tn_g < tn_hi; tn_g += tn_blocks()) {"
+               : "for (tn_int tn_g = tn_lo + tn_block() * tn_threads() + tn_thread(); tn_g < tn_hi;"
+                 " tn_g += tn_blocks() * tn_threads()) {");
+    ++depth_;
+    line(var(f_.lo) + " = tn_g;");
+    line(var(f_.hi) + " = tn_g + 1;");
+    next_ = {"tn_next"};
+    together_ = block;
+    statements(f_.body);
+    line("tn_next:;");
+    if (block) line("tn_sync();");
+    --depth_;
+    line("}");
+    out_ += "}\n";
+    return out_ + trampoline(name_, 3 + f_.params.size());
+  }
+
+ private:
+  // ---- words
+  void line(const std::string& s) { out_ += std::string(2 * static_cast<size_t>(depth_), ' ') + s + "\n"; }
+  std::string var(Var v) const {
+    std::string s;
+    for (char c : f_.vars[v].name) s += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+    return s + "_" + std::to_string(v);
+  }
+  static std::string number(const ExprNode& n) {
+    switch (n.ty) {
+      case Ty::i1: return n.imm & 1 ? "true" : "false";
+      case Ty::i8: return "((signed char)" + std::to_string(static_cast<int8_t>(n.imm)) + ")";
+      case Ty::i16: return "((short)" + std::to_string(static_cast<int16_t>(n.imm)) + ")";
+      case Ty::i32: {
+        const auto v = static_cast<int32_t>(n.imm);
+        return v == INT32_MIN ? "(-2147483647 - 1)" : v < 0 ? "(" + std::to_string(v) + ")" : std::to_string(v);
+      }
+      case Ty::i64: {
+        const auto v = static_cast<int64_t>(n.imm);
+        if (v == INT64_MIN) return "(-9223372036854775807LL - 1)";
+        return v < 0 ? "(" + std::to_string(v) + "LL)" : std::to_string(v) + "LL";
+      }
+      case Ty::f32: {
+        const float v = std::bit_cast<float>(static_cast<uint32_t>(n.imm));
+        char text[48];
+        std::snprintf(text, sizeof text, "tn_f32(0x%08xu)", static_cast<unsigned>(n.imm));
+        if (!std::isfinite(v)) return text;
+        std::snprintf(text, sizeof text, "%.9g", static_cast<double>(v));
+        return floating(text) + "f";
+      }
+      case Ty::f64: {
+        const double v = std::bit_cast<double>(n.imm);
+        char text[48];
+        std::snprintf(text, sizeof text, "tn_f64(0x%016llxull)", static_cast<unsigned long long>(n.imm));
+        if (!std::isfinite(v)) return text;
+        std::snprintf(text, sizeof text, "%.17g", v);
+        return floating(text);
+      }
+    }
+    bug("no type");
+  }
+  static std::string floating(std::string s) {
+    if (s.find_first_of(".e") == std::string::npos) s += ".0";
+    return s[0] == '-' ? "(" + s : s;  // closed by the caller: see below
+  }
+
+  // ---- expressions
+  void count(Expr e, std::map<Expr, int>& uses) const {
+    if (e == kNone || uses[e]++ > 0) return;
+    const ExprNode& n = f_.exprs[e];
+    if (n.op == Op::konst || n.op == Op::var) return;
+    for (Expr x : {n.a, n.b, n.c})
+      if (x != kNone) count(x, uses);
+  }
+  // Names what these share, in front of the statement at hand.
+  void share(std::initializer_list<Expr> roots, const std::vector<Expr>& more = {}) {
+    names_.clear();
+    uses_.clear();
+    for (Expr e : roots) count(e, uses_);
+    for (Expr e : more) count(e, uses_);
+  }
+  std::string expr(Expr e) {
+    if (auto it = names_.find(e); it != names_.end()) return it->second;
+    const ExprNode& n = f_.exprs[e];
+    std::string text = compute(n);
+    if (uses_[e] < 2 || n.op == Op::konst || n.op == Op::var) return text;
+    std::string name = "t" + std::to_string(e);
+    line("const " + std::string(type_name(n.ty)) + " " + name + " = " + text + ";");
+    return names_[e] = name;
+  }
+  std::string call(const char* f, const ExprNode& n) {
+    std::string s = std::string(f) + "(" + expr(n.a);
+    if (n.b != kNone) s += ", " + expr(n.b);
+    if (n.c != kNone) s += ", " + expr(n.c);
+    return s + ")";
+  }
+  std::string infix(const char* op, const ExprNode& n) {
+    std::string a = expr(n.a), b = expr(n.b);
+    return "(" + a + " " + op + " " + b + ")";
+  }
+  std::string as(Ty t, const std::string& s) { return "((" + std::string(type_name(t)) + ")" + s + ")"; }
+  static std::string_view unsigned_name(Ty t) {
+    switch (t) {
+      case Ty::i1: return "bool";
+      case Ty::i8: return "unsigned char";
+      case Ty::i16: return "unsigned short";
+      case Ty::i32: return "unsigned";
+      case Ty::i64: return "tn_uint";
+      case Ty::f32:
+      case Ty::f64: break;
+    }
+    bug("not an integer");
+  }
+  std::string without_sign(Expr e) {
+    return "((" + std::string(unsigned_name(f_.type(e))) + ")" + expr(e) + ")";
+  }
+
+  std::string compute(const ExprNode& n) {
+    const bool fl = n.a != kNone && loop::is_float(f_.type(n.a));
+    switch (n.op) {
+      case Op::konst: {
+        std::string s = number(n);
+        return s[0] == '(' && s.back() != ')' ? s + ")" : s;
+      }
+      case Op::var: return var(n.a);
+      case Op::load: {
+        std::string a = expr(n.a), i = expr(n.b);
+        return "tn_load<" + std::string(type_name(n.ty)) + ">(" + a + ", " + i + ")";
+      }
+      case Op::add: return fl ? infix("+", n) : call("tn_add", n);
+      case Op::sub: return fl ? infix("-", n) : call("tn_sub", n);
+      case Op::mul: return fl ? infix("*", n) : call("tn_mul", n);
+      case Op::div: return infix("/", n);
+      case Op::fma: return call("tn_fma", n);
+      case Op::neg: return "(-" + expr(n.a) + ")";
+      case Op::abs: return call("tn_abs", n);
+      case Op::sqrt: return call("tn_sqrt", n);
+      case Op::floor: return call("tn_floor", n);
+      case Op::ceil: return call("tn_ceil", n);
+      case Op::trunc: return call("tn_trunc", n);
+      case Op::rint: return call("tn_rint", n);
+      case Op::sdiv: return infix("/", n);
+      case Op::srem: return infix("%", n);
+      case Op::band: return as(n.ty, infix("&", n));
+      case Op::bor: return as(n.ty, infix("|", n));
+      case Op::bxor: return as(n.ty, infix("^", n));
+      case Op::shl: return call("tn_shl", n);
+      case Op::lshr: return call("tn_lshr", n);
+      case Op::ashr: return infix(">>", n);
+      case Op::eq: return infix("==", n);
+      case Op::ne: return infix("!=", n);
+      case Op::lt: return infix("<", n);
+      case Op::le: return infix("<=", n);
+      case Op::ult: {
+        std::string a = without_sign(n.a), b = without_sign(n.b);
+        return "(" + a + " < " + b + ")";
+      }
+      case Op::select: {
+        std::string c = expr(n.a), a = expr(n.b), b = expr(n.c);
+        return "(" + c + " ? " + a + " : " + b + ")";
+      }
+      case Op::bitcast: {
+        const Ty from = f_.type(n.a);
+        if (from == n.ty) return expr(n.a);
+        return "tn_bitcast<" + std::string(type_name(n.ty)) + ">(" + expr(n.a) + ")";
+      }
+      case Op::sext: return f_.type(n.a) == Ty::i1 ? "(-" + as(n.ty, expr(n.a)) + ")" : as(n.ty, expr(n.a));
+      case Op::zext: return as(n.ty, without_sign(n.a));
+      case Op::itrunc: return n.ty == Ty::i1 ? "((" + expr(n.a) + " & 1) != 0)" : as(n.ty, expr(n.a));
+      case Op::sitofp:
+      case Op::fptosi:
+      case Op::fpext:
+      case Op::fptrunc: return as(n.ty, expr(n.a));
+    }
+    bug("no such operation");
+  }
+
+  // ---- statements
+  void declare() {
+    depth_ = 1;
+    std::set<Var> params(f_.params.begin(), f_.params.end());
+    for (Var v = 0; v < f_.vars.size(); ++v)
+      if (!params.contains(v)) line(std::string(type_name(f_.vars[v].ty)) + " " + var(v) + ";");
+  }
+  void statements(const Block& b) {
+    for (const Stmt& s : b) statement(s);
+  }
+  std::string label() { return "tn_next" + std::to_string(++labels_); }
+  // The body of a loop whose items belong to one thread each.
+  void item(const Block& body, const std::function<void()>& last = {}) {
+    const bool together = together_;
+    together_ = false;
+    next_.push_back(label());
+    statements(body);
+    if (last) last();
+    line(next_.back() + ":;");
+    next_.pop_back();
+    together_ = together;
+  }
+  void open() {
+    line("{");
+    ++depth_;
+  }
+  void close() {
+    --depth_;
+    line("}");
+  }
+
+  void statement(const Stmt& s) {
+    switch (s.kind) {
+      case StmtKind::set: {
+        open();
+        share({s.a});
+        std::string v = expr(s.a);
+        line(var(s.var) + " = " + v + ";");
+        close();
+        return;
+      }
+      case StmtKind::store: {
+        open();
+        share({s.a, s.b, s.c});
+        std::string a = expr(s.a), i = expr(s.b), v = expr(s.c);
+        std::string text = "tn_store<" + std::string(type_name(s.ty)) + ">(" + a + ", " + i + ", " + v + ");";
+        if (together_) {  // all have read what they need before the first writes, and see it behind
+          line("tn_sync();");
+          line("if (tn_thread() == 0) " + text);
+          line("tn_sync();");
+        } else {
+          line(text);
+        }
+        close();
+        return;
+      }
+      case StmtKind::if_: {
+        open();
+        share({s.a});
+        std::string c = expr(s.a);
+        line("if (" + c + ") {");
+        ++depth_;
+        statements(s.body);
+        --depth_;
+        if (!s.other.empty()) {
+          line("} else {");
+          ++depth_;
+          statements(s.other);
+          --depth_;
+        }
+        line("}");
+        close();
+        return;
+      }
+      case StmtKind::while_: {
+        line("for (;;) {");
+        ++depth_;
+        statements(s.body);
+        open();
+        share({s.a});
+        std::string c = expr(s.a);
+        line("if (!" + c + ") break;");
+        close();
+        statements(s.other);
+        close();
+        return;
+      }
+      case StmtKind::for_: {
+        const bool vector = s.bind == loop::Bind::vector && together_ && !over_items(f_, s);
+        open();
+        share({s.a, s.b});
+        std::string lo = expr(s.a), hi = expr(s.b), v = var(s.var);
+        line("const tn_int tn_end = " + hi + ";");
+        if (vector) {
+          line("tn_sync();");
+          line("for (" + v + " = " + lo + " + tn_thread(); " + v + " < tn_end; " + v + " += 64) {");
+          ++depth_;
+          item(s.body);
+          close();
+          line("tn_sync();");
+        } else {
+          line("for (" + v + " = " + lo + "; " + v + " < tn_end; ++" + v + ") {");
+          ++depth_;
+          statements(s.body);
+          close();
+        }
+        close();
+        return;
+      }
+      case StmtKind::fold: return fold(s);
+      case StmtKind::call: {
+        // The one helper that kernels call: the fold of a run in memory.
+        require(s.callee == loop::Callee::runtime && s.id == kFoldRun, "a kernel calls something");
+        open();
+        share({s.args[2], s.args[3]});
+        std::string a = expr(s.args[2]), n = expr(s.args[3]);
+        line(var(s.outs[0]) + " = " + fold_run(s, a, n) + ";");
+        close();
+        return;
+      }
+      case StmtKind::trap: {
+        open();
+        share({s.a});
+        std::string c = expr(s.a);
+        line("if (" + c + ") {");
+        line("  tn_lower(tn_trap, tn_g);");
+        line("  goto " + next_.back() + ";");
+        line("}");
+        close();
+        return;
+      }
+      case StmtKind::launch:
+      case StmtKind::ret: break;
+    }
+    bug("a kernel with a statement that it cannot have");
+  }
+
+  void fold(const Stmt& s) {
+    const Ty ty = f_.vars[s.var].ty;
+    const std::string t(type_name(ty)), k(kind_name(s.reduce)), i = var(s.index);
+    auto both = [&](const std::string& p) {
+      return [this, &s, p, k] {
+        open();
+        share({s.c, s.d});
+        std::string c = expr(s.c);
+        if (s.d != kNone) {
+          std::string d = expr(s.d);
+          line(p + " = tn_fma(" + c + ", " + d + ", " + p + ");");
+        } else {
+          line(p + " = " + k + "::both(" + p + ", " + c + ");");
+        }
+        close();
+      };
+    };
+    open();
+    share({s.a, s.b});
+    std::string lo = expr(s.a), hi = expr(s.b);
+    line("const tn_int tn_begin = " + lo + ", tn_end = " + hi + ";");
+    if (together_) {
+      line(t + " tn_p = " + k + "::first<" + t + ">();");
+      line("for (" + i + " = tn_begin + tn_thread(); " + i + " < tn_end; " + i + " += 64) {");
+      ++depth_;
+      item(s.body, both("tn_p"));
+      close();
+      line(var(s.var) + " = tn_at_once<" + k + ">(tn_p);");
+    } else {
+      line(t + " tn_p[64];");
+      line("for (int tn_j = 0; tn_j < 64; ++tn_j) tn_p[tn_j] = " + k + "::first<" + t + ">();");
+      line("for (" + i + " = tn_begin; " + i + " < tn_end; ++" + i + ") {");
+      ++depth_;
+      statements(s.body);
+      both("tn_p[(" + i + " - tn_begin) % 64]")();
+      close();
+      line(var(s.var) + " = tn_alone<" + k + ">(tn_p);");
+    }
+    close();
+  }
+
+  // A run of an accumulator's dtype, as the slot that the helper of compiled code gives.
+  std::string fold_run(const Stmt& s, const std::string& address, const std::string& n) {
+    const auto kind = static_cast<ir::ReduceKind>(f_.exprs[s.args[0]].imm);
+    const auto dtype = static_cast<DType>(f_.exprs[s.args[1]].imm);
+    const std::string run = "tn_run<" + std::string(kind_name(kind)) + ", " +
+                            std::string(storage_name(dtype)) + ">(" + address + ", " + n + ")";
+    switch (dtype) {
+      case DType::f32: return "(tn_int)(unsigned)tn_bitcast<int>(" + run + ")";
+      case DType::f64: return "tn_bitcast<tn_int>(" + run + ")";
+      case DType::i32: return "(tn_int)(unsigned)" + run;
+      case DType::i64:
+      case DType::boolean: return "(tn_int)" + run;
+      case DType::i8:
+      case DType::u8:
+      case DType::f16:
+      case DType::bf16: break;
+    }
+    bug("a run of what is no accumulator");
+  }
+
+  static constexpr auto kFoldRun = static_cast<uint32_t>(loop::Runtime::fold_run);
+
+  const Function& f_;
+  std::string name_, out_;
+  Shape shape_;
+  int depth_ = 0, labels_ = 0;
+  bool together_ = false;          // all threads of the block run this alike
+  std::vector<std::string> next_;  // where a trap goes on
+  std::map<Expr, std::string> names_;
+  std::map<Expr, int> uses_;
+};
+
+}  // namespace
+
+Shape shape_of(const Function& f) {
+  for (const Stmt& s : f.body) {
+    if (over_items(f, s) ? shares(s.body) : shares({s})) return Shape::block;
+  }
+  return Shape::thread;
+}
+
+std::string trampoline(const std::string& name, size_t slots) {
+  std::string s = "#ifdef TN_SIM\nextern \"C\" void " + name + "_call(const tn_int* a) { " + name + "(";
+  for (size_t i = 0; i < slots; ++i) s += (i ? ", a[" : "a[") + std::to_string(i) + "]";
+  return s + "); }\n#endif\n";
+}
+
+std::string print_kernel(const Function& f, const std::string& name) { return KernelText(f, name).print(); }
+
+}  // namespace tenon::cuda

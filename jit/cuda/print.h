@@ -1,0 +1,34 @@
+// Prints kernels of the loop IR as CUDA C++ (law 5: the second printer), over the names of
+// kernels/cuda/prelude.cuh. One text serves NVRTC and the emulator, and all sizes.
+//
+//   thread   a kernel whose outermost loop is over elements: a thread an element, in a grid stride
+//   block    one with folds or inner loops over elements: 64 threads an item. A fold's partial j
+//            belongs to thread j, so sums have the CPU's bits; what is not in such a loop is computed by
+//            every thread alike, and stored by the first.
+#pragma once
+
+#include <string>
+
+#include "ir/dtype.h"
+#include "jit/loop/loop.h"
+
+namespace tenon::cuda {
+
+enum class Shape : uint8_t { thread, block };
+inline constexpr int kBlockThreads = 64;  // of Shape::block: the partials of a fold
+
+Shape shape_of(const loop::Function& kernel);
+
+// A kernel named `name` of the slots (lo, hi, trap, params..): it works on items [lo, hi); the least
+// item that met a trap is left in the i64 at `trap`.
+std::string print_kernel(const loop::Function& kernel, const std::string& name);
+
+// The names in the prelude: of a value in the loop IR, of a dtype in memory, of a reduction.
+std::string_view type_name(loop::Ty t);
+std::string_view storage_name(DType t);
+std::string_view kind_name(ir::ReduceKind k);
+
+// Behind a kernel: how the emulator calls it.
+std::string trampoline(const std::string& name, size_t slots);
+
+}  // namespace tenon::cuda

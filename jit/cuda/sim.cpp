@@ -1,0 +1,425 @@
+// cudasim: a GPU emulated on the host, for machines without one and for tests (shared/gpu.md 3). The very
+// text that NVRTC compiles is compiled by the host's C++ compiler; a thread of a block is a fibre, which
+// runs until it waits at a barrier or an exchange between the lanes of a warp. The emulator is a strict
+// device: memory is poisoned, every access is checked, and a deadlock names who waits where.
+//
+//   TENON_SIM_ORDER=forward|reverse|shuffled   in which order the threads of a block are taken up
+#include <dlfcn.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/context/detail/fcontext.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <sstream>
+
+#include "io/file.h"
+#include "jit/cuda/gpu.h"
+#include "jit/cuda/sim.h"
+#include "kernels/cuda/kernels.h"
+#include "runtime/trap.h"
+
+extern char** environ;
+
+namespace tenon::cuda {
+
+namespace {
+
+namespace fs = std::filesystem;
+namespace context = boost::context::detail;
+
+// As in kernels/cuda/prelude.cuh.
+struct Registers {
+  int thread, threads;
+  long long block, blocks;
+  long long low, high;
+  void (*access)(long long address, long long bytes);
+  void (*barrier)();
+  void (*exchange)(const void* mine, void* all, int bytes);
+  void* (*shared)(const void* key, long long bytes);
+};
+using Entry = void (*)(const long long*);
+
+// ---------------------------------------------------------------- the threads of a block
+
+constexpr size_t kStack = 256 << 10;
+constexpr int kWarp = 32, kWidest = 16;
+
+enum class State : uint8_t { ready, barrier, exchange, done };
+
+struct Fibre {
+  context::fcontext_t at = nullptr;
+  State state = State::done;
+  char mine[kWidest];
+  void* all = nullptr;
+  int bytes = 0;
+};
+
+struct Kernel {
+  std::string name;
+  Entry entry;
+  Registers* registers;
+};
+
+class Block {
+ public:
+  Block() : order_(order()) { current_ = this; }
+  ~Block() {
+    for (void* s : stacks_) munmap(s, kStack);
+  }
+
+  // Runs one block whose threads may wait for each other.
+  void run(const Kernel& k, int threads, const long long* args) {
+    kernel_ = &k;
+    args_ = args;
+    fault_.clear();
+    shared_.clear();
+    fibres_.assign(static_cast<size_t>(threads), {});
+    while (stacks_.size() < fibres_.size()) {
+      void* s = mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (s == MAP_FAILED) throw Trap(Code::E0805, "there is not enough memory for the emulator's threads");
+      stacks_.push_back(s);
+    }
+    std::vector<int> turn(fibres_.size());
+    for (size_t i = 0; i < turn.size(); ++i) {
+      turn[i] = static_cast<int>(i);
+      fibres_[i].at = context::make_fcontext(static_cast<char*>(stacks_[i]) + kStack, kStack, begin);
+      fibres_[i].state = State::ready;
+    }
+    if (order_ == Order::reverse) std::reverse(turn.begin(), turn.end());
+    for (;;) {
+      if (order_ == Order::shuffled) std::shuffle(turn.begin(), turn.end(), random_);
+      bool ran = false;
+      for (int t : turn) {
+        if (fibres_[static_cast<size_t>(t)].state != State::ready) continue;
+        ran = true;
+        resume(t);
+        if (!fault_.empty()) throw SimFault(fault_);
+      }
+      if (!ran && !release()) return;
+    }
+  }
+
+  // One thread of a block in which nobody waits.
+  void alone(const Kernel& k, int thread, const long long* args) {
+    kernel_ = &k;
+    k.registers->thread = thread;
+    fibre_ = -1;
+    k.entry(args);
+  }
+
+  void start_block() { shared_.clear(); }
+
+  static void barrier() { current_->wait(State::barrier); }
+  static void exchange(const void* mine, void* all, int bytes) {
+    Block& b = *current_;
+    if (b.fibre_ < 0 || bytes > kWidest) throw SimFault(b.where() + " exchanges between lanes in a kernel launched without");
+    Fibre& f = b.fibres_[static_cast<size_t>(b.fibre_)];
+    std::memcpy(f.mine, mine, static_cast<size_t>(bytes));
+    f.all = all;
+    f.bytes = bytes;
+    b.wait(State::exchange);
+  }
+  static void* shared(const void* key, long long bytes) {
+    for (auto& [k, memory] : current_->shared_)
+      if (k == key) return memory.data();
+    auto& made = current_->shared_.emplace_back(key, std::vector<long long>());
+    made.second.assign(static_cast<size_t>(bytes + 7) / 8, -1);  // poison: NaN
+    return made.second.data();
+  }
+  std::string where() const {
+    return "kernel " + kernel_->name + ", block " + std::to_string(kernel_->registers->block) + ", thread " +
+           std::to_string(kernel_->registers->thread);
+  }
+  static Block& current() { return *current_; }
+  Registers* registers() const { return kernel_->registers; }
+
+ private:
+  enum class Order : uint8_t { forward, reverse, shuffled };
+  static Order order() {
+    const char* e = std::getenv("TENON_SIM_ORDER");
+    const std::string_view s = e ? e : "forward";
+    return s == "reverse" ? Order::reverse : s == "shuffled" ? Order::shuffled : Order::forward;
+  }
+
+  static void begin(context::transfer_t from) {
+    Block& b = *current_;
+    b.scheduler_ = from.fctx;
+    Fibre& f = b.fibres_[static_cast<size_t>(b.fibre_)];
+    try {
+      b.kernel_->entry(b.args_);
+    } catch (const SimFault& fault) {
+      b.fault_ = fault.what();
+    }
+    f.state = State::done;
+    context::jump_fcontext(b.scheduler_, nullptr);
+  }
+  void resume(int t) {
+    fibre_ = t;
+    kernel_->registers->thread = t;
+    Fibre& f = fibres_[static_cast<size_t>(t)];
+    f.at = context::jump_fcontext(f.at, nullptr).fctx;
+  }
+  void wait(State s) {
+    if (fibre_ < 0) throw SimFault(where() + " waits in a kernel that was launched without barriers");
+    fibres_[static_cast<size_t>(fibre_)].state = s;
+    scheduler_ = context::jump_fcontext(scheduler_, nullptr).fctx;
+  }
+  // Lets go whoever has been waited for; false when all are done.
+  bool release() {
+    size_t live = 0, waiting = 0;
+    bool any = false;
+    for (size_t w = 0; w < fibres_.size(); w += kWarp) {
+      const size_t end = std::min(fibres_.size(), w + kWarp);
+      size_t here = 0, ready = 0;
+      for (size_t i = w; i < end; ++i) {
+        here += fibres_[i].state != State::done;
+        ready += fibres_[i].state == State::exchange;
+        waiting += fibres_[i].state == State::barrier;
+      }
+      live += here;
+      if (ready == 0 || ready != here) continue;
+      for (size_t i = w; i < end; ++i) {
+        if (fibres_[i].state != State::exchange) continue;
+        const auto bytes = static_cast<size_t>(fibres_[i].bytes);
+        for (size_t j = 0; j < kWarp; ++j) {
+          char* to = static_cast<char*>(fibres_[i].all) + j * bytes;
+          if (w + j < end && fibres_[w + j].state == State::exchange) std::memcpy(to, fibres_[w + j].mine, bytes);
+          else std::memset(to, 0xff, bytes);
+        }
+      }
+      for (size_t i = w; i < end; ++i)
+        if (fibres_[i].state == State::exchange) fibres_[i].state = State::ready;
+      any = true;
+    }
+    if (any) return true;
+    if (live == 0) return false;
+    if (waiting == live) {
+      for (Fibre& f : fibres_)
+        if (f.state == State::barrier) f.state = State::ready;
+      return true;
+    }
+    std::string s = "deadlock in kernel " + kernel_->name + ", block " + std::to_string(kernel_->registers->block) + ":";
+    for (size_t i = 0; i < fibres_.size(); ++i)
+      if (fibres_[i].state != State::done)
+        s += " thread " + std::to_string(i) + (fibres_[i].state == State::barrier ? " at a barrier;" : " at an exchange;");
+    throw SimFault(s);
+  }
+
+  static inline Block* current_ = nullptr;
+  Order order_;
+  std::mt19937 random_{20261123};
+  const Kernel* kernel_ = nullptr;
+  const long long* args_ = nullptr;
+  std::vector<Fibre> fibres_;
+  std::vector<void*> stacks_;
+  std::vector<std::pair<const void*, std::vector<long long>>> shared_;
+  context::fcontext_t scheduler_ = nullptr;
+  std::string fault_;
+  int fibre_ = -1;
+};
+
+// ---------------------------------------------------------------- compiling
+
+uint64_t hash(std::string_view s, uint64_t h) {
+  for (char c : s) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
+  return h;
+}
+
+fs::path cache_folder() {
+  const char* own = std::getenv("TENON_CACHE_DIR");
+  const char* xdg = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  if (own && *own) return fs::path(own) / "cudasim";
+  if (xdg && *xdg) return fs::path(xdg) / "tenon" / "cudasim";
+  return fs::path(home && *home ? home : "/tmp") / (home && *home ? ".cache/tenon/cudasim" : "tenon-cudasim");
+}
+
+// The shared object of a text, from the cache where its text lies beside it.
+class SimModule final : public Gpu::Module {
+ public:
+  explicit SimModule(const std::string& text) {
+    char name[40];
+    std::snprintf(name, sizeof name, "%016llx%016llx", static_cast<unsigned long long>(hash(text, 0xcbf29ce484222325ull)),
+                  static_cast<unsigned long long>(hash(text, 0x84222325cbf29ce4ull)));
+    fs::path folder = cache_folder();
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error || access(folder.c_str(), W_OK) != 0) {  // a folder of one's own, then
+      std::string own = (fs::temp_directory_path() / "tenon-XXXXXX").string();
+      if (!mkdtemp(own.data())) fail(Code::E1002, {}, "the emulator found no folder to compile in", {}, {}, Fault::data);
+      folder = temporary_ = own;
+    }
+    const fs::path object = folder / (std::string(name) + ".so"), source = folder / (std::string(name) + ".cu");
+    std::ifstream known(source, std::ios::binary);
+    std::stringstream held;
+    held << known.rdbuf();
+    if (!fs::exists(object) || held.str() != text) build(text, source, object);
+    handle_ = dlopen(object.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!handle_) bug(std::string("cudasim: ") + dlerror());
+    registers_ = static_cast<Registers*>(dlsym(handle_, "tn_sim"));
+    require(registers_ != nullptr, "cudasim: a module without registers");
+  }
+  ~SimModule() override {
+    dlclose(handle_);
+    std::error_code ignored;
+    if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+  }
+
+  void* kernel(const std::string& name) override {
+    auto [it, fresh] = kernels_.try_emplace(name);
+    if (fresh) {
+      it->second = {name, reinterpret_cast<Entry>(dlsym(handle_, (name + "_call").c_str())), registers_};
+      require(it->second.entry != nullptr, "cudasim: no kernel " + name);
+    }
+    return &it->second;
+  }
+
+ private:
+  static void build(const std::string& text, const fs::path& source, const fs::path& object) {
+    const std::string stamp = "." + std::to_string(getpid());
+    const std::string cu = source.string() + stamp, so = object.string() + stamp;
+    {
+      std::ofstream out(cu, std::ios::binary);
+      out << text;
+    }
+    const char* const args[] = {"g++", "-x", "c++", "-std=c++17", "-DTN_SIM", "-O1", "-march=x86-64-v3",
+                                "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing", "-w", "-shared", "-fPIC",
+                                "-o", so.c_str(), cu.c_str(), nullptr};
+    pid_t child;
+    int status = 0;
+    if (posix_spawnp(&child, args[0], nullptr, nullptr, const_cast<char* const*>(args), environ) != 0)
+      fail(Code::E1002, {}, "the emulator of a GPU needs g++, which was not found", "apt-get install g++", {}, Fault::data);
+    waitpid(child, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) bug("cudasim: g++ refuses " + cu);
+    // The object first: a text without one is compiled again, an object without its text too.
+    fs::rename(so, object);
+    fs::rename(cu, source);
+  }
+
+  void* handle_ = nullptr;
+  Registers* registers_ = nullptr;
+  std::map<std::string, Kernel> kernels_;
+  fs::path temporary_;
+};
+
+// ---------------------------------------------------------------- the device
+
+constexpr size_t kRedZone = 64;  // on both sides of an allocation
+
+class Sim final : public Gpu {
+ public:
+  std::string_view name() const override { return "cudasim"; }
+  bool host_memory() const override { return false; }  // treated like a GPU's: only copies touch it
+
+  std::byte* take(size_t bytes) override {
+    std::byte* p = cpu().take(bytes + 2 * kRedZone);
+    std::memset(p, 0xff, bytes + 2 * kRedZone);
+    p += kRedZone;
+    live_[reinterpret_cast<long long>(p)] = bytes;
+    use_.now += bytes;
+    use_.peak = std::max(use_.peak, use_.now);
+    return p;
+  }
+  void give(std::byte* memory, size_t bytes) override {
+    live_.erase(reinterpret_cast<long long>(memory));
+    cpu().give(memory - kRedZone, bytes + 2 * kRedZone);
+    use_.now -= bytes;
+  }
+  void copy_in(std::byte* to, const void* from, size_t bytes) override {
+    check(to, bytes);
+    std::memcpy(to, from, bytes);
+  }
+  void copy_out(void* to, const std::byte* from, size_t bytes) override {
+    check(from, bytes);
+    std::memcpy(to, from, bytes);
+  }
+  void copy_on(std::byte* to, const std::byte* from, size_t bytes) override {
+    check(to, bytes);
+    check(from, bytes);
+    std::memmove(to, from, bytes);
+  }
+  void wait() override {}
+  MemoryUse use() override { return use_; }
+  void reset_peak() override { use_.peak = use_.now; }
+
+  bool owns(const void* address) const override {
+    long long low, high;
+    return find(reinterpret_cast<long long>(address), low, high);
+  }
+  int64_t multiprocessors() const override { return 2; }
+
+  std::unique_ptr<Module> compile(const std::string& text, const std::vector<std::string>&) override {
+    return std::make_unique<SimModule>(std::string(kernels::cuda_prelude()) + text);
+  }
+
+  void launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args) override {
+    const Kernel& k = *static_cast<Kernel*>(kernel);
+    if (blocks < 1 || blocks > 0x7fffffff || threads < 1 || threads > 1024)
+      throw SimFault("kernel " + k.name + " is launched over " + std::to_string(blocks) + " blocks of " +
+                     std::to_string(threads) + " threads");
+    const std::vector<long long> slots(args.begin(), args.end());
+    Registers& r = *k.registers;
+    r = {0, threads, 0, blocks, 0, 0, access, Block::barrier, Block::exchange, Block::shared};
+    for (r.block = 0; r.block < blocks; ++r.block) {
+      if (together) {
+        block_.run(k, threads, slots.data());
+        continue;
+      }
+      block_.start_block();
+      for (int t = 0; t < threads; ++t) block_.alone(k, t, slots.data());
+    }
+  }
+
+ private:
+  bool find(long long at, long long& low, long long& high) const {
+    auto it = live_.upper_bound(at);
+    if (it == live_.begin()) return false;
+    --it;
+    low = it->first;
+    high = low + static_cast<long long>(it->second);
+    return at < high;
+  }
+  void check(const std::byte* at, size_t bytes) const {
+    long long low, high;
+    if (bytes > 0 && (!find(reinterpret_cast<long long>(at), low, high) ||
+                      reinterpret_cast<long long>(at) + static_cast<long long>(bytes) > high))
+      throw SimFault("a copy of " + std::to_string(bytes) + " bytes leaves the device's memory");
+  }
+  static void access(long long address, long long bytes);
+
+  std::map<long long, size_t> live_;
+  MemoryUse use_{0, 0};
+  Block block_;
+};
+
+Sim& the_sim() {
+  static Sim sim;
+  return sim;
+}
+
+void Sim::access(long long at, long long bytes) {
+  long long low = 0, high = 0;
+  const std::string what = " an access of " + std::to_string(bytes) + " bytes";
+  if (!the_sim().find(at, low, high)) throw SimFault(Block::current().where() + ":" + what + " outside all allocations");
+  if (at + bytes > high)
+    throw SimFault(Block::current().where() + ":" + what + " at byte " + std::to_string(at - low) + " of an allocation of " +
+                   std::to_string(high - low));
+  if (at % bytes != 0) throw SimFault(Block::current().where() + ":" + what + " that is not aligned");
+  Registers& r = *Block::current().registers();
+  r.low = low;
+  r.high = high;
+}
+
+}  // namespace
+
+Gpu& cudasim() { return the_sim(); }
+
+}  // namespace tenon::cuda

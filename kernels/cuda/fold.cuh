@@ -1,0 +1,131 @@
+// Reductions, scans and contractions in the orders of docs/semantics.md, so with the bits of the CPU.
+// In 64 partials a block of 64 threads finds its work; chunks give as many blocks as there is to do.
+
+// sum_run: the last L axes of x are folded; chunk c of row r goes to out[r * chunks + c].
+template <class K, class S, class O, int R, int L>
+TN_DEVICE void tn_reduce_run(const TnView<R>& x, tn_int out, tn_int rows, tn_int chunks) {
+  typedef typename TnOf<S>::Acc T;
+  tn_int n = 1;
+  for (int a = R - L; a < R; ++a) n *= x.shape[a];
+  for (tn_int g = tn_block(); g < rows * chunks; g += tn_blocks()) {
+    const tn_int row = g / chunks, begin = g % chunks * 16384;
+    const tn_int end = begin + 16384 < n ? begin + 16384 : n;
+    T p = K::template first<S>();
+    for (tn_int i = begin + tn_thread(); i < end; i += 64)
+      p = K::template both<T>(p, tn_get<S>(x.data, TnView<R>::place(x, row * n + i)));
+    p = tn_at_once<K, T>(p);
+    if (tn_thread() == 0) tn_put<O>(out, g, (typename TnOf<O>::Acc)p);
+  }
+}
+
+// sum_col: x has its kept axes first, then L folded ones; chunk c of element e goes to
+// out[c * kept + e]. One thread an element and chunk, as the order is sequential.
+template <class K, class S, class O, int R, int L>
+TN_DEVICE void tn_reduce_col(const TnView<R>& x, tn_int out, tn_int kept, tn_int chunks) {
+  typedef typename TnOf<S>::Acc T;
+  tn_int n = 1;
+  for (int a = R - L; a < R; ++a) n *= x.shape[a];
+  for (tn_int g = tn_block() * tn_threads() + tn_thread(); g < kept * chunks;
+       g += tn_blocks() * tn_threads()) {
+    const tn_int e = g % kept, begin = g / kept * 256;
+    const tn_int end = begin + 256 < n ? begin + 256 : n;
+    T p = K::template first<S>();
+    for (tn_int i = begin; i < end; ++i)
+      p = K::template both<T>(p, tn_get<S>(x.data, TnView<R>::place(x, e * n + i)));
+    tn_put<O>(out, g, (typename TnOf<O>::Acc)p);
+  }
+}
+
+// The first winner along the last axis of x; NaN wins.
+template <class K, class S, int R>
+TN_DEVICE void tn_arg_reduce(const TnView<R>& x, tn_int out, tn_int rows) {
+  typedef typename TnOf<S>::Acc T;
+  const tn_int n = x.shape[R - 1];
+  for (tn_int g = tn_block() * tn_threads() + tn_thread(); g < rows; g += tn_blocks() * tn_threads()) {
+    tn_int best = 0;
+    T held = tn_get<S>(x.data, TnView<R>::place(x, g * n));
+    for (tn_int i = 1; i < n && held == held; ++i) {
+      const T v = tn_get<S>(x.data, TnView<R>::place(x, g * n + i));
+      if (v != held && K::template both<T>(held, v) != held) {
+        held = v;
+        best = i;
+      }
+    }
+    tn_store<tn_int>(out, g, best);
+  }
+}
+
+// Inclusive, sequential along the last axis of both views; `from` and `step` turn it around.
+template <class K, class S, int R>
+TN_DEVICE void tn_scan(const TnView<R>& x, const TnView<R>& out, tn_int rows, tn_int reverse) {
+  typedef typename TnOf<S>::Acc T;
+  const tn_int n = x.shape[R - 1];
+  for (tn_int g = tn_block() * tn_threads() + tn_thread(); g < rows; g += tn_blocks() * tn_threads()) {
+    T p = K::template first<S>();
+    for (tn_int k = 0; k < n; ++k) {
+      const tn_int i = g * n + (reverse ? n - 1 - k : k);
+      const T v = tn_get<S>(x.data, TnView<R>::place(x, i));
+      p = k == 0 ? v : K::template both<T>(p, v);
+      tn_put<S>(out.data, TnView<R>::place(out, i), p);
+    }
+  }
+}
+
+// A contraction: N indices of the result, then M that are summed, each with its extent and how far it
+// moves in a and b.
+template <int N>
+struct TnIndices {
+  tn_int extent[N ? N : 1], a[N ? N : 1], b[N ? N : 1];
+};
+template <int N>
+TN_DEVICE void tn_locate(const TnIndices<N>& x, tn_int i, tn_int& a, tn_int& b) {
+  for (int k = N - 1; k >= 0; --k) {
+    const tn_int v = i % x.extent[k];
+    i /= x.extent[k];
+    a += v * x.a[k];
+    b += v * x.b[k];
+  }
+}
+// Some index is free: chains of fma in blocks of 1024, whose results are added in their order.
+template <class S, int N, int M>
+TN_DEVICE void tn_contract_chain(tn_int a, tn_int b, tn_int out, const TnIndices<N>& o,
+                                 const TnIndices<M>& s, tn_int elements, tn_int depth) {
+  typedef typename TnOf<S>::Acc T;
+  for (tn_int g = tn_block() * tn_threads() + tn_thread(); g < elements;
+       g += tn_blocks() * tn_threads()) {
+    tn_int at_a = 0, at_b = 0;
+    tn_locate<N>(o, g, at_a, at_b);
+    T result = (T)0;
+    for (tn_int begin = 0; begin < depth; begin += 1024) {
+      const tn_int end = begin + 1024 < depth ? begin + 1024 : depth;
+      T r = (T)0;
+      for (tn_int k = begin; k < end; ++k) {
+        tn_int ka = at_a, kb = at_b;
+        tn_locate<M>(s, k, ka, kb);
+        r = tn_fma(tn_get<S>(a, ka), tn_get<S>(b, kb), r);
+      }
+      result = begin == 0 ? r : tn_add(result, r);
+    }
+    tn_put<S>(out, g, result);
+  }
+}
+// None is free (a dot product, of rows perhaps): 64 partials of fma; chunk c of row g to
+// out[g * chunks + c].
+template <class S, class O, int N, int M>
+TN_DEVICE void tn_contract_dot(tn_int a, tn_int b, tn_int out, const TnIndices<N>& o,
+                               const TnIndices<M>& s, tn_int rows, tn_int depth, tn_int chunks) {
+  typedef typename TnOf<S>::Acc T;
+  for (tn_int g = tn_block(); g < rows * chunks; g += tn_blocks()) {
+    tn_int at_a = 0, at_b = 0;
+    tn_locate<N>(o, g / chunks, at_a, at_b);
+    const tn_int begin = g % chunks * 16384, end = begin + 16384 < depth ? begin + 16384 : depth;
+    T p = (T)0;
+    for (tn_int k = begin + tn_thread(); k < end; k += 64) {
+      tn_int ka = at_a, kb = at_b;
+      tn_locate<M>(s, k, ka, kb);
+      p = tn_fma(tn_get<S>(a, ka), tn_get<S>(b, kb), p);
+    }
+    p = tn_at_once<TnSum, T>(p);
+    if (tn_thread() == 0) tn_put<O>(out, g, (typename TnOf<O>::Acc)p);
+  }
+}

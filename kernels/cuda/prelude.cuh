@@ -1,0 +1,300 @@
+// What every kernel for the GPU begins with: the names that the printer (jit/cuda/print.cpp) and the
+// kernel families use. The same text is compiled by NVRTC and, with TN_SIM, by the host's compiler for
+// the emulator (jit/cuda/sim.cpp); nothing else in kernels/cuda knows of either. No header is included.
+//
+//   tn_int            a slot: every argument of every kernel. Addresses are slots too.
+//   tn_load/tn_store  the only ways to memory; the emulator checks each access
+//   tn_at_once        the fold over the 64 threads of a block, in the order of docs/semantics.md
+
+typedef long long tn_int;
+typedef unsigned long long tn_uint;
+
+#ifdef TN_SIM
+
+#define TN_DEVICE static inline
+#define TN_KERNEL extern "C" void
+// The emulator's side: the same struct stands in jit/cuda/sim.cpp.
+struct TnSim {
+  int thread, threads;
+  tn_int block, blocks;
+  tn_int low, high;  // the allocation that was accessed last
+  void (*access)(tn_int address, tn_int bytes);
+  void (*barrier)();
+  void (*exchange)(const void* mine, void* all, int bytes);  // all[lane] of the warp's 32
+  void* (*shared)(const void* key, tn_int bytes);
+};
+extern "C" TnSim tn_sim;
+TnSim tn_sim;
+TN_DEVICE int tn_thread() { return tn_sim.thread; }
+TN_DEVICE int tn_threads() { return tn_sim.threads; }
+TN_DEVICE tn_int tn_block() { return tn_sim.block; }
+TN_DEVICE tn_int tn_blocks() { return tn_sim.blocks; }
+TN_DEVICE void tn_sync() { tn_sim.barrier(); }
+template <class T>
+TN_DEVICE T tn_from_lane_below(T v, int distance) {
+  T all[32];
+  tn_sim.exchange(&v, all, sizeof(T));
+  const int lane = tn_sim.thread % 32;
+  return lane + distance < 32 ? all[lane + distance] : v;
+}
+#define TN_SHARED(T, name, n)                                \
+  static char name##_key;                                    \
+  T* const name = (T*)tn_sim.shared(&name##_key, sizeof(T) * (n))
+template <class T>
+TN_DEVICE T* tn_address(tn_int address, tn_int index) {
+  const tn_int at = address + index * (tn_int)sizeof(T);
+  if (at < tn_sim.low || at + (tn_int)sizeof(T) > tn_sim.high || at % (tn_int)sizeof(T) != 0)
+    tn_sim.access(at, sizeof(T));
+  return (T*)at;
+}
+TN_DEVICE void tn_lower(tn_int address, tn_int value) {
+  tn_int* p = tn_address<tn_int>(address, 0);
+  if (value < *p) *p = value;
+}
+TN_DEVICE float tn_sqrt(float x) { return __builtin_sqrtf(x); }
+TN_DEVICE double tn_sqrt(double x) { return __builtin_sqrt(x); }
+TN_DEVICE float tn_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+TN_DEVICE double tn_fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+TN_DEVICE float tn_abs(float x) { return __builtin_fabsf(x); }
+TN_DEVICE double tn_abs(double x) { return __builtin_fabs(x); }
+TN_DEVICE float tn_floor(float x) { return __builtin_floorf(x); }
+TN_DEVICE double tn_floor(double x) { return __builtin_floor(x); }
+TN_DEVICE float tn_ceil(float x) { return __builtin_ceilf(x); }
+TN_DEVICE double tn_ceil(double x) { return __builtin_ceil(x); }
+TN_DEVICE float tn_trunc(float x) { return __builtin_truncf(x); }
+TN_DEVICE double tn_trunc(double x) { return __builtin_trunc(x); }
+TN_DEVICE float tn_rint(float x) { return __builtin_rintf(x); }
+TN_DEVICE double tn_rint(double x) { return __builtin_rint(x); }
+
+#else
+
+#define TN_DEVICE static __device__ __forceinline__
+#define TN_KERNEL extern "C" __global__ void
+#define TN_SHARED(T, name, n) __shared__ T name[n]
+TN_DEVICE int tn_thread() { return threadIdx.x; }
+TN_DEVICE int tn_threads() { return blockDim.x; }
+TN_DEVICE tn_int tn_block() { return blockIdx.x; }
+TN_DEVICE tn_int tn_blocks() { return gridDim.x; }
+TN_DEVICE void tn_sync() { __syncthreads(); }
+template <class T>
+TN_DEVICE T tn_from_lane_below(T v, int distance) {
+  return __shfl_down_sync(0xffffffffu, v, distance);
+}
+template <class T>
+TN_DEVICE T* tn_address(tn_int address, tn_int index) {
+  return (T*)(address + index * (tn_int)sizeof(T));
+}
+TN_DEVICE void tn_lower(tn_int address, tn_int value) { atomicMin((tn_int*)address, value); }
+TN_DEVICE float tn_sqrt(float x) { return __fsqrt_rn(x); }
+TN_DEVICE double tn_sqrt(double x) { return __dsqrt_rn(x); }
+TN_DEVICE float tn_fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+TN_DEVICE double tn_fma(double a, double b, double c) { return __fma_rn(a, b, c); }
+TN_DEVICE float tn_abs(float x) { return fabsf(x); }
+TN_DEVICE double tn_abs(double x) { return fabs(x); }
+TN_DEVICE float tn_floor(float x) { return floorf(x); }
+TN_DEVICE double tn_floor(double x) { return floor(x); }
+TN_DEVICE float tn_ceil(float x) { return ceilf(x); }
+TN_DEVICE double tn_ceil(double x) { return ceil(x); }
+TN_DEVICE float tn_trunc(float x) { return truncf(x); }
+TN_DEVICE double tn_trunc(double x) { return trunc(x); }
+TN_DEVICE float tn_rint(float x) { return rintf(x); }
+TN_DEVICE double tn_rint(double x) { return rint(x); }
+
+#endif
+
+template <class T>
+TN_DEVICE T tn_load(tn_int address, tn_int index) {
+  return *tn_address<T>(address, index);
+}
+template <class T>
+TN_DEVICE void tn_store(tn_int address, tn_int index, T value) {
+  *tn_address<T>(address, index) = value;
+}
+
+// ---- integers wrap, shifts are of bits
+TN_DEVICE int tn_add(int a, int b) { return (int)((unsigned)a + (unsigned)b); }
+TN_DEVICE int tn_sub(int a, int b) { return (int)((unsigned)a - (unsigned)b); }
+TN_DEVICE int tn_mul(int a, int b) { return (int)((unsigned)a * (unsigned)b); }
+TN_DEVICE tn_int tn_add(tn_int a, tn_int b) { return (tn_int)((tn_uint)a + (tn_uint)b); }
+TN_DEVICE tn_int tn_sub(tn_int a, tn_int b) { return (tn_int)((tn_uint)a - (tn_uint)b); }
+TN_DEVICE tn_int tn_mul(tn_int a, tn_int b) { return (tn_int)((tn_uint)a * (tn_uint)b); }
+TN_DEVICE float tn_add(float a, float b) { return a + b; }
+TN_DEVICE float tn_mul(float a, float b) { return a * b; }
+TN_DEVICE double tn_add(double a, double b) { return a + b; }
+TN_DEVICE double tn_mul(double a, double b) { return a * b; }
+TN_DEVICE int tn_shl(int a, int b) { return (int)((unsigned)a << b); }
+TN_DEVICE tn_int tn_shl(tn_int a, tn_int b) { return (tn_int)((tn_uint)a << b); }
+TN_DEVICE int tn_lshr(int a, int b) { return (int)((unsigned)a >> b); }
+TN_DEVICE tn_int tn_lshr(tn_int a, tn_int b) { return (tn_int)((tn_uint)a >> b); }
+TN_DEVICE int tn_fma(int a, int b, int c) { return tn_add(tn_mul(a, b), c); }
+TN_DEVICE tn_int tn_fma(tn_int a, tn_int b, tn_int c) { return tn_add(tn_mul(a, b), c); }
+
+union TnBits4 { int i; float f; };
+union TnBits8 { tn_int i; double f; };
+template <class T, class F>
+struct TnCast;
+template <class T>
+struct TnCast<T, T> { TN_DEVICE T of(T v) { return v; } };
+template <>
+struct TnCast<int, float> { TN_DEVICE int of(float v) { TnBits4 b; b.f = v; return b.i; } };
+template <>
+struct TnCast<float, int> { TN_DEVICE float of(int v) { TnBits4 b; b.i = v; return b.f; } };
+template <>
+struct TnCast<tn_int, double> { TN_DEVICE tn_int of(double v) { TnBits8 b; b.f = v; return b.i; } };
+template <>
+struct TnCast<double, tn_int> { TN_DEVICE double of(tn_int v) { TnBits8 b; b.i = v; return b.f; } };
+template <class T, class F>
+TN_DEVICE T tn_bitcast(F v) {
+  return TnCast<T, F>::of(v);
+}
+TN_DEVICE float tn_f32(unsigned bits) { return tn_bitcast<float>((int)bits); }
+TN_DEVICE double tn_f64(tn_uint bits) { return tn_bitcast<double>((tn_int)bits); }
+
+// ---- dtypes as they lie in memory, and the type in which they are computed
+struct TnF16 { unsigned short bits; };
+struct TnBf16 { unsigned short bits; };
+template <class S>
+struct TnOf { typedef S Acc; TN_DEVICE Acc get(S v) { return v; } TN_DEVICE S put(Acc v) { return v; } };
+template <>
+struct TnOf<signed char> {
+  typedef int Acc;
+  TN_DEVICE int get(signed char v) { return v; }
+  TN_DEVICE signed char put(int v) { return (signed char)v; }
+};
+template <>
+struct TnOf<unsigned char> {
+  typedef int Acc;
+  TN_DEVICE int get(unsigned char v) { return v; }
+  TN_DEVICE unsigned char put(int v) { return (unsigned char)v; }
+};
+template <>
+struct TnOf<TnBf16> {
+  typedef float Acc;
+  TN_DEVICE float get(TnBf16 v) { return tn_f32((unsigned)v.bits << 16); }
+  TN_DEVICE TnBf16 put(float v) {
+    const unsigned b = (unsigned)tn_bitcast<int>(v);
+    TnBf16 r;
+    r.bits = v != v ? 0x7fc0 : (unsigned short)((b + 0x7fffu + (b >> 16 & 1u)) >> 16);
+    return r;
+  }
+};
+template <>
+struct TnOf<TnF16> {
+  typedef float Acc;
+  TN_DEVICE float get(TnF16 v) {
+    const unsigned sign = (unsigned)(v.bits & 0x8000u) << 16, rest = v.bits & 0x7fffu;
+    if (rest >= 0x7c00u) return tn_f32(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
+    if (rest >= 0x400u) return tn_f32(sign | ((rest << 13) + 0x38000000u));
+    const float tiny = (float)(int)rest * tn_f32(0x33800000u);  // 2^-24
+    return sign ? -tiny : tiny;
+  }
+  TN_DEVICE TnF16 put(float v) {
+    const unsigned b = (unsigned)tn_bitcast<int>(v), sign = b >> 16 & 0x8000u, rest = b & 0x7fffffffu;
+    TnF16 r;
+    if (rest > 0x7f800000u) {
+      r.bits = 0x7e00;
+    } else if (rest >= 0x477ff000u) {  // from here on the nearest is infinite
+      r.bits = (unsigned short)(sign | 0x7c00u);
+    } else if (rest >= 0x38800000u) {
+      const unsigned m = rest - 0x38000000u;
+      r.bits = (unsigned short)(sign | (m + 0xfffu + (m >> 13 & 1u)) >> 13);
+    } else {  // denormal: let the adder round at 2^-24
+      const float sum = tn_f32(rest) + 0.5f;
+      r.bits = (unsigned short)(sign | ((unsigned)tn_bitcast<int>(sum) - 0x3f000000u));
+    }
+    return r;
+  }
+};
+template <class S>
+TN_DEVICE typename TnOf<S>::Acc tn_get(tn_int address, tn_int index) {
+  return TnOf<S>::get(tn_load<S>(address, index));
+}
+template <class S>
+TN_DEVICE void tn_put(tn_int address, tn_int index, typename TnOf<S>::Acc v) {
+  tn_store<S>(address, index, TnOf<S>::put(v));
+}
+
+// ---- the reductions, of what is stored as S and computed in its Acc
+template <class S>
+struct TnLimit;
+#define TN_LIMIT(S, least, most)                             \
+  template <>                                                \
+  struct TnLimit<S> {                                        \
+    TN_DEVICE typename TnOf<S>::Acc low() { return least; }  \
+    TN_DEVICE typename TnOf<S>::Acc high() { return most; }  \
+  };
+TN_LIMIT(bool, false, true)
+TN_LIMIT(signed char, -128, 127)
+TN_LIMIT(unsigned char, 0, 255)
+TN_LIMIT(int, -2147483647 - 1, 2147483647)
+TN_LIMIT(tn_int, -9223372036854775807LL - 1, 9223372036854775807LL)
+TN_LIMIT(float, tn_f32(0xff800000u), tn_f32(0x7f800000u))
+TN_LIMIT(TnF16, tn_f32(0xff800000u), tn_f32(0x7f800000u))
+TN_LIMIT(TnBf16, tn_f32(0xff800000u), tn_f32(0x7f800000u))
+TN_LIMIT(double, tn_f64(0xfff0000000000000ull), tn_f64(0x7ff0000000000000ull))
+#define TN_REDUCTION(name, first_value, both_values)                              \
+  struct name {                                                                   \
+    template <class S>                                                            \
+    TN_DEVICE typename TnOf<S>::Acc first() {                                     \
+      typedef typename TnOf<S>::Acc T;                                            \
+      return (T)(first_value);                                                    \
+    }                                                                             \
+    template <class T>                                                            \
+    TN_DEVICE T both(T a, T x) {                                                  \
+      return (T)(both_values);                                                    \
+    }                                                                             \
+  };
+TN_REDUCTION(TnSum, 0, tn_add(a, x))
+TN_REDUCTION(TnProd, 1, tn_mul(a, x))
+TN_REDUCTION(TnMax, TnLimit<S>::low(), x > a || x != x ? x : a)
+TN_REDUCTION(TnMin, TnLimit<S>::high(), x < a || x != x ? x : a)
+TN_REDUCTION(TnAny, 0, a != (T)0 || x != (T)0)
+TN_REDUCTION(TnAll, 1, a != (T)0 && x != (T)0)
+
+// The last steps of a fold: partial j is thread j's. Every thread of the 64 gets the result.
+template <class K, class T>
+TN_DEVICE T tn_at_once(T p) {
+  TN_SHARED(T, upper, 32);
+  const int t = tn_thread();
+  if (t >= 32) upper[t - 32] = p;
+  tn_sync();
+  if (t < 32) {
+    p = K::template both<T>(p, upper[t]);
+    for (int h = 16; h >= 1; h /= 2) {
+      const T other = tn_from_lane_below(p, h);
+      p = K::template both<T>(p, other);
+    }
+  }
+  tn_sync();
+  if (t == 0) upper[0] = p;
+  tn_sync();
+  p = upper[0];
+  tn_sync();
+  return p;
+}
+
+// The same by one thread over partials of its own.
+template <class K, class T>
+TN_DEVICE T tn_alone(T* p) {
+  for (int h = 32; h >= 1; h /= 2)
+    for (int j = 0; j < h; ++j) p[j] = K::template both<T>(p[j], p[j + h]);
+  return p[0];
+}
+
+// A run of n values in memory, by one thread: chunks of 16384, and their results again.
+template <class K, class S>
+TN_DEVICE typename TnOf<S>::Acc tn_run(tn_int address, tn_int n) {
+  typedef typename TnOf<S>::Acc T;
+  T outer[64], inner[64], last = K::template first<S>();
+  for (int j = 0; j < 64; ++j) outer[j] = K::template first<S>();
+  const tn_int chunks = (n + 16383) / 16384;
+  for (tn_int c = 0; c < chunks; ++c) {
+    for (int j = 0; j < 64; ++j) inner[j] = K::template first<S>();
+    const tn_int end = (c + 1) * 16384 < n ? (c + 1) * 16384 : n;
+    for (tn_int i = c * 16384; i < end; ++i)
+      inner[i % 64] = K::template both<T>(inner[i % 64], tn_get<S>(address, i));
+    last = tn_alone<K, T>(inner);
+    outer[c % 64] = K::template both<T>(outer[c % 64], last);
+  }
+  return chunks > 1 ? tn_alone<K, T>(outer) : last;
+}
