@@ -5,6 +5,7 @@
     run_models.py lang     TENON FOLDER     expectations as comments in the program
     run_models.py examples TENON FOLDER     as lang, each in an empty folder, files compared too
     run_models.py oracle   TENON NAME.model `tenon test` in both modes (see oracle/make.py)
+    run_models.py cudasim  TENON FOLDER     the programs of lang on the emulated GPU
 
 errors: `tenon check NAME.model` must end with code 2 and exactly the message in NAME.expected.
   TENON_UPDATE=1 writes what came out into NAME.expected: read the diff before you commit it.
@@ -18,6 +19,9 @@ line, what its comments say, and the same bytes every time:
   compiled before its first run (TENON_TIERING=off), and --stats must say that code was compiled,
   unless the program ends in an error or a line says `# compiles nothing`.
 
+cudasim: code and output must be those of eager mode to the byte, in one of the three orders in which
+  the emulator can take up the threads of a block (which one depends on the program's name).
+
 examples: `# expect held-out accuracy >= 0.97` compares the number in the line of output that begins
   with that name; `# seeds 1 2 3` repeats the run for these seeds too.
 """
@@ -28,6 +32,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 LEGS = [("eager", 1), ("eager", 2), ("eager", 3), ("eager", 8),
@@ -184,6 +189,24 @@ def check_program(tenon, model, own_folder):
                               + (done.stdout + done.stderr).decode(errors="replace"))
 
 
+def check_cudasim(tenon, model):
+    text = model.read_text(errors="replace")
+    order = ("forward", "reverse", "shuffled")[zlib.crc32(model.name.encode()) % 3]
+    host = run([tenon, "run", "--mode", "eager", model.name], model.parent)
+    there = run([tenon, "run", "--device", "cudasim", "--stats", model.name], model.parent,
+                {"TENON_SIM_ORDER": order})
+    errors = there.stderr.decode(errors="replace")
+    if (host.returncode, host.stdout) != (there.returncode, there.stdout):
+        raise Failure(f"on cudasim ({order}): exit code {there.returncode}, in eager mode "
+                      f"{host.returncode}\n{errors}\n"
+                      + difference(host.stdout.decode(errors="replace"),
+                                   there.stdout.decode(errors="replace"), model.name))
+    if "# compiles nothing" not in text and not expectations(text)[1]:
+        compiled = COMPILED.search(errors)
+        if not compiled or int(compiled.group(1)) == 0:
+            raise Failure(f"--stats does not say that code was compiled\n{errors}")
+
+
 def check_oracle(tenon, model):
     for mode, threads in [("eager", 1), ("graph", 2)]:
         done = run([tenon, "test", "--mode", mode, "--threads", str(threads), model.name], model.parent,
@@ -202,6 +225,8 @@ def main():
         try:
             if kind == "errors":
                 check_errors(tenon, model)
+            elif kind == "cudasim":
+                check_cudasim(tenon, model)
             elif kind == "oracle":
                 check_oracle(tenon, model)
             else:

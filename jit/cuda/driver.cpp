@@ -1,5 +1,260 @@
+// The door to libcuda: one device, its primary context, one stream (driver.h). Never seen by the rest of
+// the house: what goes wrong here is said in words.
+#include "jit/cuda/driver.h"
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
 #include "jit/cuda/gpu.h"
-#include "support/diagnostic.h"
+#include "jit/cuda/library.h"
+#include "jit/cuda/nvrtc.h"
+#include "runtime/trap.h"
+
 namespace tenon::cuda {
-Gpu& gpu() { fail(Code::E1002, {}, "no NVIDIA driver was found", "use --device cpu", {}, Fault::data); }
+
+namespace {
+
+// Declared here as in NVIDIA's interface; the names with _v2 are those of 64-bit sizes.
+using DevicePointer = unsigned long long;
+using Handle = void*;  // contexts, streams, modules, functions
+#define TENON_CUDA_DRIVER(X)                                                        \
+  X(cuInit, unsigned)                                                               \
+  X(cuDriverGetVersion, int*)                                                       \
+  X(cuGetErrorName, int, const char**)                                              \
+  X(cuDeviceGetCount, int*)                                                         \
+  X(cuDeviceGet, int*, int)                                                         \
+  X(cuDeviceGetName, char*, int, int)                                               \
+  X(cuDeviceGetAttribute, int*, int, int)                                           \
+  X(cuDeviceTotalMem_v2, size_t*, int)                                              \
+  X(cuDevicePrimaryCtxRetain, Handle*, int)                                         \
+  X(cuCtxSetCurrent, Handle)                                                        \
+  X(cuStreamCreate, Handle*, unsigned)                                              \
+  X(cuStreamSynchronize, Handle)                                                    \
+  X(cuMemGetInfo_v2, size_t*, size_t*)                                              \
+  X(cuMemAlloc_v2, DevicePointer*, size_t)                                          \
+  X(cuMemFree_v2, DevicePointer)                                                    \
+  X(cuMemcpyHtoDAsync_v2, DevicePointer, const void*, size_t, Handle)               \
+  X(cuMemcpyDtoHAsync_v2, void*, DevicePointer, size_t, Handle)                     \
+  X(cuMemcpyDtoDAsync_v2, DevicePointer, DevicePointer, size_t, Handle)             \
+  X(cuModuleLoadDataEx, Handle*, const void*, unsigned, int*, void**)               \
+  X(cuModuleGetFunction, Handle*, Handle, const char*)                              \
+  X(cuModuleUnload, Handle)                                                         \
+  X(cuLaunchKernel, Handle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Handle, void**, void**)
+
+constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76;  // attributes of a device
+constexpr int kOutOfMemory = 2, kStub = 34, kNoDevice = 100;
+
+struct Driver {
+  Library library;
+  DriverState state;
+  int device = 0, multiprocessors = 0, version = 0;
+  std::string arch;
+  Handle context = nullptr, stream = nullptr;
+#define X(name, ...) int (*name)(__VA_ARGS__) = nullptr;
+  TENON_CUDA_DRIVER(X)
+#undef X
+
+  std::string error_name(int code) const {
+    const char* s = nullptr;
+    return cuGetErrorName && cuGetErrorName(code, &s) == 0 && s ? s : "error " + std::to_string(code);
+  }
+  // What the driver may not refuse.
+  void sure(int code, const char* what) const {
+    if (code == kOutOfMemory) throw Trap(Code::E0805, "the GPU has not enough memory", "smaller sizes or batches need less");
+    if (code != 0) bug(std::string("CUDA: ") + what + " gives " + error_name(code));
+  }
+
+  Driver() {
+    std::vector<std::string> folders{"/usr/lib/wsl/lib"};
+    if (const char* own = std::getenv("TENON_CUDA_PATH")) folders.insert(folders.begin(), own);
+    if (!library.open({"libcuda.so.1"}, folders)) {  // plain libcuda.so may be the toolkit's stub
+      refuse("no NVIDIA driver was found (tried " + library.tried() + ")", "use --device cpu, or cudasim to try a program out");
+      return;
+    }
+#define X(name, ...)                                                                            \
+  name = reinterpret_cast<decltype(name)>(library.symbol(#name));                               \
+  if (!name) {                                                                                  \
+    refuse("the NVIDIA driver at " + library.path() + " is too old: it has no " #name, "update the driver"); \
+    return;                                                                                     \
+  }
+    TENON_CUDA_DRIVER(X)
+#undef X
+    int count = 0;
+    if (int code = cuInit(0); code != 0) {
+      if (code == kStub) refuse("the driver found at " + library.path() + " is the toolkit's stub, not a driver", "install the NVIDIA driver");
+      else if (code == kNoDevice) refuse("there is a driver at " + library.path() + ", but no NVIDIA GPU", "use --device cpu");
+      else refuse("the NVIDIA driver at " + library.path() + " cannot start: " + error_name(code), "after an update of the driver the machine must be restarted");
+      return;
+    }
+    if (cuDeviceGetCount(&count) != 0 || count == 0 || cuDeviceGet(&device, 0) != 0) {
+      refuse("there is a driver at " + library.path() + ", but no NVIDIA GPU", "use --device cpu");
+      return;
+    }
+    char name[128] = "";
+    int major = 0, minor = 0;
+    sure(cuDeviceGetName(name, sizeof name, device), "cuDeviceGetName");
+    sure(cuDeviceGetAttribute(&multiprocessors, kMultiprocessors, device), "cuDeviceGetAttribute");
+    sure(cuDeviceGetAttribute(&major, kMajor, device), "cuDeviceGetAttribute");
+    sure(cuDeviceGetAttribute(&minor, kMinor, device), "cuDeviceGetAttribute");
+    sure(cuDriverGetVersion(&version), "cuDriverGetVersion");
+    arch = "sm_" + std::to_string(major * 10 + minor);
+    state.found = true;
+    state.text = std::string(name) + ", driver for CUDA " + std::to_string(version / 1000) + "." +
+                 std::to_string(version % 1000 / 10) + ", " + arch;
+  }
+  void refuse(std::string text, std::string hint) {
+    state.text = std::move(text);
+    state.hint = std::move(hint);
+  }
+};
+
+Driver& driver() {
+  static Driver d;
+  return d;
 }
+
+class CudaModule final : public Gpu::Module {
+ public:
+  CudaModule(Driver& d, const std::string& text) : d_(d) {
+    const std::string cubin = compile_cubin(text, d.arch);
+    d.sure(d.cuModuleLoadDataEx(&module_, cubin.data(), 0, nullptr, nullptr), "cuModuleLoadDataEx");
+  }
+  ~CudaModule() override { d_.cuModuleUnload(module_); }
+  void* kernel(const std::string& name) override {
+    Handle& f = functions_[name];
+    if (!f) d_.sure(d_.cuModuleGetFunction(&f, module_, name.c_str()), "cuModuleGetFunction");
+    return f;
+  }
+
+ private:
+  Driver& d_;
+  Handle module_ = nullptr;
+  std::map<std::string, Handle> functions_;
+};
+
+// Memory is kept when it is given back, in classes of size: cuMemAlloc waits for the whole device.
+class Cuda final : public Gpu {
+ public:
+  explicit Cuda(Driver& d) : d_(d) {
+    d.sure(d.cuDevicePrimaryCtxRetain(&d.context, d.device), "cuDevicePrimaryCtxRetain");
+    d.sure(d.cuCtxSetCurrent(d.context), "cuCtxSetCurrent");
+    d.sure(d.cuStreamCreate(&d.stream, 1), "cuStreamCreate");  // 1: does not wait for the null stream
+  }
+
+  std::string_view name() const override { return "gpu"; }
+  bool host_memory() const override { return false; }
+  int64_t multiprocessors() const override { return d_.multiprocessors; }
+
+  std::byte* take(size_t bytes) override {
+    std::lock_guard lock(mutex_);
+    const size_t size = rounded(bytes);
+    std::byte* p = nullptr;
+    if (auto& free = free_[size]; !free.empty()) {
+      p = free.back();
+      free.pop_back();
+    } else {
+      p = fresh(size);
+    }
+    live_[p] = size;
+    use_.now += size;
+    use_.peak = std::max(use_.peak, use_.now);
+    return p;
+  }
+  // Work that still reads it was launched before whatever gets it next: one stream, one order.
+  void give(std::byte* memory, size_t bytes) override {
+    std::lock_guard lock(mutex_);
+    const size_t size = rounded(bytes);
+    live_.erase(memory);
+    free_[size].push_back(memory);
+    use_.now -= size;
+  }
+  void copy_in(std::byte* to, const void* from, size_t bytes) override {
+    if (bytes == 0) return;
+    d_.sure(d_.cuMemcpyHtoDAsync_v2(address(to), from, bytes, d_.stream), "a copy to the device");
+    wait();  // `from` is the caller's
+  }
+  void copy_out(void* to, const std::byte* from, size_t bytes) override {
+    if (bytes == 0) return;
+    d_.sure(d_.cuMemcpyDtoHAsync_v2(to, address(from), bytes, d_.stream), "a copy from the device");
+    wait();
+  }
+  void copy_on(std::byte* to, const std::byte* from, size_t bytes) override {
+    if (bytes > 0) d_.sure(d_.cuMemcpyDtoDAsync_v2(address(to), address(from), bytes, d_.stream), "a copy on the device");
+  }
+  void wait() override { d_.sure(d_.cuStreamSynchronize(d_.stream), "the work on the device"); }
+  MemoryUse use() override { return use_; }
+  void reset_peak() override { use_.peak = use_.now; }
+
+  bool owns(const void* p) const override {
+    std::lock_guard lock(mutex_);
+    auto it = live_.upper_bound(const_cast<std::byte*>(static_cast<const std::byte*>(p)));
+    if (it == live_.begin()) return false;
+    --it;
+    return static_cast<const std::byte*>(p) < it->first + it->second;
+  }
+
+  std::unique_ptr<Module> compile(const std::string& text, const std::vector<std::string>&) override {
+    return std::make_unique<CudaModule>(d_, text);
+  }
+  void launch(void* kernel, int64_t blocks, int threads, bool, std::span<const int64_t> args) override {
+    std::vector<void*> slots;
+    for (const int64_t& a : args) slots.push_back(const_cast<int64_t*>(&a));
+    d_.sure(d_.cuLaunchKernel(kernel, static_cast<unsigned>(blocks), 1, 1, static_cast<unsigned>(threads), 1, 1, 0,
+                              d_.stream, slots.data(), nullptr),
+            "a launch");
+  }
+
+ private:
+  static DevicePointer address(const std::byte* p) { return reinterpret_cast<DevicePointer>(p); }
+  static size_t rounded(size_t bytes) {
+    size_t step = 256;
+    while (step * 8 < bytes) step *= 2;
+    return (std::max<size_t>(bytes, 1) + step - 1) / step * step;
+  }
+  std::byte* fresh(size_t size) {
+    DevicePointer p = 0;
+    int code = d_.cuMemAlloc_v2(&p, size);
+    if (code == kOutOfMemory) {  // give back what is kept, and try once more
+      for (auto& [kept, list] : free_) {
+        for (std::byte* b : list) d_.cuMemFree_v2(address(b));
+        list.clear();
+      }
+      code = d_.cuMemAlloc_v2(&p, size);
+    }
+    if (code == kOutOfMemory) {
+      size_t left = 0, total = 0;
+      d_.cuMemGetInfo_v2(&left, &total);
+      throw Trap(Code::E0805,
+                 std::to_string(size >> 20) + " MiB are asked for on the GPU, and " + std::to_string(left >> 20) + " of its " +
+                     std::to_string(total >> 20) + " MiB are free",
+                 "smaller sizes or batches need less");
+    }
+    d_.sure(code, "cuMemAlloc");
+    return reinterpret_cast<std::byte*>(p);
+  }
+
+  Driver& d_;
+  mutable std::mutex mutex_;
+  std::map<size_t, std::vector<std::byte*>> free_;
+  std::map<std::byte*, size_t> live_;
+  MemoryUse use_{0, 0};
+};
+
+}  // namespace
+
+const DriverState& driver_state() { return driver().state; }
+
+Gpu& gpu() {
+  Driver& d = driver();
+  if (!d.state.found) fail(Code::E1002, {}, d.state.text, d.state.hint, {}, Fault::data);
+  if (!nvrtc_state().found)
+    fail(Code::E1002, {}, "a GPU is there (" + d.state.text + "), but " + nvrtc_state().text,
+         "install the CUDA toolkit, or: pip install nvidia-cuda-nvrtc, and set TENON_NVRTC_PATH to its lib folder", {},
+         Fault::data);
+  // Buffers may outlive every static object of this room, so it is never taken down.
+  static Cuda* cuda = new Cuda(d);
+  return *cuda;
+}
+
+}  // namespace tenon::cuda

@@ -1,0 +1,23 @@
+// NVRTC, NVIDIA's compiler of CUDA C++ at run time, behind one function. It needs no GPU and no driver.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace tenon::cuda {
+
+// What was found, for `tenon doctor`: "NVRTC 12.9 at PATH", or what was tried.
+struct NvrtcState {
+  bool found = false;
+  int major = 0, minor = 0;
+  std::string text;
+};
+const NvrtcState& nvrtc_state();
+
+// Compiles a text (after kernels::cuda_prelude) to a cubin for `arch` ("sm_90"); the options hold it to
+// the bits of the CPU (docs/semantics.md): no contraction, no flushing, exact division and roots. `log`
+// gets what the compiler says, with the registers and spills of each kernel. Throws UserError E1002 when
+// NVRTC is not there; a text that it refuses is our mistake: bug().
+std::string compile_cubin(const std::string& text, const std::string& arch, std::string* log = nullptr);
+
+}  // namespace tenon::cuda

@@ -1,0 +1,128 @@
+// rooms: cuda loop kernels cuda_kernels runtime io ir support
+// The emulator must find what is wrong with a kernel: each planted bug here has to be caught. The sound
+// kernel beside it shows that the test could fail. NVRTC, where it is installed, compiles the same texts.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "jit/cuda/gpu.h"
+#include "jit/cuda/nvrtc.h"
+#include "jit/cuda/print.h"
+#include "jit/cuda/sim.h"
+#include "runtime/buffer.h"
+
+namespace tenon::cuda {
+namespace {
+
+using Buffers = std::vector<boost::intrusive_ptr<Buffer>>;
+
+// The sum of 64 numbers by a tree in shared memory; BARRIER is where a barrier belongs.
+std::string tree(const std::string& barrier, int last = 64) {
+  return R"(
+TN_KERNEL tree(tn_int x, tn_int out) {
+  TN_SHARED(float, p, 64);
+  const int t = tn_thread();
+  p[t] = t < )" + std::to_string(last) + R"( ? tn_load<float>(x, t) : 0.0f;
+  tn_sync();
+  for (int h = 32; h >= 1; h /= 2) {
+    if (t < h) p[t] = p[t] + p[t + h];
+    )" + barrier + R"(
+  }
+  if (t == 0) tn_store<float>(out, 0, p[0]);
+}
+)" + trampoline("tree", 2);
+}
+
+float run_tree(const std::string& text) {
+  Gpu& g = cudasim();
+  float x[64], out = -1;
+  for (int i = 0; i < 64; ++i) x[i] = static_cast<float>(i + 1);
+  auto in = Buffer::allocate(sizeof x, g), to = Buffer::allocate(sizeof out, g);
+  g.copy_in(in->on(g), x, sizeof x);
+  auto module = g.compile(text, {"tree"});
+  const int64_t args[] = {reinterpret_cast<int64_t>(in->on(g)), reinterpret_cast<int64_t>(to->on(g))};
+  g.launch(module->kernel("tree"), 1, 64, true, args);
+  g.copy_out(&out, to->on(g), sizeof out);
+  return out;
+}
+
+TEST(Cudasim, RunsASoundKernel) { EXPECT_EQ(run_tree(tree("tn_sync();")), 2080.0f); }
+
+TEST(Cudasim, AMissingBarrierGivesAnotherSum) { EXPECT_NE(run_tree(tree("")), 2080.0f); }
+
+TEST(Cudasim, AWrongMaskGivesAnotherSum) { EXPECT_NE(run_tree(tree("tn_sync();", 63)), 2080.0f); }
+
+TEST(Cudasim, SharedMemoryIsPoisoned) {
+  const float sum = run_tree(R"(
+TN_KERNEL tree(tn_int x, tn_int out) {
+  TN_SHARED(float, p, 65);
+  p[tn_thread()] = tn_load<float>(x, tn_thread());
+  tn_sync();
+  if (tn_thread() == 0) tn_store<float>(out, 0, p[0] + p[64]);
+}
+)" + trampoline("tree", 2));
+  EXPECT_TRUE(sum != sum);
+}
+
+std::string fault(const std::string& text) {
+  try {
+    run_tree(text);
+  } catch (const SimFault& f) {
+    return f.what();
+  }
+  return "";
+}
+std::string kernel(const std::string& body) {
+  return "TN_KERNEL tree(tn_int x, tn_int out) { const int t = tn_thread(); " + body + " }\n" + trampoline("tree", 2);
+}
+
+TEST(Cudasim, AnAccessBehindTheEndIsFound) {
+  EXPECT_NE(fault(kernel("tn_store<float>(out, 0, tn_load<float>(x, t + 1));")).find("at byte 256 of an allocation of 256"),
+            std::string::npos);
+  EXPECT_NE(fault(kernel("tn_store<float>(out, t - 1, 0.0f);")).find("outside all allocations"), std::string::npos);
+}
+
+TEST(Cudasim, AnUnalignedAccessIsFound) {
+  EXPECT_NE(fault(kernel("tn_store<float>(out, 0, tn_load<float>(x + 2, 0));")).find("not aligned"), std::string::npos);
+}
+
+TEST(Cudasim, ADeadlockNamesWhoWaits) {
+  const std::string what = fault(kernel("if (t == 3) tn_from_lane_below(1.0f, 1); else if (t < 32) tn_sync();"));
+  EXPECT_NE(what.find("deadlock"), std::string::npos) << what;
+  EXPECT_NE(what.find("thread 3 at an exchange"), std::string::npos) << what;
+}
+
+TEST(Cudasim, ALaunchThatNoGpuTakesIsRefused) {
+  Gpu& g = cudasim();
+  auto module = g.compile(kernel(""), {"tree"});
+  const int64_t args[] = {0, 0};
+  EXPECT_THROW(g.launch(module->kernel("tree"), 1, 2048, true, args), SimFault);
+}
+
+TEST(Buffers, StayOnTheDeviceUntilTheHostAsks) {
+  Gpu& g = cudasim();
+  auto b = Buffer::allocate(8, g);
+  const double v = 0.5;
+  g.copy_in(b->on(g), &v, 8);
+  EXPECT_EQ(b->count(), 1u);
+  EXPECT_EQ(*reinterpret_cast<double*>(b->data()), 0.5);
+  EXPECT_EQ(b->count(), 2u);  // in two places: nobody may write
+  auto host = Buffer::allocate(8);
+  *reinterpret_cast<double*>(host->data()) = 1.5;
+  double back = 0;
+  g.copy_out(&back, host->on(g), 8);
+  EXPECT_EQ(back, 1.5);
+}
+
+TEST(Nvrtc, CompilesWhatTheEmulatorRuns) {
+  if (!nvrtc_state().found) GTEST_SKIP() << nvrtc_state().text;
+  for (const char* arch : {"sm_80", "sm_90a"}) {
+    std::string log;
+    const std::string cubin = compile_cubin(tree("tn_sync();"), arch, &log);
+    EXPECT_GT(cubin.size(), 1000u);
+    EXPECT_NE(log.find("0 bytes spill stores"), std::string::npos) << log;
+  }
+}
+
+}  // namespace
+}  // namespace tenon::cuda
