@@ -145,7 +145,7 @@ Expr scalar_op(Exprs& x, ir::Op op, DType result, const std::vector<DType>& dtyp
       out = scalar::apply<kOp, kT>(m, R{operands[0]}, R{operands[1]}, R{operands[2]}).e;
     }
   });
-  require(found, "a scalar operation on a dtype that it does not take");
+  require(found, "a scalar operation on a dtype that it does not take: " + std::string(ir::name(op)) + " of " + std::string(name(t)));
   return out;
 }
 

@@ -342,6 +342,8 @@ class Planner {
       int64_t rows = 1;
       for (size_t i = 0; i + 1 < space.size() && rows < 4; ++i)
         rows *= dims_.value(space[i]).value_or(4);
+      // In rows of one element a value per row and one per place have the same shape.
+      if (dims_.value(space.back()) == int64_t{1}) continue;
       if (rows < 4 && dims_.value(space.back()).value_or(INT64_MAX) > 65536) continue;
       w.group.kind = Group::row;
       w.shape = fn_.type(w.group.nodes[0]->operands[0]).shape;
