@@ -12,6 +12,7 @@
 //   elab_model.cpp      models
 //   elab_derive.cpp     grad and its relatives
 //   elab_text.cpp       strings, print
+//   elab_findings.cpp   what is told of it for a reader
 //   builtins_*.cpp      the primitives that the library is written on
 //
 // A function is elaborated once per *instance*: the types of its arguments and what about them is
@@ -426,6 +427,12 @@ class Elab {
   bool takes_steps(const Val& callee);
   void train(const ast::Train& t, const ScopePtr& s);
 
+  // ---- for a reader (elab_findings.cpp)
+  Findings* findings = nullptr;
+  void find_name(const ast::Name& id, const Val& v, bool mutable_);
+  void find_function(const Callee& c, const Instance& inst);
+  void find_train(const ast::Train& t, const Args& args);
+
   // ---- units (elab_unit.cpp)
   ScopePtr top_scope() { return top_; }
   // Of the prelude, or of a module of the library, which is a file or a folder of files.
@@ -443,7 +450,7 @@ class Elab {
   void check_function(const ast::FnDecl& d, const ScopePtr& s, const Val& self = nullptr);
   void check_model(const ast::ModelDecl& d, const ScopePtr& s);
   std::set<const ast::ModelDecl*> made_models;
-  void check_block(const ast::Block& b, const ScopePtr& s);
+  void check_block(const ast::Block& b, const ScopePtr& s, bool gives_value);
 
   struct FnFacts {
     std::set<int> static_params;

@@ -94,7 +94,7 @@ void Elab::check_model(const ast::ModelDecl& d, const ScopePtr& s) {
   stack = stack_before;
 }
 
-void Elab::check_block(const ast::Block& body, const ScopePtr& s) {
+void Elab::check_block(const ast::Block& body, const ScopePtr& s, bool gives_value) {
   ir::FnId id;
   auto mine = new_cx("check", body.loc, id);
   FnCx* outer = cx;
@@ -102,7 +102,7 @@ void Elab::check_block(const ast::Block& body, const ScopePtr& s) {
   cx = mine.get();
   stack = {cx};
   try {
-    stmts(body.stmts, std::make_shared<Scope>(s), false);
+    stmts(body.stmts, std::make_shared<Scope>(s), gives_value);
   } catch (const Reported&) {
   }
   cx = outer;

@@ -470,6 +470,7 @@ Instance* Elab::instance(const Callee& c, const Bound& bound, const std::string&
           throw;
         }
       }
+    find_function(c, inst);
     symbols(inst);
     return &inst;
   }

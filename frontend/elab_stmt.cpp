@@ -106,6 +106,7 @@ void Elab::define(const ScopePtr& s, const ast::Name& id, Val v, bool mutable_) 
             "choose another name, or make the first a `var` and assign to it", notes);
     }
   s->local_names.push_back(id.text);
+  find_name(id, v, mutable_);
   if (Binding* b = s->find_here(id.text)) {  // declared ahead, or an older unit's
     *b = {id.text, std::move(v), mutable_, id.loc};
     return;

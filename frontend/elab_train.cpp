@@ -123,6 +123,7 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   if (entries.count("metrics")) give("metrics", function(*entries["metrics"], {}, entries["metrics"]->value), entries["metrics"]->value->loc);
   Binding* trainer = library_name("_train");
   require(trainer && trainer->value, "the library has no _train");
+  find_train(t, args);
   Val trained = call(trainer->value, args);
   assign_to(*t.place, trained, s);
 }

@@ -327,6 +327,7 @@ Elaborator::~Elaborator() = default;
 Unit Elaborator::unit(std::shared_ptr<ast::Module> parsed, const Options& options) {
   Elab& e = impl_->e;
   e.modules.push_back(parsed);
+  e.findings = options.findings;
   Unit u;
   ir::FnId id;
   auto c = impl_->begin("main", parsed->top.loc, id);
@@ -375,7 +376,7 @@ Unit Elaborator::unit(std::shared_ptr<ast::Module> parsed, const Options& option
       if (st->kind == ast::Stmt::model) e.check_model(ast::as<ast::ModelDecl>(*st), e.top_);
       if (st->kind == ast::Stmt::test || st->kind == ast::Stmt::bench) {
         const ast::Block* body = st->kind == ast::Stmt::test ? ast::as<ast::Test>(*st).body : ast::as<ast::Bench>(*st).body;
-        e.check_block(*body, e.top_);
+        e.check_block(*body, e.top_, st->kind == ast::Stmt::bench);
       }
     }
   }
@@ -384,6 +385,7 @@ Unit Elaborator::unit(std::shared_ptr<ast::Module> parsed, const Options& option
   bool errors = std::any_of(e.messages.begin(), e.messages.end(), [](const Diagnostic& d) { return !d.warning; });
   if (!errors && options.keep) impl_->keep(u, *c, results, leaves);
   impl_->end(u, *c, id, results, leaves);
+  e.findings = nullptr;
   if (!u.ok) e.top_->bindings = before;
   else u.before = std::make_shared<std::vector<Binding>>(std::move(before));
   return u;

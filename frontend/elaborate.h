@@ -55,6 +55,22 @@ struct Unit {
   std::shared_ptr<void> before;       // what `discard` goes back to
 };
 
+// What a reader may want to know of a program, found while elaborating it.
+struct Findings {
+  struct Named {
+    Loc where;
+    std::string function;  // the one that it stands in, or is; "" at the top level
+    std::string text;      // "let x: f32[N, 2]"; the tensors of a model on lines below
+  };
+  struct Training {
+    Loc where;
+    std::string text;  // the call that a `train` block stands for
+  };
+  std::vector<Named> types;
+  std::vector<Training> trains;
+  Loc trainer;  // the definition of what they call
+};
+
 class Elaborator {
  public:
   Elaborator(ir::Module& module, SourceMap& sources, Texts& texts);
@@ -67,6 +83,7 @@ class Elaborator {
     bool echo_types = false;  // with the type of a tensor behind it
     bool check_all = true;
     bool keep = true;  // later units use what it defines: its values become outputs
+    Findings* findings = nullptr;  // filled in where it is given
     uint64_t seed_statement = 0;  // tells the draws of one REPL input from those of the next
   };
   Unit unit(std::shared_ptr<ast::Module> parsed, const Options& options);

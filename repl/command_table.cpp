@@ -95,13 +95,15 @@ const Command kCommands[] = {
      "FILE [FUNCTION] | CODE",
      "show how a function is compiled, or what a code means",
      "With a file, prints one stage of a function on its way to machine code, or of the file's\n"
-     "own statements where no function is named. With the code of a message, as in\n"
+     "own statements where no function is named: its syntax tree, the types and sizes of its names,\n"
+     "what its `train` blocks stand for, its IR before and behind the passes, what is fused and what\n"
+     "is not (plan), its loops, LLVM's IR, machine code. With the code of a message, as in\n"
      "`tenon explain E0301`, prints the long story behind it.",
      1,
      2,
      false,
      false,
-     {{"--emit", "STAGE", "ast, ir (the default), ir-opt, loop, llvm or asm"}},
+     {{"--emit", "STAGE", "ast, types, train, ir (unless told), ir-opt, plan, loop, llvm or asm"}},
      command_explain},
     {"doctor",
      "",
