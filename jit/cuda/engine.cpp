@@ -17,7 +17,7 @@ namespace tenon::cuda {
 namespace {
 
 constexpr int kThreads = 128;      // of a block of Shape::thread
-constexpr int64_t kBlocksEach = 16;  // blocks per multiprocessor, at most: the rest is a loop
+constexpr int64_t kThreadsEach = 2048;  // per multiprocessor, at most: the rest is a loop
 
 std::string kernel_name(uint32_t i) { return "k" + std::to_string(i); }
 
@@ -79,7 +79,8 @@ class Run final : public loop::Offload, private Stage {
     std::vector<int64_t> slots{0, range, reinterpret_cast<int64_t>(trap_->on(gpu_))};
     slots.insert(slots.end(), args, args + f.params.size());
     Stage& stage = *this;
-    stage.launch(kernel_name(kernel), range, c_.shapes_[kernel] == Shape::block, slots);
+    stage.launch(kernel_name(kernel), range, c_.shapes_[kernel] == Shape::block ? kBlockThreads : 0,
+                 slots);
     if (!f.may_trap) return 0;
     int64_t first;
     gpu_.copy_out(&first, trap_->on(gpu_), sizeof first);
@@ -99,11 +100,11 @@ class Run final : public loop::Offload, private Stage {
     const int64_t none = LLONG_MAX;
     gpu_.copy_in(trap_->on(gpu_), &none, sizeof none);
   }
-  void launch(const std::string& kernel, int64_t items, bool together, std::span<const int64_t> args) override {
-    const int threads = together ? kBlockThreads : kThreads;
+  void launch(const std::string& kernel, int64_t items, int together, std::span<const int64_t> args) override {
+    const int threads = together ? together : kThreads;
     const int64_t wanted = together ? items : (items + threads - 1) / threads;
-    const int64_t most = gpu_.multiprocessors() * kBlocksEach * (together ? 2 : 1);
-    gpu_.launch(c_.module_->kernel(kernel), std::min(wanted, most), threads, together, args);
+    const int64_t most = gpu_.multiprocessors() * kThreadsEach / threads;
+    gpu_.launch(c_.module_->kernel(kernel), std::min(wanted, most), threads, together != 0, args);
   }
   int64_t scratch(int64_t bytes) override {
     scratch_.push_back(Buffer::allocate(static_cast<size_t>(std::max<int64_t>(bytes, 8)), gpu_));

@@ -3,6 +3,7 @@
 #include "jit/cuda/nodes.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "jit/cuda/print.h"
 #include "jit/plan/kernel.h"
@@ -157,9 +158,17 @@ std::string sort_kernel(Instances* out, const char* step, DType t, int rank) {
 
 // ---------------------------------------------------------------- contractions, as strides per index
 
+constexpr int kTile = 64, kTileThreads = 256;  // of tn_gemm
+constexpr int64_t kWorthATile = 8;             // fewer rows or columns leave most of it idle
+
 struct Plan {
   std::vector<uint8_t> out, summed;
   bool free = false;  // some index of the result is not in both operands
+  // The last indices of the result that only a, and only b has: a tile's rows and columns. `outer` are
+  // the others.
+  std::optional<uint8_t> row, col;
+  std::vector<uint8_t> outer;
+  bool tiles() const { return row && col; }
 };
 Plan plan_of(const ir::ContractSpec& s) {
   auto in = [](const std::vector<ir::Affine>& axes, size_t index) {
@@ -174,7 +183,33 @@ Plan plan_of(const ir::ContractSpec& s) {
     if (std::find(s.out.begin(), s.out.end(), i) == s.out.end()) p.summed.push_back(static_cast<uint8_t>(i));
     else p.free |= !(in(s.a, i) && in(s.b, i));
   }
+  for (uint8_t i : s.out) {
+    const bool a = in(s.a, i), b = in(s.b, i);
+    if (a && !b) p.row = i;
+    if (b && !a) p.col = i;
+  }
+  for (uint8_t i : s.out)
+    if (p.row != i && p.col != i) p.outer.push_back(i);
   return p;
+}
+std::string gemm_kernel(Instances* out, const Plan& p, DType t) {
+  const int n = static_cast<int>(p.outer.size()), m = static_cast<int>(p.summed.size());
+  const std::string s(storage_name(t));
+  // Slots: a, b, out, then extent, a, b, out per outer index, extent, a, b per summed one, then counts.
+  std::string set = "TnIndices<" + str(n) + "> o; tn_int oc[" + str(std::max(n, 1)) + "]; TnIndices<" + str(m) + "> s;";
+  int at = 3;
+  for (int i = 0; i < n; ++i) {
+    for (const char* part : {"extent", "a", "b"})
+      set += std::string(" o.") + part + "[" + str(i) + "] = n" + str(at++) + ";";
+    set += " oc[" + str(i) + "] = n" + str(at++) + ";";
+  }
+  for (int i = 0; i < m; ++i)
+    for (const char* part : {"extent", "a", "b"})
+      set += std::string(" s.") + part + "[" + str(i) + "] = n" + str(at++) + ";";
+  std::string rest;
+  for (int i = 0; i < 8; ++i) rest += ", n" + str(at++);
+  return instance(out, "tn_gemm_" + word(s) + "_" + str(n) + "_" + str(m), {}, at,
+                  set + " tn_gemm<" + s + ", " + str(n) + ", " + str(m) + ">(n0, n1, n2, o, oc, s" + rest + ");");
 }
 std::string contract_kernel(Instances* out, const ir::ContractSpec& spec, DType t, DType to) {
   const Plan p = plan_of(spec);
@@ -212,7 +247,7 @@ List slots(std::initializer_list<const View*> views, std::initializer_list<int64
 
 void copy(const View& x, const View& out, Stage& stage) {
   const int64_t n = out.count();
-  if (n > 0) stage.launch(copy_kernel(nullptr, x.dtype, x.rank()), n, false, slots({&x, &out}, {n}));
+  if (n > 0) stage.launch(copy_kernel(nullptr, x.dtype, x.rank()), n, 0, slots({&x, &out}, {n}));
 }
 
 int64_t cut(int64_t n, int64_t chunk) { return std::max<int64_t>(1, (n + chunk - 1) / chunk); }
@@ -231,7 +266,7 @@ void fold(bool columns, ir::ReduceKind k, View x, int folded, int64_t rows, int6
     const int64_t dest =
         chunks == 1 ? out : stage.scratch(rows * chunks * static_cast<int64_t>(size_of(acc)));
     if (rows > 0)
-      stage.launch(fold_kernel(nullptr, family, k, x.dtype, o, x.rank(), folded), rows * chunks, !columns,
+      stage.launch(fold_kernel(nullptr, family, k, x.dtype, o, x.rank(), folded), rows * chunks, columns ? 0 : kBlockThreads,
                    slots({&x}, {dest, rows, chunks}));
     if (chunks == 1) return;
     x = View{dest, {rows, chunks}, columns ? List{1, rows} : List{chunks, 1}, acc};
@@ -294,14 +329,14 @@ void sort(const NodeInfo& node, const View& x, const View& values, const View& p
   const auto bytes = static_cast<int64_t>(size_of(x.dtype));
   int64_t keys = stage.scratch(total * bytes), places = stage.scratch(total * 8);
   int64_t keys2 = stage.scratch(total * bytes), places2 = stage.scratch(total * 8);
-  stage.launch(sort_kernel(nullptr, "begin", x.dtype, x.rank()), total, false, slots({&from}, {keys, places, n, total}));
+  stage.launch(sort_kernel(nullptr, "begin", x.dtype, x.rank()), total, 0, slots({&from}, {keys, places, n, total}));
   for (int64_t width = 1; width < n; width *= 2) {
-    stage.launch(sort_kernel(nullptr, "merge", x.dtype, 0), total, false,
+    stage.launch(sort_kernel(nullptr, "merge", x.dtype, 0), total, 0,
                  List{keys, places, keys2, places2, n, width, total});
     std::swap(keys, keys2);
     std::swap(places, places2);
   }
-  stage.launch(sort_kernel(nullptr, "end", x.dtype, x.rank()), total, false, slots({&to, &at}, {keys, places, total}));
+  stage.launch(sort_kernel(nullptr, "end", x.dtype, x.rank()), total, 0, slots({&to, &at}, {keys, places, total}));
 }
 
 void contract(const NodeInfo& node, Slots& k, Stage& stage) {
@@ -329,17 +364,33 @@ void contract(const NodeInfo& node, Slots& k, Stage& stage) {
     depth *= range[i];
   }
   const int64_t elements = out.count();
-  args.insert(args.end(), {elements, depth});
   if (elements == 0) return;
+  if (p.tiles() && range[*p.row] >= kWorthATile && range[*p.col] >= kWorthATile) {
+    List stride_c(range.size());
+    for (size_t i = 0; i < p.out.size(); ++i) stride_c[p.out[i]] = out.strides[i];
+    int64_t batches = 1;
+    args.resize(3);
+    for (uint8_t i : p.outer) {
+      args.insert(args.end(), {range[i], stride_a[i], stride_b[i], stride_c[i]});
+      batches *= range[i];
+    }
+    for (uint8_t i : p.summed) args.insert(args.end(), {range[i], stride_a[i], stride_b[i]});
+    const uint8_t m = *p.row, n = *p.col;
+    args.insert(args.end(), {batches, depth, range[m], stride_a[m], stride_c[m], range[n], stride_b[n], stride_c[n]});
+    const int64_t tiles = batches * cut(range[m], kTile) * cut(range[n], kTile);
+    stage.launch(gemm_kernel(nullptr, p, a.dtype), tiles, kTileThreads, args);
+    return;
+  }
+  args.insert(args.end(), {elements, depth});
   if (p.free) {
-    stage.launch(contract_kernel(nullptr, spec, a.dtype, out.dtype), elements, false, args);
+    stage.launch(contract_kernel(nullptr, spec, a.dtype, out.dtype), elements, 0, args);
     return;
   }
   const DType acc = plan::accumulator(a.dtype);
   const int64_t chunks = cut(depth, 16384);
   args.push_back(chunks);
   if (chunks > 1) args[2] = stage.scratch(elements * chunks * static_cast<int64_t>(size_of(acc)));
-  stage.launch(contract_kernel(nullptr, spec, a.dtype, chunks > 1 ? acc : out.dtype), elements * chunks, true, args);
+  stage.launch(contract_kernel(nullptr, spec, a.dtype, chunks > 1 ? acc : out.dtype), elements * chunks, kBlockThreads, args);
   if (chunks > 1)
     fold(false, ir::ReduceKind::sum, View{args[2], {elements, chunks}, {chunks, 1}, acc}, 1, elements, out.data,
          out.dtype, stage);
@@ -364,6 +415,7 @@ void instantiate(const NodeInfo& n, Instances& out) {
     case ir::Op::scan: scan_kernel(&out, n.reduce, t, rank); return;
     case ir::Op::contract: {
       contract_kernel(&out, *n.spec, t, t);
+      if (const Plan p = plan_of(*n.spec); p.tiles()) gemm_kernel(&out, p, t);
       if (!plan_of(*n.spec).free) {
         contract_kernel(&out, *n.spec, t, plan::accumulator(t));
         fold_instances(out, false, ir::ReduceKind::sum, plan::accumulator(t), t, 2, 1);
@@ -395,7 +447,7 @@ void run_node(const NodeInfo& node, const int64_t* args, Stage& stage) {
       const int64_t rows = out.count();
       if (rows > 0 && lines.shape.back() == 0)
         throw Trap(Code::E0802, "the extreme element of an empty axis is asked for");
-      if (rows > 0) stage.launch(arg_kernel(nullptr, node.reduce, x.dtype, x.rank()), rows, false, slots({&lines}, {out.data, rows}));
+      if (rows > 0) stage.launch(arg_kernel(nullptr, node.reduce, x.dtype, x.rank()), rows, 0, slots({&lines}, {out.data, rows}));
       return;
     }
     case ir::Op::scan: {
@@ -403,7 +455,7 @@ void run_node(const NodeInfo& node, const int64_t* args, Stage& stage) {
       const auto order = axis_last(x.rank(), node.axes[0]);
       const View from = x.permuted(order), to = out.permuted(order);
       if (x.count() > 0)
-        stage.launch(scan_kernel(nullptr, node.reduce, x.dtype, x.rank()), x.count() / from.shape.back(), false,
+        stage.launch(scan_kernel(nullptr, node.reduce, x.dtype, x.rank()), x.count() / from.shape.back(), 0,
                      slots({&from, &to}, {x.count() / from.shape.back(), node.reverse}));
       return;
     }
@@ -450,7 +502,7 @@ void run_node(const NodeInfo& node, const int64_t* args, Stage& stage) {
     case ir::Op::broadcast: {
       const View out = k.out();
       const int64_t bits = k.numbers(1)[0], n = out.count();
-      if (n > 0) stage.launch(fill_kernel(nullptr, out.dtype), n, false, List{out.data, n, bits});
+      if (n > 0) stage.launch(fill_kernel(nullptr, out.dtype), n, 0, List{out.data, n, bits});
       return;
     }
     case ir::Op::iota: {
@@ -458,7 +510,7 @@ void run_node(const NodeInfo& node, const int64_t* args, Stage& stage) {
       const auto axis = static_cast<size_t>(node.axes[0]);
       const int64_t n = out.count();
       if (n > 0)
-        stage.launch(iota_kernel(nullptr, out.dtype), n, false,
+        stage.launch(iota_kernel(nullptr, out.dtype), n, 0,
                      List{out.data, n, out.strides[axis], out.shape[axis]});
       return;
     }

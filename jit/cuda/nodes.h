@@ -22,7 +22,8 @@ struct Instances {
 class Stage {
  public:
   virtual ~Stage() = default;
-  virtual void launch(const std::string& kernel, int64_t items, bool together,
+  // `together`: so many threads share an item; 0: one thread an item.
+  virtual void launch(const std::string& kernel, int64_t items, int together,
                       std::span<const int64_t> args) = 0;
   virtual int64_t scratch(int64_t bytes) = 0;  // device memory until the node is done
 };

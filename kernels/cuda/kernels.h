@@ -5,6 +5,6 @@
 
 namespace tenon::kernels {
 
-std::string_view cuda_prelude();  // prelude, move, fold
+std::string_view cuda_prelude();  // prelude, move, fold, gemm
 
 }  // namespace tenon::kernels
