@@ -103,7 +103,7 @@ const Command kCommands[] = {
      2,
      false,
      false,
-     {{"--emit", "STAGE", "ast, types, train, ir (unless told), ir-opt, plan, loop, llvm or asm"}},
+     {{"--emit", "STAGE", "ast, types, train, ir (unless told), ir-opt, plan, loop, llvm, asm, cuda or ptx"}},
      command_explain},
     {"doctor",
      "",

@@ -2,7 +2,6 @@
 #include <cpuid.h>
 #include <cstdio>
 #include <cstring>
-#include <dlfcn.h>
 #include <fstream>
 #include <sched.h>
 #include <unistd.h>
@@ -92,37 +91,6 @@ std::string memory() {
   return out;
 }
 
-// CUDA is never linked: its driver is asked for as at run time, and answers or not.
-void cuda() {
-  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!driver) {
-    row("GPU", "no CUDA driver (libcuda.so.1)");
-  } else {
-    auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
-    auto version = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDriverGetVersion"));
-    auto count = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
-    auto name = reinterpret_cast<int (*)(char*, int, int)>(dlsym(driver, "cuDeviceGetName"));
-    int v = 0, n = 0;
-    if (!init || !version || !count || !name || init(0) != 0 || count(&n) != 0) {
-      row("GPU", "a CUDA driver, but no device that it can use");
-    } else {
-      version(&v);
-      row("CUDA driver", std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10));
-      for (int i = 0; i < n; ++i) {
-        char text[128] = {};
-        name(text, sizeof text - 1, i);
-        row("GPU", text);
-      }
-    }
-  }
-  for (const char* file : {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so"}) {
-    if (!dlopen(file, RTLD_NOW | RTLD_LOCAL)) continue;
-    row("NVRTC", file);
-    return;
-  }
-  row("NVRTC", "not found (libnvrtc.so)");
-}
-
 }  // namespace
 
 int command_doctor(const Invocation&) {
@@ -134,7 +102,7 @@ int command_doctor(const Invocation&) {
   row("memory", memory());
   std::string compiler = compiler_version();
   row("compiler", compiler.empty() ? "none in this build" : "LLVM " + compiler);
-  cuda();
+  for (const auto& [what, found] : session_gpu_report()) row(what.c_str(), found);
   return 0;
 }
 

@@ -9,7 +9,7 @@ namespace tenon {
 namespace {
 
 constexpr std::string_view kStages[] = {"ast",  "types", "train", "ir", "ir-opt",
-                                        "plan", "loop",  "llvm",  "asm"};
+                                        "plan", "loop",  "llvm",  "asm",   "cuda", "ptx"};
 
 constexpr Code kCodes[] = {
 #define CODE(id, title, story) Code::id,
@@ -69,7 +69,7 @@ int command_explain(const Invocation& invocation) {
   if (std::find(stages.begin(), stages.end(), stage) == stages.end()) {
     std::vector<std::string> near = near_misses(stage, stages);
     fail(Code::E1001, {}, "--emit does not know the stage '" + stage + "'",
-         near.empty() ? "the stages are ast, types, train, ir, ir-opt, plan, loop, llvm and asm"
+         near.empty() ? "the stages are ast, types, train, ir, ir-opt, plan, loop, llvm, asm, cuda and ptx"
                       : "did you mean " + near[0] + "?");
   }
   auto engine = make_engine({});

@@ -7,6 +7,8 @@
 #include "ir/passes/rewrite.h"
 #include "ir/text.h"
 #include "jit/compiled.h"
+#include "jit/cuda/engine.h"
+#include "jit/cuda/nvrtc.h"
 #include "jit/plan/explain.h"
 #include "session/impl.h"
 
@@ -168,6 +170,15 @@ Diagnostics Session::explain_file(const std::string& path, const std::string& st
         std::set<ir::FnId> done;
         for (ir::FnId id : list) text += plan_of(s.module, s.sources, id, done);
         if (text.empty()) text = "nothing here is compiled: there is no work on tensors\n";
+        s.host.print(text);
+        return;
+      }
+      if (stage == "cuda" || stage == "ptx") {
+        for (ir::FnId id : list) {
+          const std::string kernels = cuda::GpuCompiler::text(s.module, id);
+          text += stage == "cuda" ? kernels : cuda::compile_ptx(kernels, "compute_90");
+        }
+        if (text.empty()) text = "nothing here runs on a GPU: there is no work on tensors\n";
         s.host.print(text);
         return;
       }

@@ -70,7 +70,8 @@ class Session {
   // Measures the `bench` blocks; see session/bench.cpp.
   Diagnostics bench_file(const std::string& path, bool json);
 
-  // Prints one stage of a function on its way: ast ir ir-opt loop llvm asm. An empty function: the
+  // Prints one stage of a function on its way: ast types train ir ir-opt plan loop llvm asm cuda
+  // ptx. An empty function: the
   // file's own statements.
   Diagnostics explain_file(const std::string& path, const std::string& stage,
                            const std::string& function);
@@ -96,6 +97,9 @@ class Session {
  private:
   std::unique_ptr<Impl> impl_;
 };
+
+// What of a GPU was found on this machine, and what is missing: rows for `tenon doctor`.
+std::vector<std::pair<std::string, std::string>> session_gpu_report();
 
 // "19.1.7": of the LLVM that is linked in.
 std::string session_compiler_version();

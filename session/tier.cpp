@@ -8,7 +8,9 @@
 
 #include "ir/passes/rewrite.h"
 #include "jit/compiled.h"
+#include "jit/cuda/driver.h"
 #include "jit/cuda/engine.h"
+#include "jit/cuda/nvrtc.h"
 
 namespace tenon {
 
@@ -32,6 +34,11 @@ Tier::Tier(ir::Module& module, Interpreter& interpreter, Mode mode, const std::s
   const char* tiering = std::getenv("TENON_TIERING");
   always_ = tiering && std::strcmp(tiering, "off") == 0;
   if (graph_) interpreter.set_override(override, this);
+}
+
+std::vector<std::pair<std::string, std::string>> session_gpu_report() {
+  const cuda::DriverState& d = cuda::driver_state();
+  return {{"GPU", d.text + (d.hint.empty() ? "" : "; " + d.hint)}, {"NVRTC", cuda::nvrtc_state().text}};
 }
 
 Tier::~Tier() = default;

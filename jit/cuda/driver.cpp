@@ -194,7 +194,7 @@ class Cuda final : public Gpu {
     return static_cast<const std::byte*>(p) < it->first + it->second;
   }
 
-  std::unique_ptr<Module> compile(const std::string& text, const std::vector<std::string>&) override {
+  std::unique_ptr<Module> compile(const std::string& text, const Kernels&) override {
     return std::make_unique<CudaModule>(d_, text);
   }
   void launch(void* kernel, int64_t blocks, int threads, bool, std::span<const int64_t> args) override {

@@ -21,15 +21,15 @@ constexpr int64_t kThreadsEach = 2048;  // per multiprocessor, at most: the rest
 
 std::string kernel_name(uint32_t i) { return "k" + std::to_string(i); }
 
-std::string print(const plan::Unit& unit, std::vector<std::string>* names) {
+std::string print(const plan::Unit& unit, Gpu::Kernels& kernels) {
   std::string text;
   for (uint32_t i = 0; i < unit.program.kernels.size(); ++i) {
     text += print_kernel(unit.program.kernels[i], kernel_name(i)) + "\n";
-    if (names) names->push_back(kernel_name(i));
+    kernels[kernel_name(i)] = kOwnSlots + unit.program.kernels[i].params.size();
   }
   Instances instances;
   for (const loop::NodeInfo& n : unit.tables.nodes) instantiate(n, instances);
-  if (names) names->insert(names->end(), instances.names.begin(), instances.names.end());
+  kernels.merge(instances.kernels);
   return text + instances.text;
 }
 
@@ -37,9 +37,9 @@ class Compiled final : public CompiledFunction {
  public:
   Compiled(ir::Module& module, ir::FnId fn, Gpu& gpu) : gpu_(gpu), unit_(module, {}) {
     unit_.lower(fn);
-    std::vector<std::string> names;
-    const std::string text = print(unit_, &names);
-    if (!names.empty()) module_ = gpu.compile(text, names);
+    Gpu::Kernels kernels;
+    const std::string text = print(unit_, kernels);
+    if (!kernels.empty()) module_ = gpu.compile(text, kernels);
     for (const auto& l : unit_.tables.literals) {
       literals_.push_back(Buffer::allocate(std::max<size_t>(l->bytes.size(), 8), gpu));
       std::byte* at = literals_.back()->on(gpu);
@@ -155,7 +155,8 @@ const CompiledFunction& GpuCompiler::compile(ir::FnId fn) {
 std::string GpuCompiler::text(ir::Module& module, ir::FnId fn) {
   plan::Unit unit(module, {});
   unit.lower(fn);
-  return print(unit, nullptr);
+  Gpu::Kernels kernels;
+  return print(unit, kernels);
 }
 
 }  // namespace tenon::cuda

@@ -2,10 +2,10 @@
 // in order on one stream. Everything above it (engine.h) is the same for both.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "runtime/device.h"
 
@@ -19,9 +19,9 @@ class Gpu : public Device {
     // A kernel by its name; bug() when there is none.
     virtual void* kernel(const std::string& name) = 0;
   };
-  // Compiles a text (after kernels::cuda_prelude) with these kernels in it.
-  virtual std::unique_ptr<Module> compile(const std::string& text,
-                                          const std::vector<std::string>& kernels) = 0;
+  // Compiles a text (after kernels::cuda_prelude) with these kernels in it: names, and how many slots.
+  using Kernels = std::map<std::string, size_t>;
+  virtual std::unique_ptr<Module> compile(const std::string& text, const Kernels& kernels) = 0;
   // Every argument is a slot of 8 bytes. `together`: the threads of a block meet at barriers.
   virtual void launch(void* kernel, int64_t blocks, int threads, bool together,
                       std::span<const int64_t> args) = 0;

@@ -92,7 +92,7 @@ std::string word(std::string_view s) {
 // family with v0, v1, .. and n0, n1, ...
 std::string instance(Instances* out, std::string name, const std::vector<int>& views, int numbers,
                      const std::string& body) {
-  if (!out || !out->names.insert(name).second) return name;
+  if (!out || out->kernels.contains(name)) return name;
   std::string head, text;
   size_t slot = 0;
   auto next = [&] {
@@ -107,7 +107,8 @@ std::string instance(Instances* out, std::string name, const std::vector<int>& v
         text += "  " + self + part + std::to_string(i) + "] = " + next() + ";\n";
   }
   for (int i = 0; i < numbers; ++i) text += "  const tn_int n" + std::to_string(i) + " = " + next() + ";\n";
-  out->text += "TN_KERNEL " + name + "(" + head + ") {\n" + text + "  " + body + "\n}\n" + trampoline(name, slot);
+  out->text += "TN_KERNEL " + name + "(" + head + ") {\n" + text + "  " + body + "\n}\n";
+  out->kernels[name] = slot;
   return name;
 }
 std::string str(int v) { return std::to_string(v); }

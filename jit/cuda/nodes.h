@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <set>
 #include <string>
 
 #include "jit/cuda/gpu.h"
@@ -14,7 +13,7 @@ namespace tenon::cuda {
 // Instances of the families, written as they are asked for: a kernel's name says all of it.
 struct Instances {
   std::string text;
-  std::set<std::string> names;
+  Gpu::Kernels kernels;
 };
 
 // The stage on which a node runs. In the first pass over a program's nodes nothing is launched and the

@@ -24,6 +24,8 @@ using Program = void*;
   X(nvrtcGetProgramLog, Program, char*)                                                            \
   X(nvrtcGetCUBINSize, Program, size_t*)                                                           \
   X(nvrtcGetCUBIN, Program, char*)                                                                 \
+  X(nvrtcGetPTXSize, Program, size_t*)                                                             \
+  X(nvrtcGetPTX, Program, char*)                                                                   \
   X(nvrtcDestroyProgram, Program*)
 
 struct Nvrtc {
@@ -66,11 +68,11 @@ Nvrtc& nvrtc() {
   return n;
 }
 
-}  // namespace
+using SizeFn = int (*)(Program, size_t*);
+using BytesFn = int (*)(Program, char*);
 
-const NvrtcState& nvrtc_state() { return nvrtc().state; }
-
-std::string compile_cubin(const std::string& text, const std::string& arch, std::string* log) {
+std::string compile(const std::string& text, const std::string& arch, SizeFn Nvrtc::* result_size, BytesFn Nvrtc::* result,
+                    std::string* log) {
   Nvrtc& n = nvrtc();
   if (!n.state.found)
     fail(Code::E1002, {}, n.state.text, "install the CUDA toolkit, or: pip install nvidia-cuda-nvrtc, and set TENON_NVRTC_PATH to its lib folder",
@@ -83,22 +85,36 @@ std::string compile_cubin(const std::string& text, const std::string& arch, std:
   Program program = nullptr;
   int status = n.nvrtcCreateProgram(&program, all.c_str(), "tenon.cu", 0, nullptr, nullptr);
   if (status == 0) status = n.nvrtcCompileProgram(program, static_cast<int>(std::size(options)), options);
-  std::string said, cubin;
+  std::string said, made;
   size_t size = 0;
   if (program && n.nvrtcGetProgramLogSize(program, &size) == 0 && size > 1) {
     said.resize(size);
     n.nvrtcGetProgramLog(program, said.data());
   }
-  if (status == 0 && n.nvrtcGetCUBINSize(program, &size) == 0) {
-    cubin.resize(size);
-    n.nvrtcGetCUBIN(program, cubin.data());
+  if (status == 0 && (n.*result_size)(program, &size) == 0) {
+    made.resize(size);
+    (n.*result)(program, made.data());
   }
   if (program) n.nvrtcDestroyProgram(&program);
   uselocale(before);
   freelocale(plain);
-  if (cubin.empty()) bug("NVRTC refuses a kernel (" + std::to_string(status) + ") for " + arch + ":\n" + said);
+  if (made.empty()) bug("NVRTC refuses a kernel (" + std::to_string(status) + ") for " + arch + ":\n" + said);
   if (log) *log = said;
-  return cubin;
+  return made;
+}
+
+}  // namespace
+
+const NvrtcState& nvrtc_state() { return nvrtc().state; }
+
+std::string compile_cubin(const std::string& text, const std::string& arch, std::string* log) {
+  return compile(text, arch, &Nvrtc::nvrtcGetCUBINSize, &Nvrtc::nvrtcGetCUBIN, log);
+}
+
+std::string compile_ptx(const std::string& text, const std::string& arch) {
+  std::string ptx = compile(text, arch, &Nvrtc::nvrtcGetPTXSize, &Nvrtc::nvrtcGetPTX, nullptr);
+  while (!ptx.empty() && ptx.back() == '\0') ptx.pop_back();  // it counts its end
+  return ptx;
 }
 
 }  // namespace tenon::cuda

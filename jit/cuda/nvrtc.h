@@ -20,4 +20,7 @@ const NvrtcState& nvrtc_state();
 // NVRTC is not there; a text that it refuses is our mistake: bug().
 std::string compile_cubin(const std::string& text, const std::string& arch, std::string* log = nullptr);
 
+// The same to PTX, which one can read; for a virtual architecture ("compute_90").
+std::string compile_ptx(const std::string& text, const std::string& arch);
+
 }  // namespace tenon::cuda

@@ -105,7 +105,7 @@ class KernelText {
     --depth_;
     line("}");
     out_ += "}\n";
-    return out_ + trampoline(name_, 3 + f_.params.size());
+    return out_;
   }
 
  private:
@@ -482,12 +482,6 @@ Shape shape_of(const Function& f) {
     if (over_items(f, s) ? shares(s.body) : shares({s})) return Shape::block;
   }
   return Shape::thread;
-}
-
-std::string trampoline(const std::string& name, size_t slots) {
-  std::string s = "#ifdef TN_SIM\nextern \"C\" void " + name + "_call(const tn_int* a) { " + name + "(";
-  for (size_t i = 0; i < slots; ++i) s += (i ? ", a[" : "a[") + std::to_string(i) + "]";
-  return s + "); }\n#endif\n";
 }
 
 std::string print_kernel(const Function& f, const std::string& name) { return KernelText(f, name).print(); }

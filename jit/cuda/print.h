@@ -27,8 +27,6 @@ std::string print_kernel(const loop::Function& kernel, const std::string& name);
 std::string_view type_name(loop::Ty t);
 std::string_view storage_name(DType t);
 std::string_view kind_name(ir::ReduceKind k);
-
-// Behind a kernel: how the emulator calls it.
-std::string trampoline(const std::string& name, size_t slots);
+inline constexpr size_t kOwnSlots = 3;  // in front of the kernel's params
 
 }  // namespace tenon::cuda

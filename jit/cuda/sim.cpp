@@ -243,6 +243,13 @@ fs::path cache_folder() {
   return fs::path(home && *home ? home : "/tmp") / (home && *home ? ".cache/tenon/cudasim" : "tenon-cudasim");
 }
 
+// How a kernel is called with an array of its slots.
+std::string call_of(const std::string& name, size_t slots) {
+  std::string s = "extern \"C\" void " + name + "_call(const tn_int* a) { " + name + "(";
+  for (size_t i = 0; i < slots; ++i) s += (i ? ", a[" : "a[") + std::to_string(i) + "]";
+  return s + "); }\n";
+}
+
 // The shared object of a text, from the cache where its text lies beside it.
 class SimModule final : public Gpu::Module {
  public:
@@ -357,10 +364,12 @@ class Sim final : public Gpu {
   }
   int64_t multiprocessors() const override { return 2; }
 
-  std::unique_ptr<Module> compile(const std::string& text, const std::vector<std::string>&) override {
+  std::unique_ptr<Module> compile(const std::string& text, const Kernels& kernels) override {
     // TENON_SIM_NVRTC=sm_90a: the real compiler must take the text, too.
     if (const char* arch = std::getenv("TENON_SIM_NVRTC"); arch && *arch) compile_cubin(text, arch);
-    return std::make_unique<SimModule>(std::string(kernels::cuda_prelude()) + text);
+    std::string all = std::string(kernels::cuda_prelude()) + text;
+    for (const auto& [name, slots] : kernels) all += call_of(name, slots);
+    return std::make_unique<SimModule>(all);
   }
 
   void launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args) override {

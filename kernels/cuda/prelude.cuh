@@ -12,6 +12,7 @@ typedef unsigned long long tn_uint;
 #ifdef TN_SIM
 
 #define TN_DEVICE static inline
+#define TN_APART static  // rarely run, not to be inlined
 #define TN_KERNEL extern "C" void
 // The emulator's side: the same struct stands in jit/cuda/sim.cpp.
 struct TnSim {
@@ -69,6 +70,7 @@ TN_DEVICE double tn_rint(double x) { return __builtin_rint(x); }
 #else
 
 #define TN_DEVICE static __device__ __forceinline__
+#define TN_APART static __device__ __noinline__
 #define TN_KERNEL extern "C" __global__ void
 #define TN_SHARED(T, name, n) __shared__ T name[n]
 TN_DEVICE int tn_thread() { return threadIdx.x; }
@@ -283,7 +285,7 @@ TN_DEVICE T tn_alone(T* p) {
 
 // A run of n values in memory, by one thread: chunks of 16384, and their results again.
 template <class K, class S>
-TN_DEVICE typename TnOf<S>::Acc tn_run(tn_int address, tn_int n) {
+TN_APART typename TnOf<S>::Acc tn_run(tn_int address, tn_int n) {
   typedef typename TnOf<S>::Acc T;
   T outer[64], inner[64], last = K::template first<S>();
   for (int j = 0; j < 64; ++j) outer[j] = K::template first<S>();

@@ -30,7 +30,7 @@ TN_KERNEL tree(tn_int x, tn_int out) {
   }
   if (t == 0) tn_store<float>(out, 0, p[0]);
 }
-)" + trampoline("tree", 2);
+)";
 }
 
 float run_tree(const std::string& text) {
@@ -39,7 +39,7 @@ float run_tree(const std::string& text) {
   for (int i = 0; i < 64; ++i) x[i] = static_cast<float>(i + 1);
   auto in = Buffer::allocate(sizeof x, g), to = Buffer::allocate(sizeof out, g);
   g.copy_in(in->on(g), x, sizeof x);
-  auto module = g.compile(text, {"tree"});
+  auto module = g.compile(text, {{"tree", 2}});
   const int64_t args[] = {reinterpret_cast<int64_t>(in->on(g)), reinterpret_cast<int64_t>(to->on(g))};
   g.launch(module->kernel("tree"), 1, 64, true, args);
   g.copy_out(&out, to->on(g), sizeof out);
@@ -60,7 +60,7 @@ TN_KERNEL tree(tn_int x, tn_int out) {
   tn_sync();
   if (tn_thread() == 0) tn_store<float>(out, 0, p[0] + p[64]);
 }
-)" + trampoline("tree", 2));
+)");
   EXPECT_TRUE(sum != sum);
 }
 
@@ -73,7 +73,7 @@ std::string fault(const std::string& text) {
   return "";
 }
 std::string kernel(const std::string& body) {
-  return "TN_KERNEL tree(tn_int x, tn_int out) { const int t = tn_thread(); " + body + " }\n" + trampoline("tree", 2);
+  return "TN_KERNEL tree(tn_int x, tn_int out) { const int t = tn_thread(); " + body + " }\n";
 }
 
 TEST(Cudasim, AnAccessBehindTheEndIsFound) {
@@ -94,7 +94,7 @@ TEST(Cudasim, ADeadlockNamesWhoWaits) {
 
 TEST(Cudasim, ALaunchThatNoGpuTakesIsRefused) {
   Gpu& g = cudasim();
-  auto module = g.compile(kernel(""), {"tree"});
+  auto module = g.compile(kernel(""), {{"tree", 2}});
   const int64_t args[] = {0, 0};
   EXPECT_THROW(g.launch(module->kernel("tree"), 1, 2048, true, args), SimFault);
 }
