@@ -166,6 +166,7 @@ Diagnostics Session::bench_file(const std::string& path, bool json) {
       for (Row& row : rows) {
         const auto start = Clock::now();
         for (int64_t i = 0; i < row.batch; ++i) once(row);
+        s.tier.wait();  // a GPU may still be at it
         row.times.push_back(seconds_since(start) / static_cast<double>(row.batch));
       }
     }

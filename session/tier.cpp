@@ -43,6 +43,10 @@ std::vector<std::pair<std::string, std::string>> session_gpu_report() {
 
 Tier::~Tier() = default;
 
+void Tier::wait() const {
+  if (gpu_) gpu_->wait();
+}
+
 ir::FnId Tier::prepare(ir::FnId fn) { return graph_ ? cutter_.cut(fn) : fn; }
 
 Compiler& Tier::compiler() {

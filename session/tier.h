@@ -39,6 +39,7 @@ class Tier {
     double compile_ms = 0;
   };
   const Stats& stats() const { return stats_; }
+  void wait() const;  // until the device has done what was launched
   Compiler& compiler();  // made when first needed: LLVM costs a few ms
 
  private:

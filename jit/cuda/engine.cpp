@@ -144,6 +144,8 @@ struct GpuCompiler::Impl {
 GpuCompiler::GpuCompiler(ir::Module& module, Gpu& gpu) : impl_(new Impl{module, gpu, {}}) {}
 GpuCompiler::~GpuCompiler() = default;
 
+void GpuCompiler::wait() const { impl_->gpu.wait(); }
+
 bool GpuCompiler::has(ir::FnId fn) const { return impl_->done.contains(fn); }
 
 const CompiledFunction& GpuCompiler::compile(ir::FnId fn) {
