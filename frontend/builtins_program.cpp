@@ -262,6 +262,13 @@ Val is_function_fn(Elab& e, const Args& args) {
   Taken a(e, args, "is_function", {"x"}, 1);
   return e.boolean(a[0]->kind == Value::function);
 }
+// _static(x): an int or a bool that is known when compiling; where it is an argument, each value of it
+// makes an instance of its own, and a loop whose counter it is is repeated turn by turn.
+Val static_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_static", {"x"}, 1);
+  if (a[0]->kind == Value::integer) return e.integer(e.static_int(a[0], a.loc(0), "this size"));
+  return e.boolean(e.static_bool(a[0], a.loc(0), "this"));
+}
 Val is_list_fn(Elab& e, const Args& args) {
   Taken a(e, args, "is_list", {"x"}, 1);
   return e.boolean(a[0]->kind == Value::list || a[0]->kind == Value::tuple);
@@ -542,6 +549,7 @@ constexpr Builtin kTable[] = {
     {"_reseed", "_reseed(seed)", reseed_fn},
     {"seed", "seed(number)", seed_fn},
     {"sequence", "sequence(count, get)", sequence_fn},
+    {"_static", "_static(x)", static_fn},
     {"is_function", "is_function(x)", is_function_fn},
     {"is_list", "is_list(x)", is_list_fn},
     {"_has", "_has(record, name)", has_fn},

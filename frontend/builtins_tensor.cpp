@@ -374,10 +374,15 @@ Val reshape_fn(Elab& e, const Args& args) {
   if (a.values.empty()) e.error(Code::E0402, args.loc, "`reshape` takes a tensor and sizes");
   Val v = a.values[0];
   TensorVal t = e.as_tensor(v, a.locs[0]);
-  std::vector<Val> list(a.values.begin() + 1, a.values.end());
-  std::vector<Loc> locs(a.locs.begin() + 1, a.locs.end());
-  if (list.size() == 1)
-    if (auto* tuple = as<TupleVal>(list[0])) list = tuple->elements;
+  std::vector<Val> list;
+  std::vector<Loc> locs;
+  for (size_t i = 1; i < a.values.size(); ++i) {  // sizes, and tuples of them: reshape(x, shape(y), 1)
+    auto* tuple = as<TupleVal>(a.values[i]);
+    for (auto& v : tuple ? tuple->elements : std::vector<Val>{a.values[i]}) {
+      list.push_back(v);
+      locs.push_back(a.locs[i]);
+    }
+  }
   std::optional<size_t> open;
   DimId have = e.dims.constant(1), want = have;
   for (DimId d : t.type.shape) have = e.dims.mul(have, d);

@@ -488,6 +488,13 @@ class Elab {
 // The leaf that stands for "the key my caller gives me" in a list of imports.
 inline constexpr uint32_t kKeyOwner = ~0u;
 
+// An argument that was left out where its default is {}, whatever type is written: mask: bool[L] = {}.
+inline bool left_out(const ast::Param& p, const Val& v) {
+  if (!p.default_value || p.default_value->kind != ast::Expr::record) return false;
+  auto* r = as<RecordVal>(v);
+  return r && r->fields.empty() && ast::as<ast::RecordExpr>(*p.default_value).fields.empty();
+}
+
 inline Val poison() { return std::make_shared<PoisonVal>(); }
 inline bool is_poison(const Val& v) { return v && v->kind == Value::poison; }
 

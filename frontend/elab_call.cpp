@@ -144,7 +144,7 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
     if (params[i].type && host_type(*params[i].type) == "dtype")
       if (auto* d = as<DTypeVal>(b.values[i])) t.dtypes[params[i].id.text] = d->value;
   for (size_t i = 0; i < params.size(); ++i) {
-    if (!params[i].type || params[i].rest) continue;
+    if (!params[i].type || params[i].rest || left_out(params[i], b.values[i])) continue;
     const ast::TypeExpr& e = *params[i].type;
     if (host_type(e) == "int") {
       b.values[i] = match(e, b.values[i], t, b.locs[i], "`" + params[i].id.text + "` of " + c.name);
@@ -173,7 +173,7 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
         continue;
       }
       if (is_weak(b.values[i]) != (weak_round == 1)) continue;
-      if (params[i].rest) continue;
+      if (params[i].rest || left_out(params[i], b.values[i])) continue;
       b.values[i] = match(*params[i].type, b.values[i], t, b.locs[i], "`" + params[i].id.text + "` of " + c.name);
     }
   for (size_t i = 0; i < params.size(); ++i)

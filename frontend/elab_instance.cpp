@@ -300,7 +300,7 @@ Val Elab::call_instance(const Callee& c, const Args& args) {
         key += as<IntVal>(v)->dim ? "D" : "i";  // not which number
       } else if (v->kind == Value::real) {
         key += "r";
-      } else if (p.type && !p.rest && is_dtype_name(*p.type, b.types)) {
+      } else if (p.type && !p.rest && !left_out(p, v) && is_dtype_name(*p.type, b.types)) {
         const auto& t = as<TensorVal>(v)->type;
         key += std::string(tenon::name(t.dtype)) + "/" + std::to_string(t.rank());
       } else {
@@ -514,7 +514,7 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
   for (size_t i = 0; i < params.size(); ++i) {
     if (values[i]) continue;
     const Val& v = bound.values[i];
-    const ast::TypeExpr* e = params[i].type;
+    const ast::TypeExpr* e = left_out(params[i], v) ? nullptr : params[i].type;
     ir::Leaf leaf_facts{ir::Leaf::data, params[i].id.text};
     p.param = static_cast<int>(i);
     p.leaf = 0;

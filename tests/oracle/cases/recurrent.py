@@ -1,0 +1,39 @@
+# RNN, GRU and LSTM: layers, directions, starts; the gradients of all weights.
+import torch
+import torch.nn as tn
+
+IMPORTS = ["nn"]
+
+
+def recurrent(kind, layers, ways, start, **options):
+    size, hidden, batch, steps = 2, 3, 2, 3
+    module = getattr(tn, kind)(size, hidden, layers, batch_first=True, bidirectional=ways == 2, **options).double()
+    names = [n for n, _ in module.named_parameters()]
+    args = {"x": o.normal(batch, steps, size)}
+    states = {"RNN": ["h"], "GRU": ["h"], "LSTM": ["h", "c"]}[kind]
+    if start:
+        for s in states:
+            args[s] = o.normal(layers * ways, batch, hidden)
+    lines = [f"var m = nn.{kind}({size}, {hidden}, layers = {layers}, bidirectional = {'true' if ways == 2 else 'false'}"
+             + (", rectified = true" if options else "") + ", T = f64)"]
+    for n, p in module.named_parameters():
+        what, of, layer = n.replace("_reverse", "").rsplit("_", 2)
+        args[n] = o.normal(*p.shape, sd=0.5)
+        lines.append(f"m.cells[{layer[1:]}][{1 if 'reverse' in n else 0}].{what}_{of} = {n}")
+    given = "" if not start else ", h" if len(states) == 1 else ", (h, c)"
+    lines.append(f"m(x{given})" if len(states) == 1 else f"let (y, (end, cell)) = m(x{given})\n(y, end, cell)")
+
+    def reference(x, *rest):
+        rest = list(rest)
+        first = [rest.pop(0) for _ in states] if start else None
+        y, end = torch.func.functional_call(module, dict(zip(names, rest)), (x,) if not start else (x, first[0] if len(first) == 1 else tuple(first)))
+        return (y, end) if len(states) == 1 else (y, *end)
+    o.case(kind, "\n".join(lines), reference, note=f"{layers} layers, {ways} ways" + (", started" if start else ""), **args)
+
+
+for kind in ("RNN", "GRU", "LSTM"):
+    recurrent(kind, 1, 1, False)
+    recurrent(kind, 1, 2, True)
+    recurrent(kind, 2, 1, True)
+    recurrent(kind, 2, 2, False)
+recurrent("RNN", 1, 1, True, nonlinearity="relu")
