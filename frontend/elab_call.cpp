@@ -162,8 +162,6 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
       if (!params[i].type || params[i].rest || !is_dtype_name(*params[i].type, t)) continue;
       auto* x = as<TensorVal>(b.values[i]);
       if (!x) continue;
-      const std::string& dn = params[i].type->path[0].text;
-      if (t.bounds.count(dn) && !t.dtypes.count(dn)) continue;  // bound by match below, in order
       bind_dims(*params[i].type, x->type, t);
     }
   for (int weak_round = 0; weak_round < 2; ++weak_round)

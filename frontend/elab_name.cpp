@@ -71,7 +71,8 @@ Val Elab::member(const Val& object, const ast::Name& id, Loc loc) {
     for (auto& c : near_misses(id.text, have)) hint += (hint.empty() ? "did you mean `" : "`, `") + c;
     if (!hint.empty()) hint += "`?";
     if (hint.empty() && !have.empty()) {
-      for (auto& h : have) hint += (hint.empty() ? "there are " : ", ") + h;
+      for (size_t i = 0; i < have.size() && i < 12; ++i) hint += (hint.empty() ? "there are " : ", ") + have[i];
+      if (have.size() > 12) hint += " ..";
     }
     error(Code::E0201, id.loc, what + " has no `" + id.text + "`", hint);
   };

@@ -5,7 +5,7 @@ import torch.nn as tn
 IMPORTS = ["nn"]
 
 
-def recurrent(kind, layers, ways, start, **options):
+def recurrent(kind, layers, ways, start, only=None, **options):
     size, hidden, batch, steps = 2, 3, 2, 3
     module = getattr(tn, kind)(size, hidden, layers, batch_first=True, bidirectional=ways == 2, **options).double()
     names = [n for n, _ in module.named_parameters()]
@@ -28,12 +28,10 @@ def recurrent(kind, layers, ways, start, **options):
         first = [rest.pop(0) for _ in states] if start else None
         y, end = torch.func.functional_call(module, dict(zip(names, rest)), (x,) if not start else (x, first[0] if len(first) == 1 else tuple(first)))
         return (y, end) if len(states) == 1 else (y, *end)
-    o.case(kind, "\n".join(lines), reference, note=f"{layers} layers, {ways} ways" + (", started" if start else ""), **args)
+    o.case(kind, "\n".join(lines), reference, note=f"{layers} layers, {ways} ways" + (", started" if start else ""), grad=only, **args)
 
 
 for kind in ("RNN", "GRU", "LSTM"):
-    recurrent(kind, 1, 1, False)
-    recurrent(kind, 1, 2, True)
-    recurrent(kind, 2, 1, True)
-    recurrent(kind, 2, 2, False)
-recurrent("RNN", 1, 1, True, nonlinearity="relu")
+    recurrent(kind, 1, 1, True)
+    recurrent(kind, 2, 2, False, only=("x", "weight_ih_l0", "weight_hh_l1_reverse", "bias_hh_l1"))
+recurrent("RNN", 1, 1, False, only=("x", "weight_hh_l0"), nonlinearity="relu")
