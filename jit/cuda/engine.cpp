@@ -16,7 +16,7 @@ namespace tenon::cuda {
 
 namespace {
 
-constexpr int kThreads = 128;      // of a block of Shape::thread
+constexpr int kThreads = 128;      // of a block, unless an item takes more
 constexpr int64_t kThreadsEach = 2048;  // per multiprocessor, at most: the rest is a loop
 
 std::string kernel_name(uint32_t i) { return "k" + std::to_string(i); }
@@ -79,7 +79,7 @@ class Run final : public loop::Offload, private Stage {
     std::vector<int64_t> slots{0, range, reinterpret_cast<int64_t>(trap_->on(gpu_))};
     slots.insert(slots.end(), args, args + f.params.size());
     Stage& stage = *this;
-    stage.launch(kernel_name(kernel), range, c_.shapes_[kernel] == Shape::block ? kBlockThreads : 0,
+    stage.launch(kernel_name(kernel), range, c_.shapes_[kernel] == Shape::warp ? kWarp : 0,
                  slots);
     if (!f.may_trap) return 0;
     int64_t first;
@@ -101,8 +101,9 @@ class Run final : public loop::Offload, private Stage {
     gpu_.copy_in(trap_->on(gpu_), &none, sizeof none);
   }
   void launch(const std::string& kernel, int64_t items, int together, std::span<const int64_t> args) override {
-    const int threads = together ? together : kThreads;
-    const int64_t wanted = together ? items : (items + threads - 1) / threads;
+    const int threads = together > kThreads ? together : kThreads;
+    const int64_t each = together ? threads / together : threads;  // items of a block at a time
+    const int64_t wanted = (items + each - 1) / each;
     const int64_t most = gpu_.multiprocessors() * kThreadsEach / threads;
     gpu_.launch(c_.module_->kernel(kernel), std::min(wanted, most), threads, together != 0, args);
   }

@@ -267,7 +267,7 @@ void fold(bool columns, ir::ReduceKind k, View x, int folded, int64_t rows, int6
     const int64_t dest =
         chunks == 1 ? out : stage.scratch(rows * chunks * static_cast<int64_t>(size_of(acc)));
     if (rows > 0)
-      stage.launch(fold_kernel(nullptr, family, k, x.dtype, o, x.rank(), folded), rows * chunks, columns ? 0 : kBlockThreads,
+      stage.launch(fold_kernel(nullptr, family, k, x.dtype, o, x.rank(), folded), rows * chunks, columns ? 0 : kWarp,
                    slots({&x}, {dest, rows, chunks}));
     if (chunks == 1) return;
     x = View{dest, {rows, chunks}, columns ? List{1, rows} : List{chunks, 1}, acc};
@@ -391,7 +391,7 @@ void contract(const NodeInfo& node, Slots& k, Stage& stage) {
   const int64_t chunks = cut(depth, 16384);
   args.push_back(chunks);
   if (chunks > 1) args[2] = stage.scratch(elements * chunks * static_cast<int64_t>(size_of(acc)));
-  stage.launch(contract_kernel(nullptr, spec, a.dtype, chunks > 1 ? acc : out.dtype), elements * chunks, kBlockThreads, args);
+  stage.launch(contract_kernel(nullptr, spec, a.dtype, chunks > 1 ? acc : out.dtype), elements * chunks, kWarp, args);
   if (chunks > 1)
     fold(false, ir::ReduceKind::sum, View{args[2], {elements, chunks}, {chunks, 1}, acc}, 1, elements, out.data,
          out.dtype, stage);

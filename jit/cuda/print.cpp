@@ -71,7 +71,7 @@ bool over_items(const Function& f, const Stmt& s) {
   return s.kind == StmtKind::for_ && is(s.a, f.lo) && is(s.b, f.hi);
 }
 
-// Whether a block of threads has something to share out in here.
+// Whether a warp has something to share out in here.
 bool shares(const Block& b) {
   for (const Stmt& s : b) {
     if (s.kind == StmtKind::fold) return true;
@@ -90,18 +90,18 @@ class KernelText {
     for (Var v : f_.params) out_ += ", tn_int " + var(v);
     out_ += ") {\n";
     declare();
-    const bool block = shape_ == Shape::block;
-    line(block ? "for (tn_int tn_g = tn_lo + tn_block(); tn_g < tn_hi; tn_g += tn_blocks()) {"
+    const bool warp = shape_ == Shape::warp;
+    line(warp ? "for (tn_int tn_g = tn_lo + tn_warp(); tn_g < tn_hi; tn_g += tn_warps()) {"
                : "for (tn_int tn_g = tn_lo + tn_block() * tn_threads() + tn_thread(); tn_g < tn_hi;"
                  " tn_g += tn_blocks() * tn_threads()) {");
     ++depth_;
     line(var(f_.lo) + " = tn_g;");
     line(var(f_.hi) + " = tn_g + 1;");
     next_ = {"tn_next"};
-    together_ = block;
+    together_ = warp;
     statements(f_.body);
     line("tn_next:;");
-    if (block) line("tn_sync();");
+    if (warp) line("tn_meet();");
     --depth_;
     line("}");
     out_ += "}\n";
@@ -312,9 +312,9 @@ class KernelText {
         std::string a = expr(s.a), i = expr(s.b), v = expr(s.c);
         std::string text = "tn_store<" + std::string(type_name(s.ty)) + ">(" + a + ", " + i + ", " + v + ");";
         if (together_) {  // all have read what they need before the first writes, and see it behind
-          line("tn_sync();");
-          line("if (tn_thread() == 0) " + text);
-          line("tn_sync();");
+          line("tn_meet();");
+          line("if (tn_lane() == 0) " + text);
+          line("tn_meet();");
         } else {
           line(text);
         }
@@ -359,12 +359,12 @@ class KernelText {
         std::string lo = expr(s.a), hi = expr(s.b), v = var(s.var);
         line("const tn_int tn_end = " + hi + ";");
         if (vector) {
-          line("tn_sync();");
-          line("for (" + v + " = " + lo + " + tn_thread(); " + v + " < tn_end; " + v + " += 64) {");
+          line("tn_meet();");
+          line("for (" + v + " = " + lo + " + tn_lane(); " + v + " < tn_end; " + v + " += 32) {");
           ++depth_;
           item(s.body);
           close();
-          line("tn_sync();");
+          line("tn_meet();");
         } else {
           line("for (" + v + " = " + lo + "; " + v + " < tn_end; ++" + v + ") {");
           ++depth_;
@@ -424,12 +424,17 @@ class KernelText {
     std::string lo = expr(s.a), hi = expr(s.b);
     line("const tn_int tn_begin = " + lo + ", tn_end = " + hi + ";");
     if (together_) {
-      line(t + " tn_p = " + k + "::first<" + t + ">();");
-      line("for (" + i + " = tn_begin + tn_thread(); " + i + " < tn_end; " + i + " += 64) {");
+      line(t + " tn_p = " + k + "::first<" + t + ">(), tn_q = tn_p;");
+      line("for (" + i + " = tn_begin + tn_lane(); " + i + " < tn_end; " + i + " += 32) {");
       ++depth_;
-      item(s.body, both("tn_p"));
+      item(s.body, [&] {
+        open();  // a trap may not jump over the name of a partial
+        line(t + "& tn_r = (" + i + " - tn_begin) % 64 < 32 ? tn_p : tn_q;");
+        both("tn_r")();
+        close();
+      });
       close();
-      line(var(s.var) + " = tn_at_once<" + k + ">(tn_p);");
+      line(var(s.var) + " = tn_at_once<" + k + ">(tn_p, tn_q);");
     } else {
       line(t + " tn_p[64];");
       line("for (int tn_j = 0; tn_j < 64; ++tn_j) tn_p[tn_j] = " + k + "::first<" + t + ">();");
@@ -469,7 +474,7 @@ class KernelText {
   std::string name_, out_;
   Shape shape_;
   int depth_ = 0, labels_ = 0;
-  bool together_ = false;          // all threads of the block run this alike
+  bool together_ = false;          // all threads of the warp run this alike
   std::vector<std::string> next_;  // where a trap goes on
   std::map<Expr, std::string> names_;
   std::map<Expr, int> uses_;
@@ -479,7 +484,7 @@ class KernelText {
 
 Shape shape_of(const Function& f) {
   for (const Stmt& s : f.body) {
-    if (over_items(f, s) ? shares(s.body) : shares({s})) return Shape::block;
+    if (over_items(f, s) ? shares(s.body) : shares({s})) return Shape::warp;
   }
   return Shape::thread;
 }

@@ -2,9 +2,9 @@
 // kernels/cuda/prelude.cuh. One text serves NVRTC and the emulator, and all sizes.
 //
 //   thread   a kernel whose outermost loop is over elements: a thread an element, in a grid stride
-//   block    one with folds or inner loops over elements: 64 threads an item. A fold's partial j
-//            belongs to thread j, so sums have the CPU's bits; what is not in such a loop is computed by
-//            every thread alike, and stored by the first.
+//   warp     one with folds or inner loops over elements: 32 threads an item. A fold's partials j and
+//            j + 32 belong to lane j, so sums have the CPU's bits; what is not in such a loop is computed
+//            by every thread alike, and stored by the first.
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@
 
 namespace tenon::cuda {
 
-enum class Shape : uint8_t { thread, block };
-inline constexpr int kBlockThreads = 64;  // of Shape::block: the partials of a fold
+enum class Shape : uint8_t { thread, warp };
+inline constexpr int kWarp = 32;
 
 Shape shape_of(const loop::Function& kernel);
 

@@ -40,10 +40,10 @@ namespace context = boost::context::detail;
 struct Registers {
   int thread, threads;
   long long block, blocks;
-  long long low, high;
+  long long low[4], high[4];
   void (*access)(long long address, long long bytes);
   void (*barrier)();
-  void (*exchange)(const void* mine, void* all, int bytes);
+  void (*exchange)(const void* mine, void* got, int lane, int bytes);
   void* (*shared)(const void* key, long long bytes);
 };
 using Entry = void (*)(const long long*);
@@ -59,8 +59,8 @@ struct Fibre {
   context::fcontext_t at = nullptr;
   State state = State::done;
   char mine[kWidest];
-  void* all = nullptr;
-  int bytes = 0;
+  void* got = nullptr;
+  int lane = 0, bytes = 0;
 };
 
 struct Kernel {
@@ -119,12 +119,13 @@ class Block {
   void start_block() { shared_.clear(); }
 
   static void barrier() { current_->wait(State::barrier); }
-  static void exchange(const void* mine, void* all, int bytes) {
+  static void exchange(const void* mine, void* got, int lane, int bytes) {
     Block& b = *current_;
     if (b.fibre_ < 0 || bytes > kWidest) throw SimFault(b.where() + " exchanges between lanes in a kernel launched without");
     Fibre& f = b.fibres_[static_cast<size_t>(b.fibre_)];
-    std::memcpy(f.mine, mine, static_cast<size_t>(bytes));
-    f.all = all;
+    if (bytes > 0) std::memcpy(f.mine, mine, static_cast<size_t>(bytes));
+    f.got = got;
+    f.lane = lane;
     f.bytes = bytes;
     b.wait(State::exchange);
   }
@@ -189,12 +190,10 @@ class Block {
       if (ready == 0 || ready != here) continue;
       for (size_t i = w; i < end; ++i) {
         if (fibres_[i].state != State::exchange) continue;
-        const auto bytes = static_cast<size_t>(fibres_[i].bytes);
-        for (size_t j = 0; j < kWarp; ++j) {
-          char* to = static_cast<char*>(fibres_[i].all) + j * bytes;
-          if (w + j < end && fibres_[w + j].state == State::exchange) std::memcpy(to, fibres_[w + j].mine, bytes);
-          else std::memset(to, 0xff, bytes);
-        }
+        const auto bytes = static_cast<size_t>(fibres_[i].bytes), from = w + static_cast<size_t>(fibres_[i].lane);
+        if (bytes == 0) continue;  // they only meet
+        if (from < end && fibres_[from].state == State::exchange) std::memcpy(fibres_[i].got, fibres_[from].mine, bytes);
+        else std::memset(fibres_[i].got, 0xff, bytes);  // a lane that is gone
       }
       for (size_t i = w; i < end; ++i)
         if (fibres_[i].state == State::exchange) fibres_[i].state = State::ready;
@@ -379,7 +378,7 @@ class Sim final : public Gpu {
                      std::to_string(threads) + " threads");
     const std::vector<long long> slots(args.begin(), args.end());
     Registers& r = *k.registers;
-    r = {0, threads, 0, blocks, 0, 0, access, Block::barrier, Block::exchange, Block::shared};
+    r = {0, threads, 0, blocks, {}, {}, access, Block::barrier, Block::exchange, Block::shared};
     for (r.block = 0; r.block < blocks; ++r.block) {
       if (together) {
         block_.run(k, threads, slots.data());
@@ -419,16 +418,20 @@ Sim& the_sim() {
 
 void Sim::access(long long at, long long bytes) {
   long long low = 0, high = 0;
+  if (the_sim().find(at, low, high) && at + bytes <= high && at % bytes == 0) {
+    Registers& r = *Block::current().registers();
+    static unsigned next = 0;
+    r.low[next % 4] = low;
+    r.high[next++ % 4] = high;
+    return;
+  }
   const std::string what = " an access of " + std::to_string(bytes) + " bytes";
   if (!the_sim().find(at, low, high) && (at < low || at >= high + static_cast<long long>(kRedZone)))
     throw SimFault(Block::current().where() + ":" + what + " outside all allocations");
   if (at + bytes > high)
     throw SimFault(Block::current().where() + ":" + what + " at byte " + std::to_string(at - low) + " of an allocation of " +
                    std::to_string(high - low));
-  if (at % bytes != 0) throw SimFault(Block::current().where() + ":" + what + " that is not aligned");
-  Registers& r = *Block::current().registers();
-  r.low = low;
-  r.high = high;
+  throw SimFault(Block::current().where() + ":" + what + " that is not aligned");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Reductions, scans and contractions in the orders of docs/semantics.md, so with the bits of the CPU.
-// In 64 partials a block of 64 threads finds its work; chunks give as many blocks as there is to do.
+// In 64 partials a warp finds its work; chunks give as many warps as there is to do.
 
 // sum_run: the last L axes of x are folded; chunk c of row r goes to out[r * chunks + c].
 template <class K, class S, class O, int R, int L>
@@ -7,14 +7,16 @@ TN_DEVICE void tn_reduce_run(const TnView<R>& x, tn_int out, tn_int rows, tn_int
   typedef typename TnOf<S>::Acc T;
   tn_int n = 1;
   for (int a = R - L; a < R; ++a) n *= x.shape[a];
-  for (tn_int g = tn_block(); g < rows * chunks; g += tn_blocks()) {
+  for (tn_int g = tn_warp(); g < rows * chunks; g += tn_warps()) {
     const tn_int row = g / chunks, begin = g % chunks * 16384;
     const tn_int end = begin + 16384 < n ? begin + 16384 : n;
-    T p = K::template first<S>();
-    for (tn_int i = begin + tn_thread(); i < end; i += 64)
+    T p = K::template first<S>(), q = p;
+    for (tn_int i = begin + tn_lane(); i < end; i += 64) {
       p = K::template both<T>(p, tn_get<S>(x.data, TnView<R>::place(x, row * n + i)));
-    p = tn_at_once<K, T>(p);
-    if (tn_thread() == 0) tn_put<O>(out, g, (typename TnOf<O>::Acc)p);
+      if (i + 32 < end) q = K::template both<T>(q, tn_get<S>(x.data, TnView<R>::place(x, row * n + i + 32)));
+    }
+    p = tn_at_once<K, T>(p, q);
+    if (tn_lane() == 0) tn_put<O>(out, g, (typename TnOf<O>::Acc)p);
   }
 }
 
@@ -115,17 +117,18 @@ template <class S, class O, int N, int M>
 TN_DEVICE void tn_contract_dot(tn_int a, tn_int b, tn_int out, const TnIndices<N>& o,
                                const TnIndices<M>& s, tn_int rows, tn_int depth, tn_int chunks) {
   typedef typename TnOf<S>::Acc T;
-  for (tn_int g = tn_block(); g < rows * chunks; g += tn_blocks()) {
+  for (tn_int g = tn_warp(); g < rows * chunks; g += tn_warps()) {
     tn_int at_a = 0, at_b = 0;
     tn_locate<N>(o, g / chunks, at_a, at_b);
     const tn_int begin = g % chunks * 16384, end = begin + 16384 < depth ? begin + 16384 : depth;
-    T p = (T)0;
-    for (tn_int k = begin + tn_thread(); k < end; k += 64) {
+    T p = (T)0, q = (T)0;
+    for (tn_int k = begin + tn_lane(); k < end; k += 32) {
       tn_int ka = at_a, kb = at_b;
       tn_locate<M>(s, k, ka, kb);
-      p = tn_fma(tn_get<S>(a, ka), tn_get<S>(b, kb), p);
+      T& r = (k - begin) % 64 < 32 ? p : q;
+      r = tn_fma(tn_get<S>(a, ka), tn_get<S>(b, kb), r);
     }
-    p = tn_at_once<TnSum, T>(p);
-    if (tn_thread() == 0) tn_put<O>(out, g, (typename TnOf<O>::Acc)p);
+    p = tn_at_once<TnSum, T>(p, q);
+    if (tn_lane() == 0) tn_put<O>(out, g, (typename TnOf<O>::Acc)p);
   }
 }

@@ -4,7 +4,8 @@
 //
 //   tn_int            a slot: every argument of every kernel. Addresses are slots too.
 //   tn_load/tn_store  the only ways to memory; the emulator checks each access
-//   tn_at_once        the fold over the 64 threads of a block, in the order of docs/semantics.md
+//   tn_lane, tn_warp  items that are shared out go to the 32 threads of a warp, which meet in tn_meet
+//   tn_at_once        the fold over a warp, in the order of docs/semantics.md
 
 typedef long long tn_int;
 typedef unsigned long long tn_uint;
@@ -18,10 +19,10 @@ typedef unsigned long long tn_uint;
 struct TnSim {
   int thread, threads;
   tn_int block, blocks;
-  tn_int low, high;  // the allocation that was accessed last
+  tn_int low[4], high[4];  // the allocations that were accessed last
   void (*access)(tn_int address, tn_int bytes);
   void (*barrier)();
-  void (*exchange)(const void* mine, void* all, int bytes);  // all[lane] of the warp's 32
+  void (*exchange)(const void* mine, void* got, int lane, int bytes);  // got: that lane's
   void* (*shared)(const void* key, tn_int bytes);
 };
 extern "C" TnSim tn_sim;
@@ -31,12 +32,12 @@ TN_DEVICE int tn_threads() { return tn_sim.threads; }
 TN_DEVICE tn_int tn_block() { return tn_sim.block; }
 TN_DEVICE tn_int tn_blocks() { return tn_sim.blocks; }
 TN_DEVICE void tn_sync() { tn_sim.barrier(); }
+TN_DEVICE void tn_meet() { tn_sim.exchange(0, 0, 0, 0); }
 template <class T>
-TN_DEVICE T tn_from_lane_below(T v, int distance) {
-  T all[32];
-  tn_sim.exchange(&v, all, sizeof(T));
-  const int lane = tn_sim.thread % 32;
-  return lane + distance < 32 ? all[lane + distance] : v;
+TN_DEVICE T tn_from_lane(T v, int lane) {
+  T got;
+  tn_sim.exchange(&v, &got, lane, sizeof(T));
+  return got;
 }
 #define TN_SHARED(T, name, n)                                \
   static char name##_key;                                    \
@@ -44,7 +45,10 @@ TN_DEVICE T tn_from_lane_below(T v, int distance) {
 template <class T>
 TN_DEVICE T* tn_address(tn_int address, tn_int index) {
   const tn_int at = address + index * (tn_int)sizeof(T);
-  if (at < tn_sim.low || at + (tn_int)sizeof(T) > tn_sim.high || at % (tn_int)sizeof(T) != 0)
+  const tn_int end = at + (tn_int)sizeof(T);
+  if (at % (tn_int)sizeof(T) != 0 ||
+      !((at >= tn_sim.low[0] && end <= tn_sim.high[0]) || (at >= tn_sim.low[1] && end <= tn_sim.high[1]) ||
+        (at >= tn_sim.low[2] && end <= tn_sim.high[2]) || (at >= tn_sim.low[3] && end <= tn_sim.high[3])))
     tn_sim.access(at, sizeof(T));
   return (T*)at;
 }
@@ -78,9 +82,10 @@ TN_DEVICE int tn_threads() { return blockDim.x; }
 TN_DEVICE tn_int tn_block() { return blockIdx.x; }
 TN_DEVICE tn_int tn_blocks() { return gridDim.x; }
 TN_DEVICE void tn_sync() { __syncthreads(); }
+TN_DEVICE void tn_meet() { __syncwarp(); }
 template <class T>
-TN_DEVICE T tn_from_lane_below(T v, int distance) {
-  return __shfl_down_sync(0xffffffffu, v, distance);
+TN_DEVICE T tn_from_lane(T v, int lane) {
+  return __shfl_sync(0xffffffffu, v, lane);
 }
 template <class T>
 TN_DEVICE T* tn_address(tn_int address, tn_int index) {
@@ -103,6 +108,10 @@ TN_DEVICE float tn_rint(float x) { return rintf(x); }
 TN_DEVICE double tn_rint(double x) { return rint(x); }
 
 #endif
+
+TN_DEVICE int tn_lane() { return tn_thread() % 32; }
+TN_DEVICE tn_int tn_warp() { return tn_block() * (tn_threads() / 32) + tn_thread() / 32; }
+TN_DEVICE tn_int tn_warps() { return tn_blocks() * (tn_threads() / 32); }
 
 template <class T>
 TN_DEVICE T tn_load(tn_int address, tn_int index) {
@@ -253,26 +262,17 @@ TN_REDUCTION(TnMin, TnLimit<S>::high(), x < a || x != x ? x : a)
 TN_REDUCTION(TnAny, 0, a != (T)0 || x != (T)0)
 TN_REDUCTION(TnAll, 1, a != (T)0 && x != (T)0)
 
-// The last steps of a fold: partial j is thread j's. Every thread of the 64 gets the result.
+// The last steps of a fold of 64 partials: a thread of the warp holds the two of its lane and lane + 32.
+// Every thread gets the result.
 template <class K, class T>
-TN_DEVICE T tn_at_once(T p) {
-  TN_SHARED(T, upper, 32);
-  const int t = tn_thread();
-  if (t >= 32) upper[t - 32] = p;
-  tn_sync();
-  if (t < 32) {
-    p = K::template both<T>(p, upper[t]);
-    for (int h = 16; h >= 1; h /= 2) {
-      const T other = tn_from_lane_below(p, h);
-      p = K::template both<T>(p, other);
-    }
+TN_DEVICE T tn_at_once(T p, T q) {
+  p = K::template both<T>(p, q);
+  const int lane = tn_lane();
+  for (int h = 16; h >= 1; h /= 2) {
+    const T other = tn_from_lane(p, (lane + h) % 32);  // only lane 0's sum is needed
+    p = K::template both<T>(p, other);
   }
-  tn_sync();
-  if (t == 0) upper[0] = p;
-  tn_sync();
-  p = upper[0];
-  tn_sync();
-  return p;
+  return tn_from_lane(p, 0);
 }
 
 // The same by one thread over partials of its own.

@@ -87,7 +87,7 @@ TEST(Cudasim, AnUnalignedAccessIsFound) {
 }
 
 TEST(Cudasim, ADeadlockNamesWhoWaits) {
-  const std::string what = fault(kernel("if (t == 3) tn_from_lane_below(1.0f, 1); else if (t < 32) tn_sync();"));
+  const std::string what = fault(kernel("if (t == 3) tn_from_lane(1.0f, 1); else if (t < 32) tn_sync();"));
   EXPECT_NE(what.find("deadlock"), std::string::npos) << what;
   EXPECT_NE(what.find("thread 3 at an exchange"), std::string::npos) << what;
 }
