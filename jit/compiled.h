@@ -19,6 +19,7 @@ struct CompileOptions {
   bool fuse_points = true;    // chains of elementwise operations run in one pass over memory
   bool fuse_rows = true;      // row reductions with the elementwise operations around them
   bool reuse_buffers = true;  // an elementwise result takes the memory of an operand that dies
+  bool plan_memory = true;    // what does not leave a run lies in one arena
   uint32_t random_cuts = 0;   // tests: a seed by which groups are cut at random; 0: no cuts
   bool verify = false;        // check loop IR and LLVM IR (tests)
   bool wide = true;           // use AVX-512 where the machine has it
@@ -42,6 +43,9 @@ struct CompileStats {
   int functions = 0;      // compiled IR functions
   int kernels = 0;        // distinct loop nests
   int launches = 0;       // places where a kernel is started
+  int planned = 0;        // tensors with a place in the arena
+  int counted = 0;        // tensors in blocks of their own: results, and what no plan can know
+  int64_t arena_bytes = 0;  // the largest arena of any run
 };
 
 class Compiler {

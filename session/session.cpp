@@ -228,14 +228,17 @@ const std::vector<ProgressRow>& Session::history() const { return impl_->host.hi
 std::string Session::stats() const {
   const Interpreter::Stats& run = impl_->interpreter.stats();
   const Tier::Stats& tier = impl_->tier.stats();
-  char text[256];
+  const CompileStats compile = impl_->tier.compile_stats();
+  auto mib = [](auto bytes) { return static_cast<double>(bytes) / (1024 * 1024); };
+  char text[384];
   std::snprintf(text, sizeof text,
                 "stats: nodes interpreted %llu, functions prepared %llu, compiled %llu in %.1f ms, compiled runs "
-                "%llu, peak memory %.1f MiB, threads %d",
+                "%llu, tensors planned %d and counted %d, largest arena %.2f MiB, peak memory %.2f MiB, threads %d",
                 static_cast<unsigned long long>(run.nodes_run), static_cast<unsigned long long>(run.functions_prepared),
                 static_cast<unsigned long long>(tier.compiled), tier.compile_ms,
                 static_cast<unsigned long long>(tier.compiled_runs),
-                static_cast<double>(memory_use().peak) / (1024 * 1024), impl_->threads.count());
+                compile.planned, compile.counted, mib(compile.arena_bytes), mib(memory_use().peak),
+                impl_->threads.count());
   return text;
 }
 

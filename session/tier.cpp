@@ -7,7 +7,6 @@
 #include <set>
 
 #include "ir/passes/rewrite.h"
-#include "jit/compiled.h"
 #include "jit/cuda/driver.h"
 #include "jit/cuda/engine.h"
 #include "jit/cuda/nvrtc.h"
@@ -52,6 +51,10 @@ ir::FnId Tier::prepare(ir::FnId fn) { return graph_ ? cutter_.cut(fn) : fn; }
 Compiler& Tier::compiler() {
   if (!compiler_) compiler_ = std::make_unique<Compiler>(module_);
   return *compiler_;
+}
+
+CompileStats Tier::compile_stats() const {
+  return compiler_ ? compiler_->stats() : CompileStats{};
 }
 
 bool Tier::loops(ir::FnId fn) const {

@@ -9,13 +9,13 @@
 #include <memory>
 #include <string>
 
+#include "jit/compiled.h"
 #include "jit/interp/interp.h"
 #include "session/session.h"
 #include "session/span.h"
 
 namespace tenon {
 
-class Compiler;
 namespace cuda {
 class Gpu;
 class GpuCompiler;
@@ -40,6 +40,7 @@ class Tier {
   };
   const Stats& stats() const { return stats_; }
   void wait() const;  // until the device has done what was launched
+  CompileStats compile_stats() const;
   Compiler& compiler();  // made when first needed: LLVM costs a few ms
 
  private:

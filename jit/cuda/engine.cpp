@@ -33,9 +33,16 @@ std::string print(const plan::Unit& unit, Gpu::Kernels& kernels) {
   return text + instances.text;
 }
 
+// A planned frame holds headers that the host reads and writes, beside elements: not on a device.
+CompileOptions options() {
+  CompileOptions o;
+  o.plan_memory = false;
+  return o;
+}
+
 class Compiled final : public CompiledFunction {
  public:
-  Compiled(ir::Module& module, ir::FnId fn, Gpu& gpu) : gpu_(gpu), unit_(module, {}) {
+  Compiled(ir::Module& module, ir::FnId fn, Gpu& gpu) : gpu_(gpu), unit_(module, options()) {
     unit_.lower(fn);
     Gpu::Kernels kernels;
     const std::string text = print(unit_, kernels);
@@ -156,7 +163,7 @@ const CompiledFunction& GpuCompiler::compile(ir::FnId fn) {
 }
 
 std::string GpuCompiler::text(ir::Module& module, ir::FnId fn) {
-  plan::Unit unit(module, {});
+  plan::Unit unit(module, options());
   unit.lower(fn);
   Gpu::Kernels kernels;
   return print(unit, kernels);

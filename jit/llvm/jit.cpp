@@ -1,5 +1,7 @@
 // The compiler behind jit/compiled.h: lowers a set of functions, prints it, and has ORC make code.
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <llvm/ExecutionEngine/Orc/CompileUtils.h>
 #include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
@@ -66,11 +68,25 @@ class Compiled final : public CompiledFunction {
  public:
   std::unique_ptr<plan::Unit> unit;
   loop::RuntimeFn entry = nullptr;
+  std::atomic<int64_t>* largest = nullptr;  // arena
+  // The same without an arena, for when there is not enough memory for all that might be made.
+  std::function<const Compiled&()> without;
 
   std::vector<Tensor> run(std::span<const int64_t> sizes, std::vector<Tensor> args,
                           RunContext& context) const override {
+    std::optional<loop::Arena> arena;
+    const bool framed = unit->tables.layouts && unit->tables.layouts->plan(0).framed;
+    if (framed) {
+      arena = loop::take_arena(*unit->tables.layouts, sizes);
+      if (!arena) return without().run(sizes, std::move(args), context);
+      int64_t seen = largest->load();
+      while (seen < arena->layout->bytes &&
+             !largest->compare_exchange_weak(seen, arena->layout->bytes)) {
+      }
+    }
     loop::Context c(unit->program, unit->tables, context);
-    return loop::run(entry, unit->signatures[0], unit->dims, c, sizes, std::move(args));
+    return loop::run(entry, unit->signatures[0], unit->dims, c, sizes, std::move(args),
+                     arena ? &*arena : nullptr);
   }
 };
 
@@ -83,7 +99,8 @@ struct Compiler::Impl {
   std::recursive_mutex mutex;
   std::unique_ptr<orc::LLJIT> jit;
   std::unique_ptr<orc::JITTargetMachineBuilder> target;
-  std::map<ir::FnId, std::unique_ptr<Compiled>> done;
+  std::map<ir::FnId, std::unique_ptr<Compiled>> done, without_arena;
+  std::atomic<int64_t> largest_arena{0};
   bool wide = false;
   int modules = 0;
 
@@ -117,8 +134,10 @@ struct Compiler::Impl {
     sure(jit->getMainJITDylib().define(orc::absoluteSymbols(std::move(symbols))));
   }
 
-  std::unique_ptr<plan::Unit> lower(ir::FnId fn) {
-    auto unit = std::make_unique<plan::Unit>(module, options);
+  std::unique_ptr<plan::Unit> lower(ir::FnId fn, bool arena = true) {
+    CompileOptions o = options;
+    o.plan_memory &= arena;
+    auto unit = std::make_unique<plan::Unit>(module, o);
     unit->lower(fn);
     if (options.verify) {
       std::string wrong = loop::verify(unit->program);
@@ -140,6 +159,33 @@ struct Compiler::Impl {
     }
     return m;
   }
+
+  std::unique_ptr<Compiled> compile(ir::FnId fn, bool arena) {
+    auto compiled = std::make_unique<Compiled>();
+    compiled->largest = &largest_arena;
+    const double t0 = now_ms();
+    compiled->unit = lower(fn, arena);
+    const double t1 = now_ms();
+    start();
+    std::string prefix = "m" + std::to_string(modules++) + "_";
+    auto context = std::make_unique<llvm::LLVMContext>();
+    auto m = print(*compiled->unit, prefix, *context);
+    const double t2 = now_ms();
+    sure(jit->addIRModule(orc::ThreadSafeModule(std::move(m), std::move(context))));
+    auto address = sure(jit->lookup(llvm_jit::function_symbol({prefix, wide}, 0)));
+    compiled->entry = address.toPtr<loop::RuntimeFn>();
+    const double t3 = now_ms();
+    stats.lower_ms += t1 - t0;
+    stats.print_ms += t2 - t1;
+    stats.codegen_ms += t3 - t2;
+    const CompileStats& own = compiled->unit->stats;
+    stats.functions += own.functions;
+    stats.kernels += own.kernels;
+    stats.launches += own.launches;
+    stats.planned += own.planned;
+    stats.counted += own.counted;
+    return compiled;
+  }
 };
 
 Compiler::Compiler(ir::Module& module, CompileOptions options)
@@ -150,31 +196,22 @@ bool Compiler::has(ir::FnId fn) const {
   std::lock_guard lock(impl_->mutex);
   return impl_->done.contains(fn);
 }
-const CompileStats& Compiler::stats() const { return impl_->stats; }
+const CompileStats& Compiler::stats() const {
+  impl_->stats.arena_bytes = impl_->largest_arena.load();
+  return impl_->stats;
+}
 
 const CompiledFunction& Compiler::compile(ir::FnId fn) {
   Impl& i = *impl_;
   std::lock_guard lock(i.mutex);
   if (auto it = i.done.find(fn); it != i.done.end()) return *it->second;
-  auto compiled = std::make_unique<Compiled>();
-  const double t0 = now_ms();
-  compiled->unit = i.lower(fn);
-  const double t1 = now_ms();
-  i.start();
-  std::string prefix = "m" + std::to_string(i.modules++) + "_";
-  auto context = std::make_unique<llvm::LLVMContext>();
-  auto m = i.print(*compiled->unit, prefix, *context);
-  const double t2 = now_ms();
-  sure(i.jit->addIRModule(orc::ThreadSafeModule(std::move(m), std::move(context))));
-  auto address = sure(i.jit->lookup(llvm_jit::function_symbol({prefix, i.wide}, 0)));
-  compiled->entry = address.toPtr<loop::RuntimeFn>();
-  const double t3 = now_ms();
-  i.stats.lower_ms += t1 - t0;
-  i.stats.print_ms += t2 - t1;
-  i.stats.codegen_ms += t3 - t2;
-  i.stats.functions += compiled->unit->stats.functions;
-  i.stats.kernels += compiled->unit->stats.kernels;
-  i.stats.launches += compiled->unit->stats.launches;
+  auto compiled = i.compile(fn, true);
+  compiled->without = [&i, fn]() -> const Compiled& {
+    std::lock_guard again(i.mutex);
+    auto& at = i.without_arena[fn];
+    if (!at) at = i.compile(fn, false);
+    return *at;
+  };
   return *(i.done[fn] = std::move(compiled));
 }
 

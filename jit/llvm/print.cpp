@@ -654,7 +654,7 @@ class FunctionPrinter {
     bool never = false;
     if (!own) {
       auto r = static_cast<loop::Runtime>(s.id);
-      never = r == loop::Runtime::release || r == loop::Runtime::tape_new ||
+      never = r == loop::Runtime::release || r == loop::Runtime::enter || r == loop::Runtime::tape_new ||
               r == loop::Runtime::tape_shrink || r == loop::Runtime::fold_run ||
               r == loop::Runtime::tape_end;
     }

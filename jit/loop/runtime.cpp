@@ -96,7 +96,7 @@ MemoryBlock* Context::allocate(int64_t bytes) {
 }
 
 void Context::release(MemoryBlock* b) {
-  if (--b->count > 0) return;
+  if (--b->count > 0 || !b->buffer) return;
   b->buffer.reset();
   (b->previous ? b->previous->next : live) = b->next;
   if (b->next) b->next->previous = b->previous;
@@ -139,8 +139,26 @@ int64_t slot(const void* p) { return reinterpret_cast<int64_t>(p); }
 
 Loc place(Context* c, int64_t i) { return c->tables.places[static_cast<size_t>(i)]; }
 
+// The planned place of a fresh block, unless it is taken or too small.
+MemoryBlock* planned(int64_t memory, int64_t bytes) {
+  if (memory == 0) return nullptr;
+  auto* at = reinterpret_cast<char*>(memory & ~(kHeader - 1));
+  for (int64_t n = memory & (kHeader - 1); n >= 0; --n, at += kHeader) {
+    auto* b = reinterpret_cast<MemoryBlock*>(at);
+    if (b->count != 0 || bytes > b->capacity) continue;
+    b->count = 1;
+    return b;
+  }
+  return nullptr;
+}
+
+MemoryBlock* fresh(Context* c, int64_t bytes, int64_t memory) {
+  if (MemoryBlock* b = planned(memory, bytes)) return b;
+  return c->allocate(bytes);
+}
+
 int64_t rt_allocate(Context* c, const int64_t* args, int64_t* outs) {
-  return guarded(*c, place(c, args[1]), [&] { outs[0] = slot(c->allocate(args[0])); });
+  return guarded(*c, place(c, args[1]), [&] { outs[0] = slot(fresh(c, args[0], args[2])); });
 }
 
 int64_t rt_release(Context* c, const int64_t* args, int64_t*) {
@@ -148,7 +166,32 @@ int64_t rt_release(Context* c, const int64_t* args, int64_t*) {
   return 0;
 }
 
-bool sole(MemoryBlock* b) { return b->count == 1 && b->buffer && b->buffer->count() == 1; }
+int64_t rt_enter(Context*, const int64_t* args, int64_t*) {
+  auto* frame = reinterpret_cast<char*>(args[0]);
+  const auto* layout = reinterpret_cast<const int64_t*>(args[1]);
+  for (int64_t i = 0; i < layout[0]; ++i) {
+    auto* b = new (frame + i * kHeader) MemoryBlock;
+    b->data = reinterpret_cast<std::byte*>(frame) + layout[1 + 2 * i];
+    b->capacity = layout[2 + 2 * i];
+  }
+  return 0;
+}
+
+int64_t rt_frame(Context* c, const int64_t* args, int64_t* outs) {
+  return guarded(*c, place(c, args[1]), [&] {
+    const auto function = static_cast<uint32_t>(args[0]);
+    Layouts& layouts = *c->tables.layouts;
+    auto layout =
+        layouts.get(function, {args + 2, layouts.plan(function).sizes.size()});
+    outs[0] = slot(c->allocate(layout->bytes));
+    outs[1] = slot(layout->words.data());
+    c->layouts.insert(std::move(layout));
+  });
+}
+
+bool sole(MemoryBlock* b) {
+  return b->count == 1 && (!b->buffer || b->buffer->count() == 1);
+}
 
 int64_t rt_unique(Context* c, const int64_t* args, int64_t* outs) {
   MemoryBlock* b = block(args[0]);
@@ -157,13 +200,13 @@ int64_t rt_unique(Context* c, const int64_t* args, int64_t* outs) {
     return 0;
   }
   return guarded(*c, place(c, args[2]), [&] {
-    MemoryBlock* fresh = c->allocate(args[1]);
+    MemoryBlock* copy = fresh(c, args[1], args[3]);
     if (c->offload)
-      c->offload->copy(fresh->data, b->data, static_cast<size_t>(args[1]));
+      c->offload->copy(copy->data, b->data, static_cast<size_t>(args[1]));
     else
-      std::memcpy(fresh->data, b->data, static_cast<size_t>(args[1]));
+      std::memcpy(copy->data, b->data, static_cast<size_t>(args[1]));
     c->release(b);
-    outs[0] = slot(fresh);
+    outs[0] = slot(copy);
   });
 }
 
@@ -174,7 +217,7 @@ int64_t rt_reuse(Context* c, const int64_t* args, int64_t* outs) {
     outs[0] = args[0];
     return 0;
   }
-  return guarded(*c, place(c, args[2]), [&] { outs[0] = slot(c->allocate(args[1])); });
+  return guarded(*c, place(c, args[2]), [&] { outs[0] = slot(fresh(c, args[1], args[3])); });
 }
 
 int64_t rt_tape_new(Context* c, const int64_t*, int64_t* outs) {
@@ -567,7 +610,16 @@ Tensor scalar_tensor(DType t, int64_t s) {
 }  // namespace
 
 std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims, Context& context,
-                        std::span<const int64_t> sizes, std::vector<Tensor> args) {
+                        std::span<const int64_t> sizes, std::vector<Tensor> args,
+                        const Arena* arena) {
+  std::optional<Arena> own;
+  Layouts* layouts = context.tables.layouts.get();
+  const bool framed = layouts && layouts->plan(0).framed;
+  if (framed && !arena) {
+    own = take_arena(*layouts, sizes);
+    require(own.has_value(), "an arena was refused");
+    arena = &*own;
+  }
   require(sizes.size() == sig.sizes.size() && args.size() == sig.params.size(),
           "compiled function called with other arguments");
   Device& device = context.offload ? context.offload->device() : cpu();
@@ -586,6 +638,10 @@ std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims,
     in.push_back(slot(context.adopt(std::move(t.buffer), data)));
   }
   args.clear();
+  if (framed) {
+    in.push_back(slot(arena->buffer->data()));
+    in.push_back(slot(arena->layout->words.data()));
+  }
   std::vector<int64_t> out(sig.results.size() + sig.bound.size() + 1);
   int64_t status = sig.deep ? on_large_stack(entry, &context, in.data(), out.data())
                             : entry(&context, in.data(), out.data());
@@ -608,6 +664,7 @@ std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims,
       continue;
     }
     MemoryBlock* b = block(out[i]);
+    require(b->buffer != nullptr, "a result lies in the arena");
     Tensor r;
     r.dtype = t.dtype;
     for (DimId d : t.shape) r.shape.push_back(dims.evaluate(d, value_of));

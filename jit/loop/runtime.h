@@ -5,21 +5,26 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "ir/function.h"
 #include "jit/executable.h"
+#include "jit/loop/arena.h"
 #include "jit/loop/loop.h"
 
 namespace tenon::loop {
 
 // A tensor in compiled code: counted memory, row-major from `data`. The counts belong to one run,
-// so they are not atomic. Compiled code reads `count` and `data` at these places.
+// so they are not atomic. Compiled code reads `count` and `data` at these places. A block whose place
+// is planned lies in its function's frame (arena.h) and has no buffer: with a count of 0 it is free.
 struct MemoryBlock {
   int64_t count = 0;
   std::byte* data = nullptr;
   MemoryBlock *previous = nullptr, *next = nullptr;  // all that live in this run
   boost::intrusive_ptr<Buffer> buffer;
+  int64_t capacity = 0;  // of a planned one, in bytes
 };
+static_assert(sizeof(MemoryBlock) <= kHeader);
 
 // Last in, first out; an entry is one slot. Compiled code pushes and pops by itself inside a chunk:
 // [top, end) is free, [begin, top) holds entries.
@@ -53,6 +58,7 @@ struct Tables {
   std::vector<std::shared_ptr<const ir::Literal>> literals;
   std::vector<const void*> literal_data;
   std::vector<Loc> places;  // of allocations, for when memory runs out
+  std::unique_ptr<Layouts> layouts;  // none: nothing is planned
 };
 
 struct Context;
@@ -84,6 +90,7 @@ struct Context {
   TapeBlock* tapes = nullptr;
   MemoryBlock* spare = nullptr;  // headers kept for the next block
   Offload* offload = nullptr;    // none: all is on the host
+  std::set<std::shared_ptr<const Layout>> layouts;  // of the frames made by `frame`
 
   Context(const Program& p, const Tables& t, RunContext& r);
   ~Context();
@@ -99,13 +106,17 @@ inline constexpr int kDepth = 0, kDepthLimit = 1, kInterrupted = 2,
 using RuntimeFn = int64_t (*)(Context*, const int64_t* args, int64_t* outs);
 using KernelFn = int64_t (*)(Context*, const int64_t* args, int64_t lo, int64_t hi);
 
-// X(name, what it takes -> gives)
+// X(name, what it takes -> gives). `memory` is where a fresh block is planned to lie: the address of
+// a header in a frame, with the number of further ones behind it added; 0: nowhere.
 #define TENON_RUNTIME_CALLS(X)                                                                     \
-  X(allocate) /* bytes, place -> block */                                                          \
+  X(allocate) /* bytes, place, memory -> block */                                                  \
   X(release)  /* block */                                                                          \
-  X(unique)   /* block, bytes, place -> block: itself when nobody else has it, else a copy */      \
-  X(reuse)    /* block, bytes, place -> one more count of it when nobody else has it, else a fresh \
-                 one */                                                                            \
+  X(unique)   /* block, bytes, place, memory -> block: itself when nobody else has it, else a copy \
+               */                                                                                  \
+  X(reuse)    /* block, bytes, place, memory -> one more count of it when nobody else has it, else \
+                 a fresh one */                                                                    \
+  X(enter)    /* frame, layout: its headers are free from now on */                                \
+  X(frame)    /* function, place, sizes.. -> block, layout: a frame that is not part of another */ \
   X(eager)    /* node, operands.. : runs an ahead-of-time kernel */                                \
   X(fold_run) /* reduction, dtype, address, n -> the run's result: also from kernels */            \
   X(tape_new) /* -> tape */                                                                        \
@@ -139,7 +150,8 @@ struct Signature {
 };
 // Errors come out as UserError.
 std::vector<Tensor> run(RuntimeFn entry, const Signature& signature, const Dims& dims,
-                        Context& context, std::span<const int64_t> sizes, std::vector<Tensor> args);
+                        Context& context, std::span<const int64_t> sizes, std::vector<Tensor> args,
+                        const Arena* arena = nullptr);
 
 // The slow interpreter: the meaning of the loop IR, for tests and for finding traps.
 int64_t interpret(Context& context, uint32_t function, const int64_t* args, int64_t* outs);

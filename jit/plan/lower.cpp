@@ -7,6 +7,7 @@
 #include "ir/literal.h"
 #include "ir/passes.h"
 #include "ir/verify.h"
+#include "jit/plan/arena.h"
 
 namespace tenon::plan {
 
@@ -79,7 +80,11 @@ void Unit::lower(ir::FnId id) {
     }
     signatures.push_back(std::move(s));
   }
-  for (ir::FnId f : order) program.functions.push_back(FunctionLowering(*this, f).run());
+  for (ir::FnId f : order) {
+    requests.emplace_back();
+    program.functions.push_back(FunctionLowering(*this, f).run());
+  }
+  if (options.plan_memory) plan_arena(*this, order);
   for (auto& l : tables.literals) tables.literal_data.push_back(l->bytes.data());
   stats.functions = static_cast<int>(program.functions.size());
   stats.kernels = static_cast<int>(program.kernels.size());
@@ -465,6 +470,10 @@ void FunctionLowering::call_node(const Node& n) {
   }
   Stmt s{StmtKind::call};
   s.id = callee;
+  s.var = static_cast<Var>(unit_.calls.size());
+  CallSite site{attr.dims, {}, n.loc};
+  for (Value v : n.results) site.results.push_back(type(v));
+  unit_.calls.push_back(std::move(site));
   for (DimId d : attr.dims) s.args.push_back(dim(d));
   for (Expr e : slots_of(n.operands, {})) s.args.push_back(e);
   for (size_t i = 0; i < sig.results.size() + sig.bound.size(); ++i)

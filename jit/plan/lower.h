@@ -1,9 +1,10 @@
 // From an IR function to its driver and kernels in the loop IR. One FunctionLowering per function;
 // the parts lie in lower*.cpp: control and memory, views and structural nodes, loops over elements.
 //
-// Memory: each tensor that is made lives in a counted block (runtime.h). A value *owns* its block
-// in the region that made it; behind its last use it is given up, or handed on to whoever takes it
-// over (a loop, a call, a result, an update in place). Views share their root's block and are
+// Memory: each tensor that is made asks for a block (runtime.h); where that lies is decided when the
+// drivers are done (arena.h). A value *owns* its block in the region that made it; behind its last
+// use it is given up, or handed on to whoever takes it over (a loop, a call, a result, an update in
+// place). Views share their root's block and are
 // strides over it, all of which are sizes, so adjacent axes are known to collapse when their DimIds
 // say so.
 #pragma once
@@ -42,6 +43,20 @@ Expr literal_element(Exprs& x, const ir::Literal& literal);
 Expr scalar_op(Exprs& x, ir::Op op, DType result, const std::vector<DType>& dtypes,
                const std::vector<Expr>& operands, const std::function<void(Expr)>& on_trap);
 
+// A driver's request for memory: product(shape) elements of `unit` bytes.
+struct Request {
+  DType dtype = DType::f32;
+  int64_t unit = 0;
+  std::vector<DimId> shape;
+  Loc where;
+};
+// A call of another function: what it passes as sizes, and what comes back.
+struct CallSite {
+  std::vector<DimId> sizes;
+  std::vector<ir::Type> results;
+  Loc where;
+};
+
 // A set of functions on its way to a program.
 struct Unit {
   ir::Module& module;
@@ -51,6 +66,8 @@ struct Unit {
   loop::Program program;
   loop::Tables tables;
   std::vector<loop::Signature> signatures;  // per function
+  std::vector<std::map<Var, Request>> requests;  // per function, by the variable of the block
+  std::vector<CallSite> calls;                   // Stmt::var of a call of a function
   std::map<ir::FnId, uint32_t> function_index;
   std::map<std::string, uint32_t> kernel_index;  // by text
   CompileStats stats;
@@ -131,10 +148,13 @@ class FunctionLowering {
   Expr count(const std::vector<DimId>& shape);
   Expr bytes(const ir::Type& t);
   std::vector<DimId> row_major(const std::vector<DimId>& shape);
+  DimId chunks_of(DimId n);  // runs of 16384 (docs/semantics.md)
   const Place& place(ir::Value v);
   void bind(ir::Value v, Place p);
   int new_root(Var block);
   Place allocate(const ir::Type& t);
+  Var request(loop::Runtime r, std::vector<Expr> args, Request asked);
+  Request request_for(const ir::Type& t) const;
   Place whole(Var block, const ir::Type& t);
   bool dies(int root);  // its last use is the group at hand
   void release_dead();

@@ -81,9 +81,12 @@ void FunctionLowering::map_node(const Node& n) {
     Expr total = count(attr.red);
     Expr chunks =
         keep(x_.binary(Op::sdiv, x_.add(total, x_.i64(kChunk - 1)), x_.i64(kChunk)), "chunks");
-    Var block = fresh(Ty::i64, "block");
-    runtime(loop::Runtime::allocate,
-            {x_.mul(chunks, x_.i64(static_cast<int64_t>(size_of(acc)))), here()}, {block});
+    DimId all = unit_.dims.constant(1);
+    for (DimId d : attr.red) all = unit_.dims.mul(all, d);
+    Var block = request(
+        loop::Runtime::allocate,
+        {x_.mul(chunks, x_.i64(static_cast<int64_t>(size_of(acc)))), here()},
+        {acc, static_cast<int64_t>(size_of(acc)), {chunks_of(all)}, loc_});
     ir::Type one = ir::scalar_type(acc);
     Place partial = whole(block, one);
     Expr address = k.param(partial.e, "out");
@@ -175,8 +178,7 @@ void FunctionLowering::scatter_node(const Node& n) {
     for (Value v : used)
       moves &= places_[v].kind != Place::memory || places_[v].root != place(n.operands[0]).root;
   Var block = take(n.operands[0], moves);
-  Var own = fresh(Ty::i64, "block");
-  runtime(loop::Runtime::unique, {x_.var(block), bytes(t), here()}, {own});
+  Var own = request(loop::Runtime::unique, {x_.var(block), bytes(t), here()}, request_for(t));
   Place p = whole(own, t);
   Expr total = count(attr.dims);
 

@@ -97,6 +97,11 @@ std::vector<DimId> FunctionLowering::row_major(const std::vector<DimId>& shape) 
   return strides;
 }
 
+DimId FunctionLowering::chunks_of(DimId n) {
+  Dims& d = unit_.dims;
+  return d.floordiv(d.add(n, d.constant(16383)), d.constant(16384));
+}
+
 // ---------------------------------------------------------------- places and roots
 
 const Place& FunctionLowering::place(Value v) {
@@ -120,9 +125,21 @@ int FunctionLowering::new_root(Var block) {
 
 // Memory for a value of type t that lives until the end of the group unless it is bound to a value.
 Place FunctionLowering::allocate(const ir::Type& t) {
+  return whole(request(loop::Runtime::allocate, {bytes(t), here()}, request_for(t)), t);
+}
+
+// A call that may give fresh memory; `args` ends with what the request is about. Where the memory
+// comes from is the last argument: 0 until the arena is planned (arena.h).
+Var FunctionLowering::request(loop::Runtime r, std::vector<Expr> args, Request asked) {
   Var block = fresh(Ty::i64, "block");
-  runtime(loop::Runtime::allocate, {bytes(t), here()}, {block});
-  return whole(block, t);
+  args.push_back(x_.i64(0));
+  runtime(r, std::move(args), {block});
+  unit_.requests.back().emplace(block, std::move(asked));
+  return block;
+}
+
+Request FunctionLowering::request_for(const ir::Type& t) const {
+  return {t.dtype, static_cast<int64_t>(size_of(t.dtype)), t.shape, loc_};
 }
 
 Place FunctionLowering::whole(Var block, const ir::Type& t) {

@@ -104,10 +104,10 @@ void FunctionLowering::point_group(const Group& g) {
       }
     if (donor >= 0) {
       reused.insert(donor);
-      Var block = fresh(Ty::i64, "block");
-      runtime(loop::Runtime::reuse,
-              {x_.var(roots_[static_cast<size_t>(donor)].block), total_bytes, here()}, {block});
-      out = whole(block, t);
+      out = whole(request(loop::Runtime::reuse,
+                          {x_.var(roots_[static_cast<size_t>(donor)].block), total_bytes, here()},
+                          request_for(t)),
+                  t);
     } else {
       out = allocate(t);
     }

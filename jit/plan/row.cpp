@@ -161,11 +161,15 @@ void FunctionLowering::row_group(const Group& g) {
   Expr chunks = k.param(chunks_in_driver, "chunks");
   Place partials;  // of rows longer than a chunk
   {
-    Var block = fresh(Ty::i64, "block");
     Expr many = x_.to(Op::zext, Ty::i64, x_.compare(Op::lt, x_.i64(1), chunks_in_driver));
-    runtime(loop::Runtime::allocate,
-            {x_.mul(x_.mul(many, x_.mul(chunks_in_driver, count(outer))), x_.i64(8)), here()},
-            {block});
+    const DimId c = chunks_of(row);
+    Request asked{DType::f64, 8, outer, loc_};
+    asked.shape.push_back(c);
+    asked.shape.push_back(unit_.dims.min(unit_.dims.sub(c, one), one));
+    Var block = request(
+        loop::Runtime::allocate,
+        {x_.mul(x_.mul(many, x_.mul(chunks_in_driver, count(outer))), x_.i64(8)), here()},
+        std::move(asked));
     partials = whole(block, ir::scalar_type(DType::f64));
   }
   Expr partial_address = k.param(partials.e, "partials");

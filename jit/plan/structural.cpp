@@ -226,8 +226,7 @@ void FunctionLowering::update_node(const Node& n) {
   }
   bool alias = v.kind == Place::memory && x.kind == Place::memory && v.root == x.root && !single;
   Var block = take(n.operands[0], !alias);
-  Var own = fresh(Ty::i64, "block");
-  runtime(loop::Runtime::unique, {x_.var(block), bytes(t), here()}, {own});
+  Var own = request(loop::Runtime::unique, {x_.var(block), bytes(t), here()}, request_for(t));
   Place p = whole(own, t);
   if (single) {
     Expr index = x_.i64(0);
