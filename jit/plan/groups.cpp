@@ -3,9 +3,12 @@
 #include "jit/plan/groups.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
+
+#include "ir/passes/rewrite.h"
 
 namespace tenon::plan {
 
@@ -168,12 +171,38 @@ class Planner {
     for (Value v : n.operands) use(v);
     for (const Region& inner : n.regions)
       for (Value v : used_in(inner)) use(v);
+    // A size that this region binds is there once its node has run.
+    if (!bound_.empty())
+      for (SymId s : symbols_in(n))
+        if (auto it = bound_.find(s); it != bound_.end()) needs.insert(it->second);
     if (keeps_order(fn_, n) && last_ordered_ >= 0) needs.insert(last_ordered_);
     // What reads a tensor that is about to be changed in place goes first.
     if (n.op == Op::update || n.op == Op::scatter)
       if (auto it = readers_.find(root(n.operands[0])); it != readers_.end())
         needs.insert(it->second.begin(), it->second.end());
     return needs;
+  }
+
+  // The symbols that a node's types and attributes mention, and those of the nodes inside it.
+  std::vector<SymId> symbols_in(const Node& n) const {
+    std::vector<SymId> list;
+    auto add = [&](DimId d) {
+      for (SymId s : dims_.symbols(d)) list.push_back(s);
+    };
+    auto type = [&](Value v) {
+      for (DimId d : fn_.type(v).shape) add(d);
+    };
+    std::function<void(const Node&)> scan = [&](const Node& m) {
+      ir::each_dim(m.attr, add);
+      for (Value v : m.operands) type(v);
+      for (Value v : m.results) type(v);
+      for (const Region& inner : m.regions) {
+        for (Value v : inner.params) type(v);
+        for (const Node& k : inner.nodes) scan(k);
+      }
+    };
+    scan(n);
+    return list;
   }
 
   Value root(Value v) const {
@@ -212,6 +241,9 @@ class Planner {
   void record(int g, size_t i) {
     const Node& n = region_.nodes[i];
     for (Value v : n.results) made_[v] = g;
+    std::vector<SymId> bound;
+    ir::bound_symbols(n, bound);
+    for (SymId s : bound) bound_[s] = g;
     if (is_view(n.op) && !n.operands.empty()) root_[n.results[0]] = root(n.operands[0]);
     for (Value v : n.operands) readers_[root(v)].insert(g);
     for (const Region& inner : n.regions)
@@ -403,6 +435,7 @@ class Planner {
   std::mt19937 random_;
   std::vector<Work> groups_;
   std::map<Value, int> made_;               // value -> group
+  std::map<SymId, int> bound_;              // size bound in this region -> group
   std::map<Value, Value> root_;             // view -> whose memory it looks at
   std::map<Value, std::set<int>> readers_;  // root -> groups that read it
   int last_ordered_ = -1;
