@@ -10,7 +10,12 @@
 namespace tenon::elab {
 
 std::span<const Builtin> tensor_builtins();   // elementwise, reductions, shapes
-std::span<const Builtin> program_builtins();  // derivatives, text, files, randomness, structures
+std::span<const Builtin> program_builtins();  // derivatives, text, randomness, structures
+std::span<const Builtin> file_builtins();     // csv, save, load, read
+std::span<const Builtin> train_builtins();    // what `train` is made of
+
+// How training names what it measures on held-out data.
+inline constexpr std::string_view kHeld = "held-out ";
 
 // Arguments of a primitive by position and name, in the order of `params`; a missing one is null.
 class Taken {

@@ -1,4 +1,4 @@
-// Primitives on programs and structures: derivatives, randomness, text, files, data.
+// Primitives on programs and structures: derivatives, randomness, text, data.
 // Names that begin with _ are for the library only.
 #include "frontend/builtins.h"
 
@@ -221,14 +221,6 @@ Val bits_fn(Elab& e, const Args& args) {
   ir::Value at = e.cx->b.one(ir::Op::iota, {}, ir::IotaAttr{DType::i64, {n}, 0});
   return e.tensor(e.cx->b.scalar(ir::Op::rng, {e.cx->b.fill(key, {n}), at}));
 }
-// _reseed(seed): draws from here on in this function depend on it
-Val reseed_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "_reseed", {"seed"}, 1);
-  ir::Value seed = e.int_value(*as<IntVal>(a[0]));
-  ir::Value key = e.use(Leaf{kKeyOwner, 0}, ir::scalar_type(DType::i64));
-  e.cx->key = e.cx->b.scalar(ir::Op::rng, {key, seed});
-  return e.unit();
-}
 // seed(7): the top level's draws from here on depend on it, and not on --seed
 Val seed_fn(Elab& e, const Args& args) {
   Taken a(e, args, "seed", {"seed"}, 1);
@@ -291,30 +283,6 @@ Val merge_fn(Elab& e, const Args& args) {
   if (!x || !y) e.error(Code::E0401, args.loc, "`_merge` joins records");
   auto fields = x->fields;
   fields.insert(fields.end(), y->fields.begin(), y->fields.end());
-  return std::make_shared<RecordVal>(std::move(fields));
-}
-// _held(record): its fields named as those of held-out data
-Val held_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "_held", {"record"}, 1);
-  auto* x = as<RecordVal>(a[0]);
-  if (!x) e.error(Code::E0401, args.loc, "`_held` takes a record");
-  auto fields = x->fields;
-  for (auto& [n, v] : fields) n = "held-out " + n;
-  return std::make_shared<RecordVal>(std::move(fields));
-}
-// _call_each(fields, x): a record of functions, each called on x: the record of what they give
-Val call_each_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "_call_each", {"functions", "x"}, 2);
-  auto* r = as<RecordVal>(a[0]);
-  if (!r) e.error(Code::E0602, a.loc(0), "metrics are a record of functions: {accuracy: fn(batch) = ..}");
-  auto fields = r->fields;
-  for (auto& [n, f] : fields) {
-    f = e.call(f, Args{{{"", a[1], a.loc(1)}}, args.loc});
-    Val v = f;
-    const TensorVal& t = e.as_tensor(v, args.loc, "what a metric gives: one number");
-    if (!t.type.scalar()) e.error(Code::E0602, args.loc, "the metric `" + n + "` gives " + e.type_text(f) + ", not one number");
-    f = e.cast(v, DType::f64, args.loc);
-  }
   return std::make_shared<RecordVal>(std::move(fields));
 }
 // A range as a sequence, so that what works on sequences works on ranges.
@@ -433,104 +401,6 @@ Val close_fn(Elab& e, const Args& args) {
   return close_values(e, a[0], a[1], a[2], a[3], a[4] && e.static_bool(a[4], a.loc(4), "`nan`"), args.loc);
 }
 
-// ---- files
-
-Val csv_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "csv", {"path", "label", "dtype"}, 1);
-  DType d = DType::f32;
-  if (a[2]) {
-    auto* t = as<DTypeVal>(a[2]);
-    if (!t || !is_float(t->value)) e.error(Code::E0401, a.loc(2), "`dtype` is f32 or f64 here");
-    d = t->value;
-  }
-  // A written type tells the dtypes: {x: f64[N, D], y: f32[N]}, or f64[N, D] without a label.
-  DType labels = DType::i64;
-  auto written = [&](const ast::TypeExpr* t, DType otherwise) {
-    if (auto it = t && t->kind == ast::TypeExpr::named ? e.typedefs.find(t->path[0].text) : e.typedefs.end(); it != e.typedefs.end()) t = it->second;
-    auto found = t && t->kind == ast::TypeExpr::named ? dtype_named(t->path[0].text) : std::nullopt;
-    return found && (is_float(*found) || *found == DType::i64) ? *found : otherwise;
-  };
-  const ast::TypeExpr* type = e.wanted;
-  if (type && type->kind == ast::TypeExpr::named)
-    if (auto it = e.typedefs.find(type->path[0].text); it != e.typedefs.end()) type = it->second;
-  if (type && type->kind == ast::TypeExpr::record) {
-    for (auto& f : type->fields) {
-      if (f.id.text == "x" && is_float(written(f.type, d))) d = written(f.type, d);
-      if (f.id.text == "y") labels = written(f.type, labels);
-    }
-  } else if (type && is_float(written(type, d))) {
-    d = written(type, d);
-  }
-  std::vector<std::string> text{e.static_string(a[0], a.loc(0), "the path of a csv file")};
-  if (a[1]) text.push_back(e.static_string(a[1], a.loc(1), "`label`"));
-  SymId n = e.dims.fresh("rows of " + text[0], args.loc, false), c = e.dims.fresh("columns of " + text[0], args.loc, false);
-  ir::Type x{d, {e.dims.symbol(n), e.dims.symbol(c)}, false};
-  ir::Type y{labels, {e.dims.symbol(n)}, false};
-  std::vector<ir::Type> results{x};
-  if (a[1]) results.push_back(y);
-  auto out = e.host("csv", text, {}, results, {n, c}, args.loc);
-  if (!a[1]) return out[0];
-  return std::make_shared<RecordVal>(std::vector<std::pair<std::string, Val>>{{"x", out[0]}, {"y", out[1]}});
-}
-
-struct Named {
-  std::vector<std::string> args;
-  std::vector<ir::Value> operands;
-  std::vector<ir::Type> types;
-};
-Named named_leaves(Elab& e, const Val& v, const std::string& path, Loc loc) {
-  Named n;
-  n.args.push_back(path);
-  std::vector<Elab::FlatLeaf> flat;
-  e.flatten(v, flat);
-  for (auto& f : flat) {
-    if (f.argument) continue;
-    n.args.push_back(f.path.empty() ? "value" : f.path);
-    n.operands.push_back(e.use(f.leaf, f.type));
-    n.types.push_back(f.type);
-  }
-  if (n.operands.empty()) e.error(Code::E0401, loc, "there is nothing to save in " + e.type_text(v));
-  return n;
-}
-Val save_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "save", {"value", "path"}, 2);
-  Val whole = e.named_value(a[0]);
-  whole = e.coerce(whole, e.dynamic(whole));  // a count that is still constant is saved like any other
-  Named n = named_leaves(e, whole, e.static_string(a[1], a.loc(1), "the path of a file"), args.loc);
-  e.host("save", n.args, n.operands, {}, {}, args.loc);
-  return e.unit();
-}
-Val load_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "load", {"net", "path"}, 2);
-  if (a[0]->kind == Value::string)
-    e.error(Code::E0402, args.loc, "`load` takes the model first: load(net, \"net.safetensors\")");
-  Val v = e.named_value(a[0]);
-  v = e.coerce(v, e.dynamic(v));
-  Named n = named_leaves(e, v, e.static_string(a[1], a.loc(1), "the path of a file"), args.loc);
-  auto out = e.host("load", n.args, n.operands, n.types, {}, args.loc);
-  std::vector<Elab::FlatLeaf> flat;
-  e.flatten(v, flat);
-  size_t i = 0, at = 0;
-  return e.rebuild(v, [&](const Leaf& own, const ir::Type&) {
-    return flat[at++].argument ? own : as<TensorVal>(out[i++])->leaf;
-  });
-}
-// _progress(epoch, epochs, step, steps, values): values a record of numbers
-Val progress_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "_progress", {"epoch", "epochs", "step", "steps", "values"}, 5);
-  std::vector<ir::Value> operands;
-  for (int i = 0; i < 4; ++i) operands.push_back(e.to_dtype(a[i], DType::i64, a.loc(i)));
-  std::vector<std::string> names;
-  auto* r = as<RecordVal>(a[4]);
-  if (!r) e.error(Code::E0401, a.loc(4), "values are a record");
-  for (auto& [n, v] : r->fields) {
-    names.push_back(n);
-    operands.push_back(e.use(*as<TensorVal>(e.cast(v, DType::f64, args.loc))));
-  }
-  e.host("progress", names, operands, {}, {}, args.loc);
-  return e.unit();
-}
-
 constexpr Builtin kTable[] = {
     {"map", "map(f, a, b, ..)", map_fn},
     {"leaves", "leaves(x)", leaves_fn},
@@ -546,7 +416,6 @@ constexpr Builtin kTable[] = {
     {"draw", "draw(distribution, sizes.., dtype = f32)", draw_fn},
     {"random_bits", "random_bits(sizes..)", random_bits_fn},
     {"_bits", "_bits(seed, step, n)", bits_fn},
-    {"_reseed", "_reseed(seed)", reseed_fn},
     {"seed", "seed(number)", seed_fn},
     {"sequence", "sequence(count, get)", sequence_fn},
     {"_static", "_static(x)", static_fn},
@@ -555,8 +424,6 @@ constexpr Builtin kTable[] = {
     {"_has", "_has(record, name)", has_fn},
     {"_is_empty", "_is_empty(x)", is_empty_fn},
     {"_merge", "_merge(a, b)", merge_fn},
-    {"_held", "_held(record)", held_fn},
-    {"_call_each", "_call_each(functions, x)", call_each_fn},
     {"reverse", "reverse(x)", reverse_fn},
     {"enumerate", "enumerate(x)", enumerate_fn},
     {"zip", "zip(a, b)", zip_fn},
@@ -564,10 +431,6 @@ constexpr Builtin kTable[] = {
     {"debug", "debug(x)", debug_fn},
     {"fail", "fail(text)", fail_fn},
     {"close", "close(a, b, rtol, atol, nan = false)", close_fn},
-    {"csv", "csv(path, label, dtype = f32)", csv_fn},
-    {"save", "save(value, path)", save_fn},
-    {"load", "load(net, path)", load_fn},
-    {"_progress", "_progress(epoch, epochs, step, steps, values)", progress_fn},
 };
 
 }  // namespace
@@ -575,7 +438,7 @@ constexpr Builtin kTable[] = {
 std::span<const Builtin> program_builtins() { return kTable; }
 
 const Builtin* find_builtin(std::string_view name) {
-  for (auto table : {tensor_builtins(), program_builtins()})
+  for (auto table : {tensor_builtins(), program_builtins(), file_builtins(), train_builtins()})
     for (const Builtin& b : table)
       if (b.name == name) return &b;
   return nullptr;
@@ -583,7 +446,7 @@ const Builtin* find_builtin(std::string_view name) {
 
 std::vector<std::string> builtin_names() {
   std::vector<std::string> out;
-  for (auto table : {tensor_builtins(), program_builtins()})
+  for (auto table : {tensor_builtins(), program_builtins(), file_builtins(), train_builtins()})
     for (const Builtin& b : table) out.emplace_back(b.name);
   return out;
 }

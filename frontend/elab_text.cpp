@@ -258,6 +258,10 @@ void Elab::emit_text(std::string_view host_name, const std::vector<TextPiece>& p
 std::vector<Val> Elab::host(const std::string& name, std::vector<std::string> args, std::vector<ir::Value> operands,
                             std::vector<ir::Type> results, std::vector<SymId> binds, Loc loc) {
   require_effect(loc, "`" + name + "`");
+  // An effect of the library is one of the statement that called it.
+  if (in_library(loc))
+    for (const Loc& call : calls)
+      if (call.known() && !in_library(call)) loc = call;
   cx->b.at(loc);
   std::vector<Val> out;
   auto values = cx->b.emit(ir::Op::host, std::move(operands),

@@ -2,14 +2,14 @@
 // becomes a function of it (rule 11).
 #include <algorithm>
 
-#include "frontend/elab.h"
+#include "frontend/builtins.h"
 
 namespace tenon::elab {
 namespace {
 
 constexpr std::string_view kEntries[] = {"loss", "optimizer", "batch", "epochs", "steps", "seed", "shuffle",
                                          "metrics", "validate", "patience", "clip", "log", "checkpoint", "shards"};
-constexpr std::string_view kLater[] = {"patience", "log", "checkpoint", "shards"};
+constexpr std::string_view kLater[] = {"shards"};
 
 }  // namespace
 
@@ -112,7 +112,7 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   give("", data, t.data->loc);
   give("loss", function(*loss, *loss->params, loss->value), loss->value->loc);
   give("optimizer", function(*opt, {steps_param}, call_tree), opt->value->loc);
-  for (const char* name : {"batch", "epochs", "steps", "seed", "shuffle", "validate", "clip"})
+  for (const char* name : {"batch", "epochs", "steps", "seed", "shuffle", "validate", "clip", "patience", "log", "checkpoint"})
     if (entries.count(name)) {
       if (entries[name]->params) error(Code::E0602, entries[name]->id.loc, std::string("`") + name + "` is no function");
       give(name, named_value(expr(*entries[name]->value, s)), entries[name]->value->loc);
@@ -120,11 +120,29 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   if (entries.count("epochs") && entries.count("steps"))
     error(Code::E0602, entries["steps"]->id.loc, "`epochs` and `steps` stand together", "one of them says how long to train");
   if (!entries.count("epochs") && !entries.count("steps")) error(Code::E0602, t.loc, "`train` needs `epochs` or `steps`", "epochs = 10");
-  if (entries.count("metrics")) give("metrics", function(*entries["metrics"], {}, entries["metrics"]->value), entries["metrics"]->value->loc);
+  if (entries.count("patience") && !entries.count("validate"))
+    error(Code::E0602, entries["patience"]->id.loc, "`patience` waits for a better loss on held-out data, but there is none",
+          "name it: validate = held");
+  auto curve = std::make_shared<std::vector<std::string>>(1, "loss");
+  const bool held = entries.count("validate") != 0;
+  if (held) curve->push_back(std::string(kHeld) + "loss");
+  if (entries.count("metrics")) {
+    const ast::Setting& metrics = *entries["metrics"];
+    Val list = expr(*metrics.value, frozen);
+    auto* r = as<RecordVal>(list);
+    if (!r) error(Code::E0602, metrics.value->loc, "metrics are a record of functions, but this is " + type_text(list), "{accuracy: fn(batch) = ..}");
+    for (auto& [n, f] : r->fields) curve->push_back((held ? std::string(kHeld) : "") + n);
+    give("metrics", function(metrics, {}, metrics.value), metrics.value->loc);
+  }
   Binding* trainer = library_name("_train");
   require(trainer && trainer->value, "the library has no _train");
   find_train(t, args);
   Val trained = call(trainer->value, args);
+  if (auto* m = as<ModelVal>(trained)) {
+    auto with_curve = std::make_shared<ModelVal>(*m);
+    with_curve->curve = curve;
+    trained = with_curve;
+  }
   assign_to(*t.place, trained, s);
 }
 

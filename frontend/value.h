@@ -180,6 +180,8 @@ struct ModelVal : Value {
   ScopePtr scope;                  // where the model was declared
   std::vector<ModelField> fields;  // constructor arguments first, then members in order
   bool training = false;           // rule 1
+  // What the `train` block that gave this value has reported, by name; null: it comes from none.
+  std::shared_ptr<const std::vector<std::string>> curve;
   const ModelField* find(std::string_view name) const {
     for (auto& f : fields)
       if (f.name == name) return &f;

@@ -17,6 +17,28 @@ namespace {
 
 constexpr size_t kPending = 1 << 18;
 
+[[noreturn]] void unreadable(const std::string& path, int error, Loc where) {
+  std::string hint;
+  if (error == EISDIR) hint = "name a file inside the folder";
+  fail(Code::E0901, where, "cannot read '" + shown(path) + "': " + because(error), hint, {},
+       Fault::data);
+}
+
+int open_retrying(const char* path, int flags, mode_t mode = 0) {
+  int descriptor;
+  do descriptor = ::open(path, flags | O_CLOEXEC, mode);
+  while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
+std::string folder_of(const std::string& path) {
+  size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
 // A few causes get a sentence of their own; the C library's words do for the rest.
 std::string because(int error) {
   switch (error) {
@@ -46,28 +68,6 @@ std::string because(int error) {
       return std::strerror(error);
   }
 }
-
-[[noreturn]] void unreadable(const std::string& path, int error, Loc where) {
-  std::string hint;
-  if (error == EISDIR) hint = "name a file inside the folder";
-  fail(Code::E0901, where, "cannot read '" + shown(path) + "': " + because(error), hint, {},
-       Fault::data);
-}
-
-int open_retrying(const char* path, int flags, mode_t mode = 0) {
-  int descriptor;
-  do descriptor = ::open(path, flags | O_CLOEXEC, mode);
-  while (descriptor < 0 && errno == EINTR);
-  return descriptor;
-}
-
-std::string folder_of(const std::string& path) {
-  size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-}  // namespace
 
 std::string shown(std::string_view text) {
   constexpr size_t kLongest = 200;

@@ -62,6 +62,9 @@ class OutputFile {
 
 void write_file(const std::string& path, std::string_view contents, Loc where);
 
+// Why the system refused, in words for a message: `error` is an errno.
+std::string because(int error);
+
 // Text from a file as a message may show it: cut, and without control bytes.
 std::string shown(std::string_view text);
 

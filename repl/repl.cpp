@@ -31,6 +31,7 @@ bool meta_command(const std::string& line) {
 int command_repl(const Invocation& invocation) {
   RunSettings settings = run_settings(invocation, Mode::eager);
   settings.echo_types = true;
+  settings.progress = true;
   auto engine = make_engine(settings);
   LineEditor editor;
   editor.complete_with([&] { return engine->names(); });

@@ -37,9 +37,9 @@ InterruptGuard::~InterruptGuard() {
 
 namespace {
 
-// Training shows its progress to who watches; a log gets what the program prints and nothing else.
+// Training shows its progress on stderr: a line that is written over, or a few lines in a log.
 std::unique_ptr<Engine> watched_engine(RunSettings settings) {
-  settings.progress = ::isatty(STDERR_FILENO);
+  settings.progress = true;
   return make_engine(settings);
 }
 

@@ -10,12 +10,20 @@ namespace tenon {
 namespace {
 
 constexpr HostRow kRows[] = {
+    {"checkpoint", host_checkpoint},
     {"csv", host_csv},
     {"expect_fails", host_expect_fails},
+    {"history", host_history},
     {"load", host_load},
     {"print", host_print},
-    {"progress", host_progress},
+    {"resume", host_resume},
     {"save", host_save},
+    {"train_begin", host_train_begin},
+    {"train_end", host_train_end},
+    {"train_epoch", host_train_epoch},
+    {"train_log", host_train_log},
+    {"train_pace", host_train_pace},
+    {"train_step", host_train_step},
 };
 
 }  // namespace

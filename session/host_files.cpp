@@ -47,10 +47,9 @@ std::vector<Tensor> host_save(HostCall& call) {
   return {};
 }
 
-// load {path, a name per operand}: the tensors of these names, of the operands' dtypes and shapes.
-std::vector<Tensor> host_load(HostCall& call) {
+std::vector<Tensor> fitted(const HostCall& call, const io::TensorFile& file,
+                           const std::function<bool(std::string_view)>& skip, const std::string& hint) {
   const auto& args = call.attr.args;
-  const io::TensorFile file = io::read_safetensors(found(call, args.at(0)), call.where);
   std::vector<Tensor> out;
   std::vector<Note> wrong;
   for (size_t i = 0; i < call.operands.size(); ++i) {
@@ -64,15 +63,34 @@ std::vector<Tensor> host_load(HostCall& call) {
     out.push_back(have ? *have : Tensor());
   }
   for (const io::NamedTensor& t : file.tensors)
-    if (std::find(args.begin() + 1, args.end(), t.name) == args.end())
+    if (!skip(t.name) && std::find(args.begin() + 1, args.end(), t.name) == args.end())
       wrong.push_back({{}, "only in the file: " + io::shown(t.name) + ", which is " + shape_text(t.tensor)});
   if (!wrong.empty()) {
     const std::string count = wrong.size() == 1 ? "one entry" : std::to_string(wrong.size()) + " entries";
     const std::string verb = wrong.size() == 1 ? " differs" : " differ";
-    fail(Code::E0904, call.where, "'" + io::shown(args[0]) + "' does not fit what is loaded into: " + count + verb,
-         "a file fits the model that it was saved from", std::move(wrong), Fault::data);
+    fail(Code::E0904, call.where, "'" + io::shown(args[0]) + "' does not fit what is loaded into: " + count + verb, hint,
+         std::move(wrong), Fault::data);
   }
   return out;
+}
+
+// load {path, a name per operand}: the tensors of these names, of the operands' dtypes and shapes. Of a
+// checkpoint the part that has these names: its best model, its model, or its optimizer.
+std::vector<Tensor> host_load(HostCall& call) {
+  const auto& args = call.attr.args;
+  io::TensorFile file = io::read_safetensors(found(call, args.at(0)), call.where);
+  if (auto mark = file.metadata.find("tenon"); mark != file.metadata.end() && mark->second == "checkpoint")
+    for (const std::string part : {"best.net.", "net.", "optimizer."}) {
+      io::TensorFile inner;
+      for (const io::NamedTensor& t : file.tensors)
+        if (t.name.starts_with(part)) inner.tensors.push_back({t.name.substr(part.size()), t.tensor});
+      const bool all = std::all_of(args.begin() + 1, args.end(), [&](auto& name) { return inner.find(name); });
+      if (all && inner.tensors.size() + 1 == args.size()) {
+        file = std::move(inner);
+        break;
+      }
+    }
+  return fitted(call, file, [](std::string_view) { return false; }, "a file fits the model that it was saved from");
 }
 
 }  // namespace tenon

@@ -1,6 +1,6 @@
 // The session's inside, shared by the files of this room.
 //   session.cpp    units: parse, elaborate, run, keep        host.cpp      the table of host functions
-//   test.cpp       `tenon test`                              host_*.cpp    print, csv, save, load, progress
+//   test.cpp       `tenon test`                              host_*.cpp    files, training, checkpoints
 //   explain.cpp    `tenon explain`                           texts.cpp     library and imported files
 //   bench.cpp      `tenon bench`                             span.cpp      pure spans of an effect function
 //   measure.cpp    what a unit does, what the machine can    tier.cpp      which spans are compiled, and when

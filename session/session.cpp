@@ -57,6 +57,7 @@ Session::Impl::Impl(SessionOptions o)
       threads(options.threads > 0 ? options.threads : granted_cores()),
       host(sources, output_of(options), options.progress),
       tier(module, interpreter, options.mode, options.device) {
+  host.seed = options.seed;
   host.run = [this](ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor> arguments) {
     RunContext c = context();
     return interpreter.run(fn, sizes, std::move(arguments), c);
@@ -105,7 +106,7 @@ Diagnostics Session::Impl::run_unit(const Unit& unit) {
     require(module.fn(unit.fn).sizes.empty(), "a unit of the top level has sizes that nobody passes");
     results = run(unit.fn, {}, {}, unit.inputs);
   });
-  host.end_progress();
+  host.end_run();
   if (!wrong.empty()) {
     elaborator.discard(unit);
     return wrong;
@@ -215,7 +216,7 @@ Session::CallResult Session::call(const std::string& function, std::vector<Tenso
     }
     values = impl_->run(entry.made.unit.fn, sizes, std::move(arguments), entry.made.unit.inputs);
   });
-  impl_->host.end_progress();
+  impl_->host.end_run();
   for (size_t i = 0; i < values.size(); ++i)
     out.results.push_back({entry.made.result_names.at(i), std::move(values[i])});
   return out;

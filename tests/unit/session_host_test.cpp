@@ -99,12 +99,25 @@ TEST_F(HostTest, ListsAllThatDoesNotFit) {
 
 TEST_F(HostTest, KeepsTheHistoryOfTraining) {
   auto i = [](int64_t v) { return Tensor::scalar(DType::i64, v); };
+  call("train_begin", {}, {i(100), i(10), i(3), i(30), i(0)});
+  int64_t before = call("train_pace", {}, {})[0].as_int();
+  EXPECT_EQ(before, 1);  // a first look early, then less and less often
+  EXPECT_EQ(call("train_pace", {}, {})[0].as_int(), 4);
   for (int64_t e = 0; e < 3; ++e)
-    call("progress", {"loss"}, {i(e), i(3), i(10 * (e + 1)), i(30), Tensor::scalar(DType::f64, 1.0 / static_cast<double>(e + 1))});
+    call("train_epoch", {"loss"}, {i(e), i(10 * (e + 1)), Tensor::scalar(DType::f64, 1.0 / static_cast<double>(e + 1))});
+  const Tensor net = f32({1, 2, 3});
+  call("train_end", {}, {net});
   ASSERT_EQ(host.history().size(), 3u);
   EXPECT_EQ(host.history()[2].step, 30);
   EXPECT_EQ(host.history()[1].values[0], (std::pair<std::string, double>("loss", 0.5)));
   EXPECT_EQ(printed, "");
+  // By the numbers of the model that came out.
+  const std::vector<Tensor> rows = call("history", {"loss"}, {net});
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].data<int64_t>()[2], 3);
+  EXPECT_EQ(rows[1].data<int64_t>()[0], 10);
+  EXPECT_EQ(rows[2].data<double>()[1], 0.5);
+  EXPECT_EQ(error("history", {"loss"}, {f32({1, 2, 4})}).code, Code::E0602);
 }
 
 // ---------------------------------------------------------------- programs
