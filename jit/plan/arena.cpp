@@ -83,6 +83,7 @@ class DriverPlanner {
   void run() {
     if (!mine_.recursive) {
       find_sites(f_.body, true);
+      find_parts();
       follow();
       for (Site& s : sites_) s.reach = reach(s.var);
       summarise();
@@ -116,26 +117,33 @@ class DriverPlanner {
     return !t.scalar() && !t.tape;
   }
 
-  // The blocks and addresses that e's value is made of; what is loaded from memory is not.
-  void sources(Expr e, std::vector<Var>& out) const {
-    if (e == kNone) return;
-    const ExprNode& n = expr(e);
-    switch (n.op) {
-      case Op::konst:
-        return;
-      case Op::var:
-        if (kind_[n.a] != Kind::other) out.push_back(n.a);
-        return;
-      case Op::load:
-        if (Var v = loads_data_of(e); v != kNone) out.push_back(v);
-        return;
-      default:
-        for (Expr o : {n.a, n.b, n.c}) sources(o, out);
+  // The variables that each expression's value is made of, where that may be an address: whether by
+  // themselves, or as the block whose data it loads. Expressions share their parts, so each is looked
+  // at once.
+  void find_parts() {
+    parts_.resize(f_.exprs.size());
+    for (Expr e = 0; e < f_.exprs.size(); ++e) {
+      const ExprNode& n = expr(e);
+      auto& list = parts_[e];
+      if (n.ty != Ty::i64 || n.op == Op::konst) continue;
+      if (n.op == Op::var) {
+        list.push_back({n.a, false});
+      } else if (n.op == Op::load) {
+        if (is_konst(n.b, 1) && plain(n.a) != kNone) list.push_back({plain(n.a), true});
+      } else {
+        for (Expr o : {n.a, n.b, n.c})
+          if (o != kNone) list.insert(list.end(), parts_[o].begin(), parts_[o].end());
+        std::sort(list.begin(), list.end());
+        list.erase(std::unique(list.begin(), list.end()), list.end());
+      }
     }
   }
+  // The blocks and addresses that e's value is made of; what is loaded from memory is not.
   std::vector<Var> sources(Expr e) const {
     std::vector<Var> out;
-    sources(e, out);
+    if (e == kNone) return out;
+    for (auto [v, loaded] : parts_[e])
+      if (kind_[v] == Kind::block || (kind_[v] == Kind::address && !loaded)) out.push_back(v);
     return out;
   }
 
@@ -461,15 +469,13 @@ class DriverPlanner {
       std::vector<Stmt*> in_place;
     };
     std::map<Var, Uses> uses;
-    std::function<void(Expr)> other = [&](Expr e) {
+    std::vector<Var> var_of(count_);
+    for (Var v = 0; v < f_.vars.size(); ++v)
+      if (dense_[v] != kNone) var_of[dense_[v]] = v;
+    auto other = [&](Expr e) {
       if (e == kNone) return;
-      const ExprNode& n = expr(e);
-      if (n.op == Op::konst) return;
-      if (n.op == Op::var) {
-        if (kind_[n.a] == Kind::block) uses[n.a].other = true;
-        return;
-      }
-      for (Expr o : {n.a, n.b, n.c}) other(o);
+      for (uint32_t d : used_[e])
+        if (kind_[var_of[d]] == Kind::block) uses[var_of[d]].other = true;
     };
     std::function<void(Block&)> walk = [&](Block& block) {
       for (Stmt& s : block) {
@@ -687,6 +693,7 @@ class DriverPlanner {
   std::vector<Site> sites_;
   std::vector<Stmt*> calls_;
   std::vector<char> sure_call_;
+  std::vector<std::vector<std::pair<Var, bool>>> parts_;
   std::vector<Kind> kind_;
   std::vector<std::set<Var>> flows_;
   std::vector<std::set<size_t>> gives_;
