@@ -276,6 +276,28 @@ Val is_empty_fn(Elab& e, const Args& args) {
   auto* r = as<RecordVal>(a[0]);
   return e.boolean(r && r->fields.empty());
 }
+// _fields(record): a list of (name, value); _get(x, name) and _with(x, name, value): a field of a record or model
+Val fields_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_fields", {"record"}, 1);
+  auto* r = as<RecordVal>(a[0]);
+  if (!r) e.error(Code::E0401, a.loc(0), "a record is needed here: {body: .., head: ..}, but this is " + e.type_text(a[0]));
+  std::vector<Val> out;
+  for (auto& [n, v] : r->fields) out.push_back(std::make_shared<TupleVal>(std::vector<Val>{e.string(n), v}));
+  return std::make_shared<ListVal>(std::move(out));
+}
+Val get_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_get", {"x", "name"}, 2);
+  return e.member(a[0], ast::Name{e.static_string(a[1], a.loc(1), "`name`"), a.loc(0)}, a.loc(0));
+}
+Val with_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_with", {"x", "name", "value"}, 3);
+  std::string name = e.static_string(a[1], a.loc(1), "`name`");
+  if (auto* m = as<ModelVal>(a[0])) return e.with_field(*m, name, a[2]);
+  auto fields = as<RecordVal>(a[0])->fields;
+  for (auto& [n, v] : fields)
+    if (n == name) v = a[2];
+  return std::make_shared<RecordVal>(std::move(fields));
+}
 // _merge(a, b): a record with the fields of both
 Val merge_fn(Elab& e, const Args& args) {
   Taken a(e, args, "_merge", {"a", "b"}, 2);
@@ -418,6 +440,9 @@ constexpr Builtin kTable[] = {
     {"_bits", "_bits(seed, step, n)", bits_fn},
     {"seed", "seed(number)", seed_fn},
     {"sequence", "sequence(count, get)", sequence_fn},
+    {"_fields", "_fields(record)", fields_fn},
+    {"_get", "_get(x, name)", get_fn},
+    {"_with", "_with(x, name, value)", with_fn},
     {"_static", "_static(x)", static_fn},
     {"is_function", "is_function(x)", is_function_fn},
     {"is_list", "is_list(x)", is_list_fn},
