@@ -54,6 +54,28 @@ void transpose(uint32_t* to, int64_t to_row, const uint32_t* from, int64_t from_
     for (int64_t j = 0; j < cols; ++j) to[i * to_row + j] = from[i + j * from_row];
 }
 
+}  // namespace
+
+void transpose_four(uint32_t* to, int64_t to_row, const uint32_t* from, const int64_t* offset,
+                    int64_t n) {
+  int64_t x = 0;
+  for (; x + 4 <= n; x += 4) {
+    const auto* p = reinterpret_cast<const float*>(from) + x;
+    __m128 a = _mm_loadu_ps(p + offset[0]), b = _mm_loadu_ps(p + offset[1]);
+    __m128 c = _mm_loadu_ps(p + offset[2]), d = _mm_loadu_ps(p + offset[3]);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    auto* q = reinterpret_cast<float*>(to) + x * to_row;
+    _mm_storeu_ps(q, a);
+    _mm_storeu_ps(q + to_row, b);
+    _mm_storeu_ps(q + 2 * to_row, c);
+    _mm_storeu_ps(q + 3 * to_row, d);
+  }
+  for (; x < n; ++x)
+    for (int j = 0; j < 4; ++j) to[x * to_row + j] = from[x + offset[j]];
+}
+
+namespace {
+
 template <class T>
 void plane(T* to, const T* from, const Axis& outer, const Axis& inner) {
   constexpr int64_t kTile = 32;

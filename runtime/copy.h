@@ -10,4 +10,7 @@ namespace tenon {
 void copy_strided(void* to, const int64_t* to_strides, const void* from, const int64_t* from_strides,
                   const int64_t* shape, int rank, size_t element_size);
 
+// to[x * to_row + j] = from[x + offset[j]] for x < n, j < 4, in elements of 4 bytes.
+void transpose_four(uint32_t* to, int64_t to_row, const uint32_t* from, const int64_t* offset, int64_t n);
+
 }  // namespace tenon

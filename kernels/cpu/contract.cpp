@@ -12,10 +12,13 @@
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/reduce_table.h"
 #include "kernels/cpu/walk.h"
+#include "runtime/copy.h"
 #include "support/diagnostic.h"
 
 namespace tenon::kernels {
 namespace {
+
+constexpr double kBatchFlops = 1e6, kBatchColumns = 128;  // of a product that is done by itself
 
 int64_t bytes_of(DType t) { return static_cast<int64_t>(size_of(t)); }
 
@@ -152,6 +155,29 @@ void integers(const Problem& p, const ir::ContractSpec& spec, DType t, const Vie
 
 // ---------------------------------------------------------------- a free index: matrix products
 
+// a laid out as rows x depth, since every batch will pack it; p reads it there from now on.
+Tensor row_major_rows(Problem& p, const ir::ContractSpec& spec, DType t) {
+  int index[kMostIndices], n = 0;
+  for (uint8_t i : spec.out)
+    if (p.free(i) && p.in_a[i]) index[n++] = i;
+  for (int i = 0; i < p.n; ++i) {
+    if (!p.in_out[i] && p.in_a[i]) index[n++] = i;
+    if (p.batch(i)) return {};
+  }
+  if (n > kMaxRank) return {};
+  Extents shape;
+  int64_t from[kMaxRank];
+  for (int k = 0; k < n; ++k) {
+    shape.push_back(p.range[index[k]]);
+    from[k] = p.a[index[k]];
+  }
+  Tensor dense(t, shape);
+  copy_strided(dense.raw(), dense.strides.begin(), p.a_data, from, shape.begin(), n, size_of(t));
+  for (int k = 0; k < n; ++k) p.a[index[k]] = dense.strides[k];
+  p.a_data = static_cast<const char*>(dense.raw());
+  return dense;
+}
+
 void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
   // Columns are the group that holds the last result axis; fma(a, b, c) is fma(b, a, c).
   const int last = spec.out.back();
@@ -165,12 +191,34 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
     std::swap(p.in_a, p.in_b);
     std::swap(p.a_data, p.b_data);
   }
+  // Columns that stand before the rows in the result (a convolution's images before its channels)
+  // are batches, if each of these is work enough: then the result needs no moving.
+  bool first = true, leading[kMostIndices] = {};
+  double flops = 2, columns = 1;  // of one batch
+  for (int i = 0; i < p.n; ++i)
+    if (!p.in_out[i]) flops *= static_cast<double>(p.range[i]);
+  for (uint8_t i : spec.out) {
+    const bool column = p.free(i) && p.in_b[i];
+    first &= p.batch(i) || column;
+    if (first && column)
+      leading[i] = true;
+    else if (!p.batch(i))
+      flops *= static_cast<double>(p.range[i]);
+    if (column && !leading[i]) columns *= static_cast<double>(p.range[i]);
+  }
+  bool split = false;
+  for (uint8_t i : spec.out) split |= leading[i] && p.range[i] > 1;
+  Tensor dense;
+  if (!split || first || flops < kBatchFlops || columns < kBatchColumns)
+    std::fill(std::begin(leading), std::end(leading), false);
+  else
+    dense = row_major_rows(p, spec, t);
   ProductSpec s;
   int order[kMaxRank], placed = 0, kind_of[kMaxRank];  // result axes as batch, rows, columns
   for (int kind = 0; kind < 3; ++kind)
     for (size_t axis = 0; axis < spec.out.size(); ++axis) {
       const int i = spec.out[axis];
-      const int k = p.batch(i) ? 0 : p.in_b[i] ? 2 : 1;
+      const int k = p.batch(i) || leading[i] ? 0 : p.in_b[i] ? 2 : 1;
       if (k == kind) {
         kind_of[placed] = kind;
         order[placed++] = static_cast<int>(axis);

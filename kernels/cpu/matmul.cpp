@@ -20,6 +20,7 @@ namespace {
 constexpr int64_t kRowBlock = 240;      // rows of a that stay in L2 with 1024 of depth
 constexpr int64_t kColumnBlock = 4096;  // columns of b packed at once
 constexpr double kLeastFlops = 3e5;     // of a piece of work: about a microsecond
+constexpr int64_t kWidest = kTileVectors * 16;  // columns of a panel
 
 // Memory of one thread that is kept from call to call.
 template <int kWhich>
@@ -257,6 +258,8 @@ class Product {
     const Group &g = s_.cols, &d = s_.depth;
     const int64_t depth = k1 - k0, columns = c1 - c0;
     Walk k(d.range, d.s[1], d.n, k0);
+    Columns where;
+    if (g.n > 1) find_columns(c0, columns, where);
     for (int64_t done = 0; done < depth;) {
       const int64_t n = stretch(d, k, depth - done), step = d.n > 0 ? d.s[1][d.n - 1] : 0;
       if (g.n <= 1) {
@@ -265,15 +268,52 @@ class Product {
         copy_strided(to + done * width_, dense, b + k.offset() + c0 * col, from, shape, 2,
                      sizeof(T));
       } else {
-        for (int64_t x = 0; x < n; ++x) {
-          const T* q = b + k.offset() + x * step;
-          T* out = to + (done + x) * width_;
-          Walk col(g.range, g.s[1], g.n, c0);
-          for (int64_t j = 0; j < columns; ++j, col.next()) out[j] = q[col.offset()];
-        }
+        pack_columns(b + k.offset(), step, n, where, columns, to + done * width_);
       }
       done += n;
       k.skip(n);
+    }
+  }
+
+  // The columns of a panel when they are several indices (a convolution's images, rows and places):
+  // where each begins, and the runs of those that lie side by side.
+  struct Columns {
+    int64_t offset[kWidest];
+    int64_t run[kWidest + 1];  // the first column of each, then the number of columns
+    int64_t runs = 0;
+  };
+  void find_columns(int64_t c0, int64_t columns, Columns& where) const {
+    const Group& g = s_.cols;
+    Walk col(g.range, g.s[1], g.n, c0);
+    for (int64_t j = 0; j < columns; ++j, col.next()) {
+      where.offset[j] = col.offset();
+      if (j == 0 || where.offset[j] != where.offset[j - 1] + 1) where.run[where.runs++] = j;
+    }
+    where.run[where.runs] = columns;
+  }
+
+  // to[x * width + j] = from[x * step + offset of column j], x < n
+  void pack_columns(const T* from, int64_t step, int64_t n, const Columns& where, int64_t columns,
+                    T* to) const {
+    int64_t j0 = 0;
+    if (where.runs * 6 <= columns) {  // long enough to be copied as they lie
+      for (int64_t x = 0; x < n; ++x)
+        for (int64_t r = 0; r < where.runs; ++r) {
+          const int64_t j = where.run[r];
+          std::memcpy(to + x * width_ + j, from + x * step + where.offset[j],
+                      static_cast<size_t>(where.run[r + 1] - j) * sizeof(T));
+        }
+      return;
+    }
+    // Columns that are dense along the depth, four by four through registers.
+    if (sizeof(T) == 4 && step == 1)
+      for (; j0 + 4 <= columns; j0 += 4)
+        transpose_four(reinterpret_cast<uint32_t*>(to + j0), width_,
+                       reinterpret_cast<const uint32_t*>(from), where.offset + j0, n);
+    for (int64_t x = 0; j0 < columns && x < n; ++x) {
+      const T* q = from + x * step;
+      T* out = to + x * width_;
+      for (int64_t j = j0; j < columns; ++j) out[j] = q[where.offset[j]];
     }
   }
 

@@ -190,6 +190,35 @@ TEST(Kernels, TallWideAndLongProducts) {
   }
 }
 
+// Images before channels: batches of products where they are large, and columns that are several indices.
+TEST(Kernels, ConvolutionsOfImagesByChannel) {
+  struct Case {
+    int64_t N, C, O, H, W, R, step;
+  };
+  for (const Case& q : {Case{2, 16, 16, 26, 25, 3, 1}, Case{3, 3, 20, 40, 21, 5, 2}, Case{2, 4, 7, 9, 9, 3, 1},
+                        Case{1, 16, 33, 22, 23, 3, 1}, Case{4, 40, 65, 14, 14, 1, 1}}) {
+    const int64_t P = (q.H - q.R) / q.step + 1, Q = (q.W - q.R) / q.step + 1;
+    // 0 n, 1 o, 2 p, 3 q, 4 r, 5 s, 6 c
+    const std::vector<int64_t> range{q.N, q.O, P, Q, q.R, q.R, q.C};
+    ir::ContractSpec conv{{},
+                          {at({{0, 1}}), at({{6, 1}}), at({{2, q.step}, {4, 1}}), at({{3, q.step}, {5, 1}})},
+                          {at({{1, 1}}), at({{6, 1}}), at({{4, 1}}), at({{5, 1}})},
+                          {0, 1, 2, 3}};
+    Tensor x = random_tensor(DType::f32, {q.N, q.C, q.H, q.W});
+    Tensor w = random_tensor(DType::f32, {q.O, q.C, q.R, q.R});
+    check_contract<float>(DType::f32, conv, range, x, w, "conv, channels first");
+    check_contract<double>(DType::f64, conv, range, random_view(DType::f64, {q.N, q.C, q.H, q.W}),
+                           random_view(DType::f64, {q.O, q.C, q.R, q.R}), "conv, channels first, f64");
+    // The gradient of w. 0 o, 1 c, 2 r, 3 s, 4 n, 5 p, 6 q
+    ir::ContractSpec grad{{},
+                          {at({{4, 1}}), at({{1, 1}}), at({{5, q.step}, {2, 1}}), at({{6, q.step}, {3, 1}})},
+                          {at({{4, 1}}), at({{0, 1}}), at({{5, 1}}), at({{6, 1}})},
+                          {0, 1, 2, 3}};
+    check_contract<float>(DType::f32, grad, {q.O, q.C, q.R, q.R, q.N, P, Q}, x,
+                          random_tensor(DType::f32, {q.N, q.O, P, Q}), "gradient of w, channels first");
+  }
+}
+
 TEST(Kernels, ConvolutionsAndTheirGradients) {
   for (int turn = 0; turn < 12; ++turn) {
     const int64_t N = between(1, 3), P = between(1, 7), Q = between(1, 7), C = between(1, 9),
