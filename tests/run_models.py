@@ -5,7 +5,7 @@
     run_models.py lang     TENON FOLDER     expectations as comments in the program
     run_models.py examples TENON FOLDER     as lang, each in an empty folder, files compared too
     run_models.py oracle   TENON NAME.model `tenon test` in both modes (see oracle/make.py)
-    run_models.py cudasim  TENON FOLDER     the programs of lang on the emulated GPU
+    run_models.py cudasim  TENON FOLDER     the programs of lang (or one program) on the emulated GPU
 
 errors: `tenon check NAME.model` must end with code 2 and exactly the message in NAME.expected.
   TENON_UPDATE=1 writes what came out into NAME.expected: read the diff before you commit it.
@@ -193,9 +193,12 @@ def check_program(tenon, model, own_folder):
 def check_cudasim(tenon, model):
     text = model.read_text(errors="replace")
     order = ("forward", "reverse", "shuffled")[zlib.crc32(model.name.encode()) % 3]
-    host = run([tenon, "run", "--mode", "eager", model.name], model.parent)
-    there = run([tenon, "run", "--device", "cudasim", "--stats", model.name], model.parent,
-                {"TENON_SIM_ORDER": order})
+    runs = []
+    for how in (["--mode", "eager"], ["--device", "cudasim"]):
+        with tempfile.TemporaryDirectory() as fresh:
+            folder = fresh if model.parent.name == "examples" else model.parent
+            runs.append(run([tenon, "run", *how, "--stats", str(model)], folder, {"TENON_SIM_ORDER": order}))
+    host, there = runs
     errors = there.stderr.decode(errors="replace")
     if (host.returncode, host.stdout) != (there.returncode, there.stdout):
         raise Failure(f"on cudasim ({order}): exit code {there.returncode}, in eager mode "
