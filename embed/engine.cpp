@@ -19,7 +19,10 @@ class SessionEngine : public Engine {
     return session_.explain_file(path, stage, function);
   }
   Evaluation evaluate(std::string_view text) override {
-    Session::TextResult done = session_.run_text("input", text, true);
+    // Each entry has a name of its own, so that a message says which one it means.
+    const std::string name = "input " + std::to_string(entries_ + 1);
+    Session::TextResult done = session_.run_text(name, text, true);
+    if (!done.incomplete) ++entries_;
     return {done.incomplete, std::move(done.diagnostics)};
   }
   std::vector<std::string> names() const override { return session_.names(); }
@@ -28,6 +31,7 @@ class SessionEngine : public Engine {
 
  private:
   Session session_;
+  int entries_ = 0;
 };
 
 }  // namespace
@@ -40,8 +44,7 @@ std::unique_ptr<Engine> make_engine(const RunSettings& settings) {
   options.seed = settings.seed;
   options.progress = settings.progress;
   options.echo_types = settings.echo_types;
-  if (!settings.cpu.empty() && settings.cpu != "native")
-    fail(Code::E1002, {}, "this build compiles for this machine's own CPU only", "leave --cpu away");
+  options.cpu = settings.cpu;
   return std::make_unique<SessionEngine>(std::move(options));
 }
 

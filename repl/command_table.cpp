@@ -10,7 +10,7 @@ const Option kRunOptions[] = {
     {"--mode", "graph|eager", "compile, or run node by node; the results are the same bits"},
     {"--device", "cpu|gpu|cudasim", "where to run; cpu unless told"},
     {"--threads", "N", "how many threads; all cores unless told; the results do not depend on it"},
-    {"--cpu", "NAME", "compile for this CPU instead of the machine's own"},
+    {"--cpu", "NAME", "no more than this CPU has: x86-64-v3, x86-64-v4; the same bits"},
     {"--seed", "N", "the seed of every draw; 0 unless told"},
     {"--stats", "", "at the end, tell what was run and compiled, in time and memory"},
 };
@@ -20,7 +20,8 @@ const Command kCommands[] = {
      "FILE [-- ARGUMENTS]",
      "run a program",
      "Runs the program from its first statement to its last, compiled unless told otherwise.\n"
-     "`tenon FILE` is the same. What stands after -- is for the program, which cannot read it yet.",
+     "`tenon FILE` is the same. What stands after -- is kept for the program; the language cannot\n"
+     "read it yet, so it is refused.",
      1,
      1,
      true,

@@ -92,10 +92,10 @@ struct LineEditor::Impl {
     el_get(edit, EL_CLIENTDATA, &self);
     return *static_cast<Impl*>(self);
   }
-  void remember(const char* text) {
-    if (text[std::strspn(text, " \t\r\n")] == '\0') return;
+  void remember(const std::string& text) {
+    if (text.find_first_not_of(" \t\r\n") == text.npos) return;
     HistEvent event;
-    ::history(history, &event, H_ENTER, text);
+    ::history(history, &event, H_ENTER, text.c_str());
     if (!history_file.empty()) ::history(history, &event, H_SAVE, history_file.c_str());
   }
   static char* show_prompt(EditLine* edit) { return of(edit).prompt.data(); }
@@ -174,6 +174,10 @@ void LineEditor::complete_with(std::function<std::vector<std::string>()> names) 
   impl_->names = std::move(names);
 }
 
+void LineEditor::remember(const std::string& entry) {
+  if (impl_->edit) impl_->remember(entry);
+}
+
 LineEditor::Got LineEditor::read(const std::string& prompt, std::string& line) {
   Got got = Got::line;
   line.clear();
@@ -189,7 +193,6 @@ LineEditor::Got LineEditor::read(const std::string& prompt, std::string& line) {
       got = Got::end;
     } else {
       line.assign(text, static_cast<size_t>(length));
-      impl_->remember(text);
     }
   } else {
     char* text = nullptr;

@@ -19,8 +19,11 @@ class LineEditor {
   LineEditor& operator=(const LineEditor&) = delete;
 
   bool interactive() const;  // on a terminal: prompts make sense
-  // The line comes without its line end. `end` is Ctrl-D or the end of the input.
+  // The line comes without its line end; what comes back from the history may have several.
+  // `end` is Ctrl-D or the end of the input.
   Got read(const std::string& prompt, std::string& line);
+  // What Up brings back as a whole: an entry, with all its lines.
+  void remember(const std::string& entry);
   // What the names are that Tab completes.
   void complete_with(std::function<std::vector<std::string>()> names);
 

@@ -13,8 +13,18 @@ namespace {
 constexpr const char* kHelp =
     "Type an expression to see its value, or any statement of the language.\n"
     "  let w = [1.0, 2.0]        then        w * 2\n"
-    "An open bracket goes on over several lines; Ctrl-C drops them, or stops a run.\n"
+    "An open bracket goes on over several lines; Ctrl-C drops them, or stops a run. Up brings an\n"
+    "entry back with all its lines, Tab completes a name. A `test` runs when it is entered.\n"
     "  :help  this text      :quit or Ctrl-D  leave";
+
+// What people type who do not know yet how to leave; a variable of that name is still a variable.
+bool asks(const Engine& engine, std::string line, const char* what) {
+  while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.pop_back();
+  if (line.ends_with("()")) line.resize(line.size() - 2);
+  if (line != what) return false;
+  const std::vector<std::string> names = engine.names();
+  return std::find(names.begin(), names.end(), what) == names.end();
+}
 
 // A command of the REPL itself; false if it means to leave.
 bool meta_command(const std::string& line) {
@@ -52,7 +62,13 @@ int command_repl(const Invocation& invocation) {
     if (!end) {
       if (text.empty() && line.find_first_not_of(" \t") == std::string::npos) continue;
       if (text.empty() && line[0] == ':') {
+        editor.remember(line);
         if (!meta_command(line)) break;
+        continue;
+      }
+      if (text.empty() && (asks(*engine, line, "exit") || asks(*engine, line, "quit"))) break;
+      if (text.empty() && asks(*engine, line, "help")) {
+        std::puts(kHelp);
         continue;
       }
       text += line + "\n";
@@ -64,6 +80,7 @@ int command_repl(const Invocation& invocation) {
     }
     // At the end of the input nothing more can come: then the open bracket is an error.
     if (done.incomplete && !end) continue;
+    editor.remember(text.substr(0, text.find_last_not_of('\n') + 1));
     worst = std::max(worst, report(done.diagnostics, engine->sources()));
     std::fflush(stdout);
     text.clear();

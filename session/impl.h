@@ -49,6 +49,9 @@ struct Session::Impl {
   ParseResult parse_file(const std::string& path);
   // Runs a unit and keeps what it gives. Diagnostics of the run; empty when all is well.
   Diagnostics run_unit(const Unit& unit);
+  // Runs a test on what the units before have left, and tells how it went; before it tells that it
+  // failed, `on_failure` may show what was kept back.
+  Diagnostics run_test(const UnitTest& test, const std::function<void()>& on_failure = {});
   // These arguments, then the kept tensors `inputs`, and the key of draws where fn takes it.
   std::vector<Tensor> arguments_of(ir::FnId fn, std::vector<Tensor> arguments,
                                    const std::vector<uint32_t>& inputs);

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "io/file.h"
+#include "kernels/cpu/kernels.h"
 #include "runtime/trap.h"
 #include "session/impl.h"
 
@@ -31,6 +32,20 @@ int granted_cores() {
 SessionHost::Output output_of(const SessionOptions& options) {
   if (options.output) return options.output;
   return [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); };
+}
+
+// Fewer features than this machine has, to see what another one would do: the same bits.
+void limit_cpu(const std::string& cpu) {
+  if (cpu.empty() || cpu == "native") return;
+  const bool v4 = cpu == "x86-64-v4";
+  if (!v4 && cpu != "x86-64-v3")
+    fail(Code::E1002, {}, "programs are not compiled for a CPU called '" + cpu + "'",
+         "--cpu is x86-64-v3 (AVX2), x86-64-v4 (AVX-512) or native");
+  const kernels::Isa isa = v4 ? kernels::Isa::v4 : kernels::Isa::v3;
+  if (!kernels::supported(isa))
+    fail(Code::E1002, {}, "this machine's CPU is no " + cpu, "`tenon doctor` tells what it has", {},
+         Fault::data);
+  kernels::set_isa(isa);
 }
 
 }  // namespace
@@ -58,6 +73,7 @@ Session::Impl::Impl(SessionOptions o)
       host(sources, output_of(options), options.progress),
       tier(module, interpreter, options.mode, options.device) {
   host.seed = options.seed;
+  limit_cpu(options.cpu);
   host.run = [this](ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor> arguments) {
     RunContext c = context();
     return interpreter.run(fn, sizes, std::move(arguments), c);
@@ -164,7 +180,10 @@ Session::TextResult Session::run_text(const std::string& name, std::string_view 
     if (!d.warning) out.push_back(std::move(d));
   if (!unit.ok) return {false, std::move(out)};
   impl_->entries.clear();  // what they were made of may have been defined anew
-  return {false, impl_->run_unit(unit)};
+  out = impl_->run_unit(unit);
+  for (const UnitTest& test : unit.tests)
+    if (out.empty()) out = impl_->run_test(test);
+  return {false, std::move(out)};
 }
 
 Diagnostics Session::check_file(const std::string& path) {

@@ -27,6 +27,7 @@ struct SessionOptions {
   Mode mode = Mode::eager;
   std::string device = "cpu";
   int threads = 0;  // 0: as many as the machine grants
+  std::string cpu;  // x86-64-v3, x86-64-v4: no more than that CPU has, in the whole process
   uint64_t seed = 0;
   bool progress = false;   // training shows a line on stderr
   bool echo_types = false;  // of run_text: a tensor is shown with its type

@@ -1,4 +1,5 @@
 // `tenon test`: the top level once, then each test on what it left (rule 17).
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -21,6 +22,28 @@ void name_test(Diagnostics& list, const std::string& title) {
 }
 
 }  // namespace
+
+Diagnostics Session::Impl::run_test(const UnitTest& test, const std::function<void()>& on_failure) {
+  const auto start = std::chrono::steady_clock::now();
+  std::string printed;
+  host.keep_in(&printed);
+  Unit unit;
+  Diagnostics wrong = guarded([&] { unit = elaborator.test(*test.stmt); });
+  for (Diagnostic& d : unit.messages)
+    if (!d.warning) wrong.push_back(std::move(d));
+  if (wrong.empty()) wrong = guarded([&] { run(unit.fn, {}, {}, unit.inputs); });
+  host.keep_in(nullptr);
+  const std::string time = milliseconds(std::chrono::steady_clock::now() - start);
+  if (wrong.empty()) {
+    host.print("ok      " + test.title + "  (" + time + ")\n");
+    return wrong;
+  }
+  if (on_failure) on_failure();
+  host.print(printed);
+  host.print("FAILED  " + test.title + "  (" + time + ")\n");
+  name_test(wrong, test.title);
+  return wrong;
+}
 
 Diagnostics Session::test_file(const std::string& path, const std::string& filter) {
   Impl& s = *impl_;
@@ -52,29 +75,12 @@ Diagnostics Session::test_file(const std::string& path, const std::string& filte
   size_t passed = 0, failed = 0;
   for (const UnitTest& test : top.tests) {
     if (test.title.find(filter) == std::string::npos) continue;
-    const auto start = std::chrono::steady_clock::now();
-    std::string own;
-    s.host.keep_in(&own);
-    Unit unit;
-    Diagnostics wrong = guarded([&] { unit = s.elaborator.test(*test.stmt); });
-    for (Diagnostic& d : unit.messages)
-      if (!d.warning) wrong.push_back(std::move(d));
-    if (wrong.empty()) wrong = guarded([&] { s.run(unit.fn, {}, {}, unit.inputs); });
-    s.host.keep_in(nullptr);
-    const std::string time = milliseconds(std::chrono::steady_clock::now() - start);
-    if (wrong.empty()) {
-      ++passed;
-      s.host.print("ok      " + test.title + "  (" + time + ")\n");
-      continue;
-    }
-    ++failed;
-    show_printed();
-    s.host.print(own);
-    s.host.print("FAILED  " + test.title + "  (" + time + ")\n");
-    const bool stop = std::any_of(wrong.begin(), wrong.end(), [](const Diagnostic& d) { return d.code == Code::E0807; });
-    name_test(wrong, test.title);
+    Diagnostics wrong = s.run_test(test, show_printed);
+    ++(wrong.empty() ? passed : failed);
     out.insert(out.end(), wrong.begin(), wrong.end());
-    if (stop) break;
+    if (std::any_of(wrong.begin(), wrong.end(),
+                    [](const Diagnostic& d) { return d.code == Code::E0807; }))
+      break;
   }
   s.host.print(std::to_string(passed) + " passed, " + std::to_string(failed) + " failed\n");
   return out;

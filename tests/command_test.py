@@ -51,6 +51,9 @@ CASES = [
     (["--mode", "graph", "--stats", "-e", "1+1"], 0, "2\n", "stats: "),
     (["-e", "1", "--device", "gpu"], 1, "", "error[E1002]"),
     (["doctor"], 0, "LLVM ", ""),
+    (["-e", "sum(exp([1.0, 2.0]))", "--mode", "graph", "--cpu", "x86-64-v3"], 0, "10.107338", ""),
+    (["-e", "1", "--cpu", "pentium"], 2, "", "--cpu is x86-64-v3"),
+    (["run", "a.model", "--", "x"], 2, "", "no way to read arguments"),
 ]
 
 
@@ -78,6 +81,16 @@ done = run(["repl"], "let x = (\n1\n)\nlet = 2\n:help\n")
 expect("repl on a pipe", "> " not in done.stdout.replace("        then", ""), done.stdout)
 expect("repl on a pipe", "error[E0101]" in done.stderr, done.stderr)
 expect("repl on a pipe", ":quit" in done.stdout, done.stdout)
+
+# The entries have places of their own, tests run, and whoever asks how to leave is heard.
+done = run(["repl"], "let x = 2\nx +\n y\ntest \"two\" { assert x == 2 }\ntest \"three\" { assert x == 3 }\n"
+           "help\nlet exit = 5\nexit\nquit()\nprint(99)\n")
+expect("repl, places", "--> input 2:2:2" in done.stderr, done.stderr)
+expect("repl, tests", "ok      two" in done.stdout and "FAILED  three" in done.stdout, done.stdout)
+expect("repl, tests", done.stderr.count("error[E0804]") == 1 and "left:  2" in done.stderr, done.stderr)
+expect("repl, help", ":quit or Ctrl-D" in done.stdout, done.stdout)
+expect("repl, leaving", "5\n" in done.stdout and "99" not in done.stdout, done.stdout)
+expect("repl, exit code", done.returncode == 2, str(done.returncode))
 
 # On a terminal: editing, Ctrl-C drops an entry, history is kept, Ctrl-D leaves with 0.
 with tempfile.TemporaryDirectory() as home:
@@ -118,6 +131,30 @@ with tempfile.TemporaryDirectory() as home:
     drain(b"let = 3")
     os.write(fd, b"\x03")
     drain(b"^C")
+    drain(b"> ")
+    time.sleep(0.3)
+    os.write(fd, b"let two = (\n")
+    drain(b"... ")
+    os.write(fd, b"40 + 2)\n")
+    drain(b"> ")
+    time.sleep(0.3)
+    seen = b""
+    os.write(fd, b"\x1b[A")  # an entry comes back with all its lines
+    drain(b"let two = (")
+    drain(b"40 + 2)")
+    os.write(fd, b"\x03")
+    drain(b"^C")
+    drain(b"> ")
+    time.sleep(0.3)
+    os.write(fd, b"var k = 0\n")
+    drain(b"> ")
+    os.write(fd, b"while true { k += 1 }\n")  # Ctrl-C stops a run, and what was defined is still there
+    time.sleep(1.0)
+    os.write(fd, b"\x03")
+    drain(b"E0807")
+    drain(b"> ")
+    os.write(fd, b"two * 100\n")
+    drain(b"4200")
     drain(b"> ")
     time.sleep(0.3)
     os.write(fd, b"\x04")

@@ -16,6 +16,7 @@
 
 #include "jit/compiled.h"
 #include "jit/llvm/print.h"
+#include "kernels/cpu/kernels.h"
 #include "jit/loop/runtime.h"
 #include "jit/plan/lower.h"
 
@@ -110,7 +111,7 @@ struct Compiler::Impl {
     if (jit) return;
     start_llvm();
     auto builder = sure(orc::JITTargetMachineBuilder::detectHost());
-    wide = options.wide && builder.getFeatures().getString().find("+avx512f") != std::string::npos;
+    wide = options.wide && kernels::isa() == kernels::Isa::v4 && builder.getFeatures().getString().find("+avx512f") != std::string::npos;
     if (!wide) {
       builder.setCPU("x86-64-v3");
       builder.getFeatures() = llvm::SubtargetFeatures();
