@@ -27,6 +27,9 @@ class SessionEngine : public Engine {
   }
   std::vector<std::string> names() const override { return session_.names(); }
   std::string stats() const override { return session_.stats(); }
+  void start_profile() override { session_.start_profile(); }
+  std::string profile_report() override { return session_.profile_report(); }
+  std::string profile_trace() const override { return session_.profile_trace(); }
   void interrupt() override { session_.interrupt(); }
 
  private:

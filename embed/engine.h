@@ -57,6 +57,11 @@ class Engine {
   // What was run and compiled so far, one line; for --stats.
   virtual std::string stats() const = 0;
 
+  // Where the time of what runs from here on went: a table, and a trace in JSON.
+  virtual void start_profile() = 0;
+  virtual std::string profile_report() = 0;
+  virtual std::string profile_trace() const = 0;
+
   // Asks a run to stop with E0807. Called from a signal handler.
   virtual void interrupt() = 0;
 };

@@ -39,6 +39,12 @@ constexpr int64_t key_of_seed(int64_t seed) {
   return static_cast<int64_t>(static_cast<uint64_t>(seed) * static_cast<uint64_t>(kSeedFactor) + static_cast<uint64_t>(kSeedOffset));
 }
 
+// A primitive of the language, for its documentation.
+struct PrimitiveDoc {
+  std::string_view name, signature, text;
+};
+std::vector<PrimitiveDoc> primitive_docs();
+
 struct UnitTest {
   std::string title;
   Loc where;

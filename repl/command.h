@@ -66,6 +66,7 @@ int command_test(const Invocation&);
 int command_bench(const Invocation&);
 int command_fmt(const Invocation&);
 int command_explain(const Invocation&);
+int command_doc(const Invocation&);
 int command_doctor(const Invocation&);
 int command_help(const Invocation&);
 int command_version(const Invocation&);

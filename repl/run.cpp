@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "io/file.h"
 #include "repl/command.h"
 
 namespace tenon {
@@ -43,8 +44,16 @@ std::unique_ptr<Engine> watched_engine(RunSettings settings) {
   return make_engine(settings);
 }
 
+void start(const Invocation& invocation, Engine& engine) {
+  if (invocation.has("--profile") || invocation.has("--trace")) engine.start_profile();
+}
+
 int finish(const Invocation& invocation, Engine& engine, const Diagnostics& diagnostics) {
   const int code = report(diagnostics, engine.sources());
+  if (invocation.has("--profile"))
+    std::fprintf(stderr, "%s", engine.profile_report().c_str());
+  if (invocation.has("--trace"))
+    io::write_file(invocation.value("--trace"), engine.profile_trace(), {});
   if (invocation.has("--stats")) std::fprintf(stderr, "%s\n", engine.stats().c_str());
   return code;
 }
@@ -58,12 +67,14 @@ int command_run(const Invocation& invocation) {
          "that the program reads");
   auto engine = watched_engine(run_settings(invocation, Mode::graph));
   InterruptGuard guard(*engine);
+  start(invocation, *engine);
   return finish(invocation, *engine, engine->run(invocation.operands[0]));
 }
 
 int command_eval(const Invocation& invocation) {
   auto engine = watched_engine(run_settings(invocation, Mode::eager));
   InterruptGuard guard(*engine);
+  start(invocation, *engine);
   return finish(invocation, *engine, engine->evaluate(invocation.operands[0]).diagnostics);
 }
 

@@ -21,8 +21,11 @@
 
 namespace tenon {
 
+class Profile;
+
 struct Session::Impl {
   explicit Impl(SessionOptions o);
+  ~Impl();
 
   SessionOptions options;
   SourceMap sources;
@@ -58,7 +61,8 @@ struct Session::Impl {
   // Runs a function on them.
   std::vector<Tensor> run(ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor> arguments,
                           const std::vector<uint32_t>& inputs);
-  RunContext context() { return {threads, host, interrupted}; }
+  RunContext context();
+  std::unique_ptr<Profile> profile;  // of run_file and run_text, when asked for
 };
 
 // Runs f; what it throws becomes a diagnostic.

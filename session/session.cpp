@@ -13,6 +13,7 @@
 #include "kernels/cpu/kernels.h"
 #include "runtime/trap.h"
 #include "session/impl.h"
+#include "session/profile.h"
 
 namespace tenon {
 
@@ -79,6 +80,10 @@ Session::Impl::Impl(SessionOptions o)
     return interpreter.run(fn, sizes, std::move(arguments), c);
   };
 }
+
+Session::Impl::~Impl() = default;
+
+RunContext Session::Impl::context() { return {threads, host, interrupted}; }
 
 ParseResult Session::Impl::parse_file(const std::string& path) {
   std::string text;
@@ -244,6 +249,20 @@ Session::CallResult Session::call(const std::string& function, std::vector<Tenso
 std::vector<std::string> Session::names() const { return impl_->elaborator.names(); }
 
 const std::vector<ProgressRow>& Session::history() const { return impl_->host.history(); }
+
+void Session::start_profile() {
+  impl_->profile = std::make_unique<Profile>(impl_->sources, impl_->tier);
+  impl_->interpreter.watch(impl_->profile.get());
+}
+
+std::string Session::profile_report() {
+  Limits limits(impl_->threads);
+  return impl_->profile ? impl_->profile->report(limits) : "";
+}
+
+std::string Session::profile_trace() const {
+  return impl_->profile ? impl_->profile->trace() : "";
+}
 
 std::string Session::stats() const {
   const Interpreter::Stats& run = impl_->interpreter.stats();

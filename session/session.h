@@ -93,6 +93,12 @@ class Session {
   const std::vector<ProgressRow>& history() const;
   std::string stats() const;  // one line for --stats
 
+  // What runs from here on is watched; then where its time went, as a table and as a trace of
+  // Chrome's format (JSON).
+  void start_profile();
+  std::string profile_report();
+  std::string profile_trace() const;
+
   void interrupt();
 
  private:

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""`tenon run --profile` and `--trace`, in both modes.   profile_test.py TENON"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+TENON = os.path.abspath(sys.argv[1])
+failures = []
+
+PROGRAM = """\
+let a: f32[300, 300] ~ normal(0, 1)
+fn work(a: f32[N, N]) -> f32 {
+  var x = a
+  for i in 0..20 {
+    x = tanh(x @ a) + 0.5
+  }
+  sum(x)
+}
+print(work(a))
+"""
+
+
+def expect(ok, text):
+    if not ok:
+        failures.append(text)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    path, trace = os.path.join(folder, "p.model"), os.path.join(folder, "t.json")
+    with open(path, "w") as f:
+        f.write(PROGRAM)
+
+    def run(*options):
+        return subprocess.run([TENON, "run", path, *options], capture_output=True, text=True,
+                              timeout=120, env={**os.environ, "TENON_TIERING": "off"})
+
+    plain = run()
+    expect(plain.stderr == "", f"without --profile: {plain.stderr}")
+    for mode in ("eager", "graph"):
+        done = run("--mode", mode, "--profile", "--trace", trace)
+        expect(done.returncode == 0, done.stderr)
+        expect(done.stdout == plain.stdout, f"{mode}: a profile changes what is printed")
+        rows = {}
+        for line in done.stderr.splitlines():
+            found = re.match(r"\s*([\d.]+ (?:us|ms|s))\s+([\d.]+)%\s+(\d+)\s+[\d.]+ \w+\s+(\S+)\s.*p\.model:(\d+)",
+                             line)
+            if found:
+                rows[found.group(4), int(found.group(5))] = (float(found.group(2)), int(found.group(3)))
+        expect("GFLOP/s" in done.stderr or mode == "graph", f"{mode}: no rate:\n{done.stderr}")
+        if mode == "graph":  # compiled code is one step
+            expect(any(what == "compiled" for what, _ in rows), f"no compiled span:\n{done.stderr}")
+            expect("compiling" in done.stderr, done.stderr)
+            continue
+        expect(rows.get(("product", 5), (0, 0))[1] == 20, f"{mode}: no 20 products:\n{done.stderr}")
+        expect(rows.get(("product", 5), (0, 0))[0] > 5, f"{mode}: the products take no time:\n{done.stderr}")
+        with open(trace) as f:
+            events = json.load(f)["traceEvents"]
+        products = [e for e in events if e["name"] == "product"]
+        expect(len(products) == 20, f"{mode}: {len(products)} products in the trace")
+        expect(all(e["ph"] == "X" and e["dur"] > 0 and e["args"]["place"].endswith("p.model:5")
+                   for e in products), f"{mode}: {products[:1]}")
+        expect(all(a["ts"] + a["dur"] <= b["ts"] + 0.01 for a, b in zip(products, products[1:])),
+               f"{mode}: the products overlap")
+
+print("\n".join(failures) if failures else "profile: both modes")
+sys.exit(1 if failures else 0)

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Writes docs/library/*.md from what the library says of itself:
+
+    make_library_pages.py TENON [--check] [ROOT]
+
+`tenon doc --markdown` gives all pages; this cuts them apart. With --check it writes nothing and
+fails when a page is not what the library says.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+NOTE = "\n<!-- made by tools/make_library_pages.py from the comments in stdlib/ -->\n"
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if a != "--check"]
+    root = Path(arguments[1]) if len(arguments) > 1 else Path(__file__).resolve().parent.parent
+    text = subprocess.run([arguments[0], "doc", "--markdown"], capture_output=True, text=True,
+                          check=True).stdout
+    parts = re.split(r"^<!-- page (\S+) -->\n", text, flags=re.M)[1:]
+    pages = {name.replace("/", "_") + ".md": body.rstrip() + "\n" + NOTE
+             for name, body in zip(parts[::2], parts[1::2])}
+    index = ["# The library", "", "What a program may use without defining it. `tenon doc NAME` "
+             "shows one entry, `tenon doc` lists all.", ""]
+    for file, body in pages.items():
+        title = body.splitlines()[0].removeprefix("# ")
+        names = re.findall(r"^## (\S+)$", body, re.M)
+        index.append(f"- [{title}]({file}): {', '.join(names)}")
+    pages["README.md"] = "\n".join(index) + "\n" + NOTE
+    folder = root / "docs/library"
+    if "--check" in sys.argv:
+        have = {p.name: p.read_text() for p in folder.glob("*.md")}
+        for name in sorted(have.keys() | pages.keys()):
+            if have.get(name) != pages.get(name):
+                print(f"docs/library/{name} is not what the library says: run "
+                      "tools/make_library_pages.py build/tenon")
+                return 1
+        return 0
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.md"):
+        if old.name not in pages:
+            old.unlink()
+    for name, body in pages.items():
+        (folder / name).write_text(body)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
