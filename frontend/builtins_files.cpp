@@ -47,7 +47,43 @@ struct Named {
   std::vector<ir::Value> operands;
   std::vector<ir::Type> types;
 };
+// Numbers are kept in files, and records, tuples, lists and models of them. What else a model holds comes
+// back when the model is made; elsewhere it would be lost without a word, so it is refused.
+void require_storable(Elab& e, const Val& v, const std::string& path, Loc loc) {
+  if (!v) return;
+  auto inner = [&](const std::string& part) { return path.empty() ? part : path + "." + part; };
+  auto refuse = [&](const std::string& hint) {
+    e.error(Code::E0401, loc, (path.empty() ? "this" : "`" + path + "`") + " is " +
+            (v->kind == Value::string ? "a string" : e.type_text(v)) + ", which cannot be kept in a file", hint);
+  };
+  auto all = [&](const std::vector<Val>& list) {
+    for (size_t i = 0; i < list.size(); ++i) require_storable(e, list[i], inner(std::to_string(i)), loc);
+  };
+  switch (v->kind) {
+    case Value::tensor: case Value::integer: case Value::real: case Value::weak: case Value::poison: return;
+    case Value::tuple: return all(as<TupleVal>(v)->elements);
+    case Value::list: return all(as<ListVal>(v)->elements);
+    case Value::record:
+      for (auto& [n, x] : as<RecordVal>(v)->fields) require_storable(e, x, inner(n), loc);
+      return;
+    case Value::model:
+      for (auto& f : as<ModelVal>(v)->fields)
+        if (f.role != ModelField::argument && f.value &&
+            (f.value->kind == Value::sequence || f.value->kind == Value::range || f.value->kind == Value::record ||
+             f.value->kind == Value::tuple || f.value->kind == Value::list || f.value->kind == Value::model))
+          require_storable(e, f.value, inner(f.name), loc);
+      return;
+    case Value::sequence: case Value::range:
+      refuse("its elements are computed when they are asked for; make a tensor or a list of them: [x for x in ..]");
+      return;
+    case Value::string: refuse("a file keeps numbers; leave it out, or keep its bytes"); return;
+    case Value::unit: case Value::never: case Value::function: case Value::model_class: case Value::dtype:
+    case Value::module: refuse("a file keeps numbers"); return;
+  }
+}
+
 Named named_leaves(Elab& e, const Val& v, const std::string& path, Loc loc) {
+  require_storable(e, v, "", loc);
   Named n;
   n.args.push_back(path);
   std::vector<Elab::FlatLeaf> flat;
@@ -82,6 +118,82 @@ Val loaded(Elab& e, const std::string& host, Val v, const std::string& path, Loc
     return flat[at++].argument ? own : as<TensorVal>(out[i++])->leaf;
   });
 }
+// read(path): what is in a file, by the type that is written beside it.
+struct ReadType {
+  Elab& e;
+  Loc loc;
+  std::vector<std::string> args;
+  std::vector<ir::Type> types{};
+  std::vector<SymId> sizes{};
+
+  const ast::TypeExpr& named(const ast::TypeExpr& t) const {
+    if (t.kind != ast::TypeExpr::named || t.path.size() != 1) return t;
+    auto it = e.typedefs.find(t.path[0].text);
+    return it == e.typedefs.end() ? t : named(*it->second);
+  }
+  // Collects names and types; the sizes are whatever the file has, and compared by the declaration.
+  void collect(const ast::TypeExpr& written, const std::string& path) {
+    const ast::TypeExpr& t = named(written);
+    auto inner = [&](const std::string& part) { return path.empty() ? part : path + "." + part; };
+    if (t.kind == ast::TypeExpr::record) {
+      for (auto& f : t.fields) collect(f.type ? *f.type : written, inner(f.id.text));
+      return;
+    }
+    if (t.kind == ast::TypeExpr::tuple) {
+      for (size_t i = 0; i < t.elements.size(); ++i) collect(*t.elements[i], inner(std::to_string(i)));
+      return;
+    }
+    const std::string_view host = t.kind == ast::TypeExpr::named ? e.host_type(t) : std::string_view();
+    const std::string name = path.empty() ? "value" : path;
+    std::optional<DType> d;
+    if (t.kind == ast::TypeExpr::named && t.path.size() == 1) d = dtype_named(t.path[0].text);
+    if (host == "int") d = DType::i64;
+    if (host == "float") d = DType::f64;
+    if (host == "bool") d = DType::boolean;
+    for (auto* x : t.dims)
+      if (x->kind == ast::DimExpr::rest) d.reset();
+    if (!d)
+      e.error(Code::E0401, t.loc, "`read` cannot give this type", "a file holds tensors; write their dtypes and sizes: {w: f32[N, 3], count: int}");
+    ir::Type type{*d, {}, false};
+    for (size_t i = 0; i < t.dims.size(); ++i) {
+      sizes.push_back(e.dims.fresh("axis " + std::to_string(i) + " of " + name + " in " + args[0], loc, false));
+      type.shape.push_back(e.dims.symbol(sizes.back()));
+    }
+    args.push_back(name);
+    types.push_back(type);
+  }
+  Val give(const ast::TypeExpr& written, const std::vector<Val>& out, size_t& at) const {
+    const ast::TypeExpr& t = named(written);
+    if (t.kind == ast::TypeExpr::record) {
+      std::vector<std::pair<std::string, Val>> fields;
+      for (auto& f : t.fields) fields.emplace_back(f.id.text, give(*f.type, out, at));
+      return std::make_shared<RecordVal>(std::move(fields));
+    }
+    if (t.kind == ast::TypeExpr::tuple) {
+      std::vector<Val> list;
+      for (auto* x : t.elements) list.push_back(give(*x, out, at));
+      return std::make_shared<TupleVal>(std::move(list));
+    }
+    const Val& v = out[at++];
+    const std::string_view host = e.host_type(t);
+    if (host == "int") return std::make_shared<IntVal>(as<TensorVal>(v)->leaf);
+    if (host == "float") return std::make_shared<FloatVal>(as<TensorVal>(v)->leaf);
+    return v;
+  }
+};
+Val read_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "read", {"path"}, 1);
+  const std::string path = e.static_string(a[0], a.loc(0), "the path of a file");
+  if (!e.wanted)
+    e.error(Code::E0401, args.loc, "what is in a file is known when it is read, so its type has to be written",
+            "let r: {w: f32[N, 3], b: f32[N]} = read(..)");
+  const ast::TypeExpr& type = *e.wanted;
+  ReadType r{e, args.loc, {path}};
+  r.collect(type, "");
+  auto out = e.host("read", r.args, {}, r.types, r.sizes, args.loc);
+  size_t at = 0;
+  return r.give(type, out, at);
+}
 Val load_fn(Elab& e, const Args& args) {
   Taken a(e, args, "load", {"net", "path"}, 2);
   if (a[0]->kind == Value::string)
@@ -109,6 +221,7 @@ constexpr Builtin kTable[] = {
     {"csv", "csv(path, label, dtype = f32)", csv_fn},
     {"save", "save(value, path)", save_fn},
     {"load", "load(net, path)", load_fn},
+    {"read", "read(path)", read_fn},
     {"_checkpoint", "_checkpoint(path, state, ok)", checkpoint_fn},
     {"_resume", "_resume(path, state)", resume_fn},
 };

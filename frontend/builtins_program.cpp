@@ -374,16 +374,19 @@ Val debug_fn(Elab& e, const Args& args) {
   e.cx->b.emit(ir::Op::debug, operands, ir::TextAttr{text});
   return a.values.size() == 1 ? a.values[0] : e.unit();
 }
-Val fail_fn(Elab& e, const Args& args) {
+Val failing(Elab& e, const Args& args, Code code) {
   TakenRest a(e, args, "fail", {});
   std::vector<TextPiece> pieces;
   for (size_t i = 0; i < a.values.size(); ++i) e.show(a.values[i], "", pieces, a.locs[i]);
   std::vector<ir::Value> operands{e.cx->b.boolean(false)};
   std::string text = e.holes(pieces, operands);
   e.cx->b.at(args.loc);
-  e.cx->b.emit(ir::Op::check, operands, ir::CheckAttr{Code::E0804, text, "", Fault::data});
+  e.cx->b.emit(ir::Op::check, operands, ir::CheckAttr{code, text, "", Fault::data});
   return std::make_shared<NeverVal>();
 }
+Val fail_fn(Elab& e, const Args& args) { return failing(e, args, Code::E0804); }
+// _out_of_range(text): what indexing says in words of its own
+Val out_of_range_fn(Elab& e, const Args& args) { return failing(e, args, Code::E0802); }
 
 // close(a, b, rtol, atol, nan): |a - b| <= atol + rtol*|b|, everywhere, for every part of a structure
 Val close_values(Elab& e, const Val& a, const Val& b, const Val& rtol, const Val& atol, bool nan, Loc loc) {
@@ -455,6 +458,7 @@ constexpr Builtin kTable[] = {
     {"print", "print(values..)", print_fn},
     {"debug", "debug(x)", debug_fn},
     {"fail", "fail(text)", fail_fn},
+    {"_out_of_range", "_out_of_range(text)", out_of_range_fn},
     {"close", "close(a, b, rtol, atol, nan = false)", close_fn},
 };
 

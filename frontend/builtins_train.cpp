@@ -136,10 +136,12 @@ Val call_each_fn(Elab& e, const Args& args) {
   if (!r) e.error(Code::E0602, a.loc(0), "metrics are a record of functions: {accuracy: fn(batch) = ..}");
   auto fields = r->fields;
   for (auto& [n, f] : fields) {
+    auto* fn = as<FunctionVal>(f);
+    const Loc at = fn && fn->fn ? fn->fn->loc : args.loc;
     f = e.call(f, Args{{{"", a[1], a.loc(1)}}, args.loc});
     Val v = f;
-    const TensorVal& t = e.as_tensor(v, args.loc, "what a metric gives: one number");
-    if (!t.type.scalar()) e.error(Code::E0602, args.loc, "the metric `" + n + "` gives " + e.type_text(f) + ", not one number");
+    if (!e.is_numberlike(v) || !e.as_tensor(v, at).type.scalar())
+      e.error(Code::E0602, at, "the metric `" + n + "` is one number of a batch, but this gives " + e.type_text(f), "mean(..) of it");
     f = e.cast(v, DType::f64, args.loc);
   }
   return std::make_shared<RecordVal>(std::move(fields));

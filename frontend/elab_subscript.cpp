@@ -190,7 +190,8 @@ DimId Elab::first_size(const Val& v, Loc loc) {
   for (auto& f : flat) {
     if (f.type.shape.empty()) error(Code::E0303, loc, "`" + f.path + "` is one number and has no rows");
     if (!n) n = f.type.shape[0];
-    else require_equal(*n, f.type.shape[0], loc, "the tensors of a data set share their first size", "", {});
+    else require_equal(*n, f.type.shape[0], loc, "`" + flat[0].path + "` and `" + f.path + "` have different numbers of rows",
+                       "the tensors of a data set share their first size", {});
   }
   if (!n) error(Code::E0401, loc, "this is " + type_text(v) + " and has no rows");
   return *n;

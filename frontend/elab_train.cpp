@@ -11,6 +11,95 @@ constexpr std::string_view kEntries[] = {"loss", "optimizer", "batch", "epochs",
                                          "metrics", "validate", "patience", "clip", "log", "checkpoint", "shards"};
 constexpr std::string_view kLater[] = {"shards"};
 
+// What an entry may be, said at its own line: inside the library nobody would know what is meant.
+class Entry {
+ public:
+  Entry(Elab& e, const ast::Setting& s, const Val& v) : e_(e), name_("`" + s.id.text + "`"), v_(v), loc_(s.value->loc) {}
+
+  void check() const {
+    const std::string_view id = std::string_view(name_).substr(1, name_.size() - 2);
+    if (id == "batch") whole(1);
+    else if (id == "epochs" || id == "steps") whole(0);
+    else if (id == "patience") whole(1);
+    else if (id == "seed") whole(std::nullopt);
+    else if (id == "shuffle") boolean();
+    else if (id == "clip") positive();
+    else if (id == "validate") rows();
+    else if (id == "log") text("the name of a folder", "log = \"runs/first\"");
+    else text("the name of a file", "checkpoint = \"net.ckpt\"");
+  }
+
+ private:
+  [[noreturn]] void wrong(const std::string& what, const std::string& hint = {}) const {
+    e_.error(Code::E0602, loc_, name_ + " is " + what + ", but this is " + e_.type_text(v_), hint);
+  }
+  void whole(std::optional<int64_t> least) const {
+    auto* t = as<TensorVal>(v_);
+    if (v_->kind != Value::integer && !(t && t->type.scalar() && t->type.dtype == DType::i64)) wrong("a whole number");
+    if (!least) return;
+    const std::string rule = name_ + " is at least " + std::to_string(*least) + ", but this is ";
+    if (auto k = e_.known_int(v_)) {
+      if (*k < *least) e_.error(Code::E0602, loc_, rule + std::to_string(*k));
+      return;
+    }
+    ir::Value n = e_.to_dtype(v_, DType::i64, loc_);
+    ir::Value ok = e_.cx->b.scalar(ir::Op::lt, {e_.cx->b.integer(*least - 1), n});
+    e_.cx->b.at(loc_);
+    e_.cx->b.emit(ir::Op::check, {ok, n}, ir::CheckAttr{Code::E0602, rule + "{}", "", Fault::data});
+  }
+  void boolean() const {
+    auto* t = as<TensorVal>(v_);
+    if (!t || !t->type.scalar() || t->type.dtype != DType::boolean) wrong("true or false");
+  }
+  void positive() const {
+    auto* t = as<TensorVal>(v_);
+    if (v_->kind != Value::integer && v_->kind != Value::real && !(t && t->type.scalar() && is_float(t->type.dtype)))
+      wrong("the largest norm that a gradient may have, a number", "clip = 1.0");
+    auto* f = as<FloatVal>(v_);
+    auto i = e_.known_int(v_);
+    if ((f && f->known && !(*f->known > 0)) || (i && *i <= 0)) e_.error(Code::E0602, loc_, name_ + " is more than 0: the largest norm that a gradient may have");
+  }
+  void rows() const {
+    auto* r = as<RecordVal>(v_);
+    if (!r || r->fields.empty()) wrong("a data set, a record of tensors", "validate = held");
+    e_.first_size(v_, loc_);
+  }
+  void text(const std::string& what, const std::string& hint) const {
+    if (v_->kind != Value::string) wrong(what, hint);
+  }
+
+  Elab& e_;
+  std::string name_;
+  const Val& v_;
+  Loc loc_;
+};
+
+// The loss gives one float; the place is that of the loss.
+Val loss_value(Elab& e, const Args& args) {
+  const auto& given = args.list.at(0);
+  Val head = given.value;
+  if (auto* t = as<TupleVal>(head); t && !t->elements.empty()) head = t->elements[0];
+  auto* t = as<TensorVal>(head);
+  const bool number = head->kind == Value::real || (t && t->type.scalar() && is_float(t->type.dtype));
+  if (!number)
+    e.error(Code::E0602, given.loc, "the loss is one float, but this is " + e.type_text(given.value),
+            t && !t->type.scalar() && is_float(t->type.dtype) ? "the mean of it, or a loss: mse(a, b)" : "");
+  return head;
+}
+// An optimizer is a model with a function `step`.
+Val optimizer_value(Elab& e, const Args& args) {
+  const auto& given = args.list.at(0);
+  auto* m = as<ModelVal>(given.value);
+  if (!m || !e.method(*m->decl, "step"))
+    e.error(Code::E0602, given.loc, "an optimizer is a model with a function `step`, but this is " + e.type_text(given.value),
+            "optimizer = adam(lr = 1e-3)");
+  auto* lr = m->find("lr");
+  if (lr && lr->value && !e.is_numberlike(lr->value) && lr->value->kind != Value::function)
+    e.error(Code::E0602, given.loc, "the learning rate `lr` is a number or a schedule, but this is " + e.type_text(lr->value), "lr = 1e-3");
+  return given.value;
+}
+constexpr Builtin kLossValue{"loss", "loss", loss_value}, kOptimizerValue{"optimizer", "optimizer", optimizer_value};
+
 }  // namespace
 
 void Elab::train(const ast::Train& t, const ScopePtr& s) {
@@ -35,6 +124,9 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
     error(Code::E0602, t.data->loc, "`train` needs a data set, a record of tensors, but this is " + type_text(data),
           "{x: inputs, y: labels}");
 
+  if (as<RecordVal>(data)->fields.empty()) error(Code::E0602, t.data->loc, "this data set has no fields", "{x: inputs, y: labels}");
+  first_size(data, t.data->loc);  // the rows are as many in every field
+
   // Entries by name; each at most once.
   std::map<std::string, const ast::Setting*> entries;
   for (auto& e : t.settings) {
@@ -57,6 +149,22 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   auto tree = std::make_shared<ast::Module>();
   modules.push_back(tree);
   ScopePtr frozen = freeze(s);
+  // What an entry gives goes through a check that knows its place. No program can write these names.
+  auto checks = std::make_shared<Scope>(frozen);
+  for (const Builtin* check : {&kLossValue, &kOptimizerValue}) {
+    auto f = std::make_shared<FunctionVal>(FunctionVal::builtin);
+    f->primitive = check;
+    checks->define("check " + std::string(check->name), f, false, t.loc);
+  }
+  frozen = checks;
+  auto checked = [&](const std::string& name, const ast::Expr* value) -> const ast::Expr* {
+    auto* c = tree->make<ast::Call>(value->loc);
+    auto* f = tree->make<ast::NameRef>(value->loc);
+    f->id = "check " + name;
+    c->callee = f;
+    c->args.push_back({std::nullopt, value});
+    return c;
+  };
   // fn(net, params..) = e
   auto function = [&](const ast::Setting& e, std::vector<ast::Param> params, const ast::Expr* body) -> Val {
     auto* l = tree->make<ast::Lambda>(e.value->loc);
@@ -110,12 +218,15 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   auto give = [&](const std::string& name, Val v, Loc loc) { args.list.push_back({name, std::move(v), loc}); };
   give("", net, t.place->loc);
   give("", data, t.data->loc);
-  give("loss", function(*loss, *loss->params, loss->value), loss->value->loc);
-  give("optimizer", function(*opt, {steps_param}, call_tree), opt->value->loc);
+  give("loss", function(*loss, *loss->params, checked("loss", loss->value)), loss->value->loc);
+  give("optimizer", function(*opt, {steps_param}, checked("optimizer", call_tree)), opt->value->loc);
   for (const char* name : {"batch", "epochs", "steps", "seed", "shuffle", "validate", "clip", "patience", "log", "checkpoint"})
     if (entries.count(name)) {
       if (entries[name]->params) error(Code::E0602, entries[name]->id.loc, std::string("`") + name + "` is no function");
-      give(name, named_value(expr(*entries[name]->value, s)), entries[name]->value->loc);
+      Val v = named_value(expr(*entries[name]->value, s));
+      if (is_poison(v)) throw Reported{};
+      Entry(*this, *entries[name], v).check();
+      give(name, v, entries[name]->value->loc);
     }
   if (entries.count("epochs") && entries.count("steps"))
     error(Code::E0602, entries["steps"]->id.loc, "`epochs` and `steps` stand together", "one of them says how long to train");
@@ -131,7 +242,17 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
     Val list = expr(*metrics.value, frozen);
     auto* r = as<RecordVal>(list);
     if (!r) error(Code::E0602, metrics.value->loc, "metrics are a record of functions, but this is " + type_text(list), "{accuracy: fn(batch) = ..}");
-    for (auto& [n, f] : r->fields) curve->push_back((held ? std::string(kHeld) : "") + n);
+    for (auto& [n, f] : r->fields) {
+      if (f->kind != Value::function && f->kind != Value::model) {
+        Loc at = metrics.value->loc;
+        if (metrics.value->kind == ast::Expr::record)
+          for (auto& field : ast::as<ast::RecordExpr>(*metrics.value).fields)
+            if (field.id.text == n) at = field.value->loc;
+        error(Code::E0602, at, "the metric `" + n + "` is a function of the batch, but this is " + type_text(f),
+              n + ": fn(batch) = accuracy(" + id + "(batch.x), batch.y)");
+      }
+      curve->push_back((held ? std::string(kHeld) : "") + n);
+    }
     give("metrics", function(metrics, {}, metrics.value), metrics.value->loc);
   }
   Binding* trainer = library_name("_train");

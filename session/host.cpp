@@ -16,6 +16,7 @@ constexpr HostRow kRows[] = {
     {"history", host_history},
     {"load", host_load},
     {"print", host_print},
+    {"read", host_read},
     {"resume", host_resume},
     {"save", host_save},
     {"train_begin", host_train_begin},

@@ -99,6 +99,7 @@ std::vector<Tensor> fitted(const HostCall& call, const io::TensorFile& file,
 // ---- the functions, each in its file
 std::vector<Tensor> host_print(HostCall& call);
 std::vector<Tensor> host_csv(HostCall& call);
+std::vector<Tensor> host_read(HostCall& call);
 std::vector<Tensor> host_save(HostCall& call);
 std::vector<Tensor> host_load(HostCall& call);
 std::vector<Tensor> host_checkpoint(HostCall& call);

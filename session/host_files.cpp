@@ -1,6 +1,7 @@
-// Host functions that read and write files: csv, save, load.
+// Host functions that read and write files: csv, read, save, load.
 #include "io/csv.h"
 #include "io/file.h"
+#include "io/npy.h"
 #include "io/safetensors.h"
 #include "runtime/trap.h"
 #include "session/host.h"
@@ -71,6 +72,32 @@ std::vector<Tensor> fitted(const HostCall& call, const io::TensorFile& file,
     fail(Code::E0904, call.where, "'" + io::shown(args[0]) + "' does not fit what is loaded into: " + count + verb, hint,
          std::move(wrong), Fault::data);
   }
+  return out;
+}
+
+// read {path, a name per result}: the tensors of these names; others in the file are left there.
+std::vector<Tensor> host_read(HostCall& call) {
+  const auto& args = call.attr.args;
+  const std::string path = found(call, args.at(0));
+  io::TensorFile file;
+  if (path.ends_with(".npy")) file.tensors.push_back({"value", io::read_npy(path, call.where)});
+  else file = io::read_safetensors(path, call.where);
+  std::vector<Tensor> out;
+  std::vector<Note> wrong;
+  std::string all;
+  for (const io::NamedTensor& t : file.tensors) all += (all.empty() ? "" : ", ") + io::shown(t.name);
+  for (size_t i = 0; i < call.attr.results.size(); ++i) {
+    const ir::Type& want = call.attr.results[i];
+    const Tensor* have = file.find(args.at(i + 1));
+    const std::string wanted = std::string(name(want.dtype)) + " with " + std::to_string(want.rank()) + (want.rank() == 1 ? " axis" : " axes");
+    if (!have) wrong.push_back({{}, "missing in the file: " + args[i + 1] + ", which is " + wanted});
+    else if (have->dtype != want.dtype || have->rank() != static_cast<int>(want.rank()))
+      wrong.push_back({{}, args[i + 1] + " is " + shape_text(*have) + " in the file, and " + wanted + " here"});
+    out.push_back(have ? *have : Tensor());
+  }
+  if (!wrong.empty())
+    fail(Code::E0904, call.where, "'" + io::shown(args[0]) + "' does not hold what the type says",
+         all.size() > 300 ? std::to_string(file.tensors.size()) + " tensors are in the file" : "in the file are " + all, std::move(wrong), Fault::data);
   return out;
 }
 
