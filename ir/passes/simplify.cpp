@@ -7,13 +7,15 @@
 //             an operation on constants is the constant its scalar program gives
 //   truth     select of a constant or of two equal values; not(not x); x and true, x or false
 //   views     two transposes, reshapes or broadcasts in a row are one; one that changes nothing is
-//             none; a transpose before a contraction is a change of its index expressions; an
+//             none; a transpose before a contraction is a change of its index expressions, and one
+//             behind it, where nobody else uses the contraction, of the order of its result's axes; an
 //             operation on repeated scalars is the repeated scalar; a slice or update of everything
 //   control   `if` on a constant is its branch; a `for` over nothing is none; check(true) is
 //   nothing marks     stop_gradient is its operand (after differentiation it has no meaning)
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "ir/eval_const.h"
 #include "ir/literal.h"
@@ -24,18 +26,31 @@ namespace {
 
 class Simplifier {
  public:
-  Simplifier(Module& module, Function& fn) : dims_(module.dims), fn_(fn) {}
+  Simplifier(Module& module, Function& fn) : dims_(module.dims), fn_(fn) {
+    uses_.resize(fn.types.size());
+    count(fn.body);
+  }
 
   void region(Region& r) {
+    const int outer = std::exchange(region_, ++regions_);
     std::vector<Node> nodes;
     nodes.reserve(r.nodes.size());
     block(r.nodes, nodes);
     r.nodes = std::move(nodes);
     renames_.apply(r.results);
+    region_ = outer;
   }
 
  private:
   using Out = std::vector<Node>;
+
+  void count(const Region& r) {
+    for (const Node& n : r.nodes) {
+      for (Value v : n.operands) ++uses_[v];
+      for (const Region& inner : n.regions) count(inner);
+    }
+    for (Value v : r.results) ++uses_[v];
+  }
 
   void block(std::vector<Node>& from, Out& out) {
     for (Node& n : from) {
@@ -90,12 +105,13 @@ class Simplifier {
     Op op;
     std::vector<Value> operands;
     Attr attr;
+    int region;
   };
   void remember(const Node& n) {
-    static constexpr Op kAskedFor[] = {Op::constant, Op::broadcast, Op::transpose,
-                                       Op::reshape,  Op::neg,       Op::not_};
+    static constexpr Op kAskedFor[] = {Op::constant, Op::broadcast, Op::transpose, Op::reshape,
+                                       Op::neg,      Op::not_,      Op::contract};
     if (std::find(std::begin(kAskedFor), std::end(kAskedFor), n.op) != std::end(kAskedFor))
-      defs_[n.results[0]] = {n.op, n.operands, n.attr};
+      defs_[n.results[0]] = {n.op, n.operands, n.attr, region_};
   }
   const Def* def(Value v, Op op) const {
     const auto at = defs_.find(v);
@@ -276,6 +292,17 @@ class Simplifier {
 
   bool transpose(Node& n) {
     if (to_repeated(n)) return true;
+    if (const Def* c = def(n.operands[0], Op::contract);
+        c && c->region == region_ && uses_[n.operands[0]] == 1) {
+      auto spec = std::make_shared<ContractSpec>(*std::get<ContractAttr>(c->attr).spec);
+      const std::vector<uint8_t> before = spec->out;
+      const auto& axes = n.get<AxesAttr>().axes;
+      for (size_t i = 0; i < axes.size(); ++i) spec->out[i] = before[static_cast<size_t>(axes[i])];
+      n.op = Op::contract;
+      n.operands = c->operands;
+      n.attr = ContractAttr{std::move(spec)};
+      return true;
+    }
     const Def* d = def(n.operands[0], Op::transpose);
     if (!d) return false;
     AxesAttr a = n.get<AxesAttr>();
@@ -326,6 +353,8 @@ class Simplifier {
   Function& fn_;
   Renames renames_;
   std::unordered_map<Value, Def> defs_;
+  std::vector<int> uses_;           // before anything was changed
+  int region_ = 0, regions_ = 0;    // the region at hand: a contraction is not moved into a loop
 };
 
 }  // namespace

@@ -247,6 +247,17 @@ TEST(Simplify, Views) {
                "return %7")),
       "  %6: f32[M, M] = contract(%0, %0) range=[M, M, N] a=[$2, $0] b=[$2, $1] out=[0, 1]\n"
       "  return %6\n");
+  // Behind a contraction: the result in another order, unless somebody wants the first one too.
+  EXPECT_EQ(
+      after({simplify, drop_dead},
+            fn("%6: f32[M, M] = contract(%0, %0) range=[M, M, N] a=[$2, $0] b=[$2, $1] out=[0, 1]\n"
+               "%7: f32[M, M] = transpose(%6) axes=[1, 0]\nreturn %7")),
+      "  %6: f32[M, M] = contract(%0, %0) range=[M, M, N] a=[$2, $0] b=[$2, $1] out=[1, 0]\n"
+      "  return %6\n");
+  const std::string kept =
+      "  %6: f32[M, M] = contract(%0, %0) range=[M, M, N] a=[$2, $0] b=[$2, $1] out=[0, 1]\n"
+      "  %7: f32[M, M] = transpose(%6) axes=[1, 0]\n  return %6, %7\n";
+  EXPECT_EQ(after({simplify, drop_dead}, fn(kept)), kept);
   EXPECT_EQ(
       after({simplify, drop_dead},
             fn("%6: i64 = constant 0\n%7: f32[N, M] = slice(%0, %6, %6) strides=[1, 1]\n"
