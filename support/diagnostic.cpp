@@ -94,6 +94,9 @@ void fail(Code code, Loc where, std::string message, std::string hint, std::vect
   throw UserError({code, where, std::move(message), std::move(notes), std::move(hint), fault});
 }
 
+extern void (*before_bug_ends)();
+void (*before_bug_ends)() = nullptr;  // for fuzzers (tests/fuzz), which keep the input that led here
+
 void bug(std::string_view what, const char* file, int line) {
   std::fprintf(stderr,
                "tenon: internal error: %.*s (%s:%d)\n"
@@ -101,6 +104,7 @@ void bug(std::string_view what, const char* file, int line) {
                "the program that shows it.\n",
                static_cast<int>(what.size()), what.data(), file, line);
   std::fflush(stderr);
+  if (before_bug_ends) before_bug_ends();
   std::_Exit(70);
 }
 

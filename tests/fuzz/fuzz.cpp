@@ -1,0 +1,28 @@
+// What the targets share (fuzz.h): bytes as a file, and that our own bugs are crashes.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/fuzz/fuzz.h"
+
+namespace tenon {
+extern void (*before_bug_ends)();  // support/diagnostic.cpp
+}
+
+// bug() ends the process quietly, with its own exit code; a fuzzer wants to see a crash.
+static const bool crashes = [] {
+  tenon::before_bug_ends = [] { std::abort(); };
+  return true;
+}();
+
+namespace tenon::fuzz {
+
+const std::string& as_file(const uint8_t* data, size_t size, const char* name) {
+  static const int descriptor = memfd_create(name, 0);
+  static const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
+  hold(descriptor >= 0 && ftruncate(descriptor, 0) == 0 &&
+           pwrite(descriptor, data, size, 0) == static_cast<ssize_t>(size),
+       "a file in memory can be written");
+  return path;
+}
+
+}  // namespace tenon::fuzz
