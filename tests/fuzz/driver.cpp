@@ -215,7 +215,7 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "no corpus\n");
     return 2;
   }
-  for (int signal : {SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGILL, SIGALRM}) std::signal(signal, on_signal);
+  for (int s : {SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGILL, SIGALRM}) signal(s, on_signal);
   for (const std::string& input : corpus) feed(input);
   Maker maker(corpus, tokens, seed);
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);

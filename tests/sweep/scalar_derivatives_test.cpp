@@ -11,12 +11,9 @@ class ScalarDerivatives : public testing::TestWithParam<int> {};
 
 TEST_P(ScalarDerivatives, AreLimitsOfDifferences) {
   const Op op = Op(GetParam());
-  const auto cls = ir::facts(op).cls;
-  if (cls != ir::OpClass::number && cls != ir::OpClass::float_)
-    GTEST_SKIP() << "its result carries no derivative, or has a rule of its own";
   const int operands = ir::facts(op).operands;
   // Inside of every domain, away from the kinks of abs, min, max, rem and the steps of floor.
-  const std::vector<double> points[] = {{0.6, 1.4, 0.3}, {0.45, 0.7, 1.9}, {0.5, -0.8, 1.2}};
+  const std::vector<double> points[] = {{0.6, 1.4, 0.3}, {0.45, 0.8, 1.9}, {0.5, -0.8, 1.2}};
   std::string params, uses;
   std::vector<Array> args;
   std::vector<int> wrt;
@@ -42,7 +39,17 @@ TEST_P(ScalarDerivatives, AreLimitsOfDifferences) {
   check(Case(text, args, {3}), wrt, 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(Op, ScalarDerivatives, testing::Range(0, ir::kOpCount),
+// Those whose result carries a derivative and has no rule of its own (select, convert).
+std::vector<int> smooth() {
+  std::vector<int> out;
+  for (int k = 0; k < ir::kOpCount; ++k) {
+    const auto cls = ir::facts(Op(k)).cls;
+    if (cls == ir::OpClass::number || cls == ir::OpClass::float_) out.push_back(k);
+  }
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Op, ScalarDerivatives, testing::ValuesIn(smooth()),
                          [](const auto& i) { return std::string(ir::name(Op(i.param))); });
 
 }  // namespace
