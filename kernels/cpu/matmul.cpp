@@ -71,6 +71,8 @@ class Product {
     pack_a_ = !plain_a || (a_step_ != 1 && depth_ > 1 && rows_ > 1 && panels_ > 2);
     const bool plain_b = s.cols.n <= 1 && s.depth.n <= 1 && (s.cols.n == 0 || s.cols.s[1][0] == 1);
     b_step_ = s.depth.n == 1 ? s.depth.s[1][0] : 0;
+    turned_ = tiles.turned_row && plain_a && s.cols.n == 1 && s.depth.n == 1 && b_step_ == 1 &&
+              s.cols.s[1][0] != 1;
     pack_b_ =
         !plain_b || (rows_ > 48 && cols_ * depth_ * static_cast<int64_t>(sizeof(T)) > (256 << 10));
   }
@@ -78,6 +80,17 @@ class Product {
   void run(const T* a, const T* b, T* c) {
     if (depth_ == 0) {
       for (int64_t i = 0; i < rows_; ++i) std::fill_n(c + i * c_row_, cols_, T{0});
+      return;
+    }
+    if (rows_ == 1 && cols_ >= 16 && turned_) {
+      const int64_t each =
+          (pieces(cols_, 2.0 * static_cast<double>(depth_)) + 63) / 64 * 64;
+      threads_.each((cols_ + each - 1) / each, [&](int64_t piece) {
+        const int64_t c0 = piece * each, c1 = std::min(cols_, c0 + each), col = s_.cols.s[1][0];
+        for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock)
+          tiles_.turned_row(a + k0 * a_step_, a_step_, b + c0 * col + k0, col, c + c0,
+                            std::min(depth_ - k0, kChainBlock), c1 - c0, k0 > 0);
+      });
       return;
     }
     // Few outputs and a long depth: the blocks of depth side by side, added in their order.
@@ -265,8 +278,11 @@ class Product {
       if (g.n <= 1) {
         const int64_t col = g.n == 1 ? g.s[1][0] : 0;
         const int64_t shape[2] = {n, columns}, dense[2] = {width_, 1}, from[2] = {step, col};
-        copy_strided(to + done * width_, dense, b + k.offset() + c0 * col, from, shape, 2,
-                     sizeof(T));
+        const T* at = b + k.offset() + c0 * col;
+        if (step == 1 && col != 1 && tiles_.turn)
+          tiles_.turn(at, col, to + done * width_, width_, n, columns);
+        else
+          copy_strided(to + done * width_, dense, at, from, shape, 2, sizeof(T));
       } else {
         pack_columns(b + k.offset(), step, n, where, columns, to + done * width_);
       }
@@ -329,6 +345,7 @@ class Product {
   int64_t vectors_, width_, tall_, panels_, row_block_, row_blocks_;
   int64_t a_row_, a_step_, b_step_;
   bool pack_a_, pack_b_;
+  bool turned_;  // the columns of b lie along the depth
 };
 
 template <class T>

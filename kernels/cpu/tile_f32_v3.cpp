@@ -1,6 +1,11 @@
 // Contraction tiles of f32, at level v3.
 #include "kernels/cpu/tile_kernels.h"
+#include "kernels/cpu/turn_kernels.h"
 
 namespace tenon::kernels::v3 {
-void fill_f32(TileTable& table) { fill_tiles<float>(table); }
+void fill_f32(TileTable& table) {
+  fill_tiles<float>(table);
+  table.turn = turn_panel;
+  table.turned_row = turned_row;
+}
 }  // namespace tenon::kernels::v3

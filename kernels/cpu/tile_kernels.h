@@ -84,6 +84,8 @@ struct Registers<double> {
 inline constexpr int kMostRows[kTileVectors + 1] = {0, 12, 6, 4, 3, 0, 0, 0, 0};  // 16 registers
 #endif
 
+inline constexpr int kAhead = 16;  // rows of b
+
 template <class T, int R, int N, bool kTail>
 __attribute__((always_inline)) inline void tile_body(const T* a, int64_t a_row, int64_t a_step,
                                                      const T* b, int64_t b_step, T* c,
@@ -108,6 +110,8 @@ __attribute__((always_inline)) inline void tile_body(const T* a, int64_t a_row, 
         v[j] = W::load(b + j * W::L, tail);
       else
         v[j] = W::load(b + j * W::L);
+      // Flat tiles wait for memory: rows of b lie pages apart, where the machine foresees nothing.
+      if (N == kTileVectors) _mm_prefetch(reinterpret_cast<const char*>(b + kAhead * b_step + j * W::L), _MM_HINT_T0);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {

@@ -20,10 +20,21 @@ inline constexpr int kTileRows = 16;
 using Tile = void (*)(const void* a, int64_t a_row, int64_t a_step, const void* b, int64_t b_step,
                       void* c, int64_t c_row, int64_t depth, int last, bool more);
 
+// to[i * to_row + j] = from[j * from_row + i], i < depth, j < columns: a panel of b whose columns lie
+// along the depth.
+using Turn = void (*)(const void* from, int64_t from_row, void* to, int64_t to_row, int64_t depth,
+                      int64_t columns);
+
+// c[j] (+)= the chain over i of a[i * a_step] * b[j * b_row + i]: one row against such columns.
+using TurnedRow = void (*)(const void* a, int64_t a_step, const void* b, int64_t b_row, void* c,
+                           int64_t depth, int64_t columns, bool more);
+
 struct TileTable {
   int lanes = 0;                    // columns of one vector
   int rows[kTileVectors + 1] = {};  // the most rows for a number of vectors; 0: none
   Tile tile[kTileVectors + 1][kTileRows + 1] = {};  // [vectors][rows]
+  Turn turn = nullptr;                              // of 4-byte elements; null: there is none
+  TurnedRow turned_row = nullptr;
 };
 
 namespace v3 {

@@ -179,7 +179,7 @@ TEST(Kernels, TallWideAndLongProducts) {
   struct {
     int64_t m, n, k;
   } cases[] = {{1, 1, 5000},   {1, 300, 1100}, {300, 1, 1100}, {2, 300, 64},   {9, 200, 33},
-               {400, 10, 128}, {513, 33, 65},  {7, 4500, 5},   {250, 66, 1030}};
+               {400, 10, 128}, {513, 33, 65},  {7, 4500, 5},   {250, 66, 1030}, {1, 45, 37}};
   for (auto [M, N, K] : cases) {
     ir::ContractSpec spec{{}, {at({{0, 1}}), at({{2, 1}})}, {at({{2, 1}}), at({{1, 1}})}, {0, 1}};
     check_contract<float>(DType::f32, spec, {M, N, K}, random_tensor(DType::f32, {M, K}),
