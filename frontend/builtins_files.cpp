@@ -1,4 +1,4 @@
-// Primitives that read and write files: csv, save, load, and the checkpoints of `train`.
+// Primitives that read and write files: csv, npy, npz, idx, image, text, save, load, and the checkpoints of `train`.
 #include "frontend/builtins.h"
 
 namespace tenon::elab {
@@ -217,7 +217,82 @@ Val resume_fn(Elab& e, const Args& args) {
   return loaded(e, "resume", a[1], e.static_string(a[0], a.loc(0), "the path of a checkpoint"), args.loc);
 }
 
+// ---- readers of one tensor, whose dtype and rank the program says: by a written type, or by options
+
+// `fixed`: sizes of the last axes, if they are known; the others come from the data.
+Val read_tensor(Elab& e, const std::string& host, std::vector<std::string> text, DType dtype, size_t rank,
+                const std::vector<int64_t>& fixed, Loc loc) {
+  ir::Type type{dtype, {}, false};
+  std::vector<SymId> binds;
+  for (size_t i = 0; i + fixed.size() < rank; ++i) {
+    binds.push_back(e.dims.fresh("axis " + std::to_string(i) + " of " + text[0], loc, false));
+    type.shape.push_back(e.dims.symbol(binds.back()));
+  }
+  for (int64_t n : fixed) type.shape.push_back(e.dims.constant(n));
+  return e.host(host, std::move(text), {}, {type}, binds, loc)[0];
+}
+
+// What npy, npz and idx read; `at`: where the options rank and dtype stand in `a`.
+Val array_from(Elab& e, const Args& args, const std::string& fn, const Taken& a, int at, DType otherwise) {
+  std::vector<std::string> text{e.static_string(a[0], a.loc(0), "the path of a file")};
+  if (at > 1) text.push_back(e.static_string(a[1], a.loc(1), "the name of an array"));
+  std::optional<DType> dtype;
+  std::optional<size_t> rank;
+  const ast::TypeExpr* type = e.wanted;
+  if (type && type->kind == ast::TypeExpr::named && type->path.size() == 1)
+    if (auto it = e.typedefs.find(type->path[0].text); it != e.typedefs.end()) type = it->second;
+  if (type && type->kind == ast::TypeExpr::named && type->path.size() == 1)
+    if (auto d = dtype_named(type->path[0].text)) {
+      dtype = d;
+      rank = type->dims.size();
+      for (auto* x : type->dims)
+        if (x->kind == ast::DimExpr::rest) rank.reset();
+    }
+  if (a[at]) {
+    const int64_t n = e.static_int(a[at], a.loc(at), "`rank`");
+    if (n < 0 || n > 8) e.error(Code::E0401, a.loc(at), "`rank` is the number of axes, from 0 to 8");
+    rank = static_cast<size_t>(n);
+  }
+  if (a[at + 1]) {
+    auto* d = as<DTypeVal>(a[at + 1]);
+    if (!d) e.error(Code::E0401, a.loc(at + 1), "`dtype` is a dtype, but this is " + e.type_text(a[at + 1]));
+    dtype = d->value;
+  }
+  if (!rank)
+    e.error(Code::E0401, args.loc, "the file tells its axes only when the program runs, so they must be written here",
+            "let x: " + std::string(name(otherwise)) + "[N, D] = " + fn + "(..), or rank = 2");
+  return read_tensor(e, fn, text, dtype.value_or(otherwise), *rank, {}, args.loc);
+}
+Val npy_fn(Elab& e, const Args& args) {
+  return array_from(e, args, "npy", Taken(e, args, "npy", {"path", "rank", "dtype"}, 1), 1, DType::f32);
+}
+Val npz_fn(Elab& e, const Args& args) {
+  return array_from(e, args, "npz", Taken(e, args, "npz", {"path", "name", "rank", "dtype"}, 2), 2, DType::f32);
+}
+Val idx_fn(Elab& e, const Args& args) {
+  return array_from(e, args, "idx", Taken(e, args, "idx", {"path", "rank", "dtype"}, 1), 1, DType::u8);
+}
+
+// image(path, channels = 3): u8[height, width, channels]
+Val image_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "image", {"path", "channels"}, 1);
+  const int64_t channels = a[1] ? e.static_int(a[1], a.loc(1), "`channels`") : 3;
+  if (channels != 1 && channels != 3 && channels != 4)
+    e.error(Code::E0401, a.loc(1), "a picture is read with 1 channel (grey), 3 (red, green, blue) or 4 (and alpha)");
+  return read_tensor(e, "image", {e.static_string(a[0], a.loc(0), "the path of a picture"), std::to_string(channels)}, DType::u8, 3, {channels}, args.loc);
+}
+// text(path): the bytes of a file, u8[N]
+Val text_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "text", {"path"}, 1);
+  return read_tensor(e, "text", {e.static_string(a[0], a.loc(0), "the path of a text")}, DType::u8, 1, {}, args.loc);
+}
+
 constexpr Builtin kTable[] = {
+    {"npy", "npy(path, rank, dtype = f32)", npy_fn},
+    {"npz", "npz(path, name, rank, dtype = f32)", npz_fn},
+    {"idx", "idx(path, rank, dtype = u8)", idx_fn},
+    {"image", "image(path, channels = 3)", image_fn},
+    {"text", "text(path)", text_fn},
     {"csv", "csv(path, label, dtype = f32)", csv_fn},
     {"save", "save(value, path)", save_fn},
     {"load", "load(net, path)", load_fn},

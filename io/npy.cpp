@@ -99,8 +99,11 @@ class Header {
 
 }  // namespace
 
-Tensor read_npy(const std::string& path, Loc where) {
-  InputFile file(path, where);
+namespace {
+
+// `file` has size() and read(offset, into, bytes): a file, or a member of an .npz file in memory.
+template <class File>
+Tensor read_from(const File& file, const std::string& path, Loc where) {
   unsigned char start[12] = {};
   if (file.size() < 12) fault(path, where, "is not an .npy file: it is too short");
   file.read(0, start, sizeof start);
@@ -160,6 +163,20 @@ Tensor read_npy(const std::string& path, Loc where) {
         fault(path, where, "is damaged: a bool is neither 0 nor 1");
   return *header.fortran ? tensor.transposed(axes).packed() : tensor;
 }
+
+struct InMemory {
+  std::string_view bytes;
+  uint64_t size() const { return bytes.size(); }
+  void read(uint64_t offset, void* into, size_t count) const {
+    if (count) std::memcpy(into, bytes.data() + offset, count);
+  }
+};
+
+}  // namespace
+
+Tensor read_npy(const std::string& path, Loc where) { return read_from(InputFile(path, where), path, where); }
+
+Tensor parse_npy(std::string_view bytes, const std::string& name, Loc where) { return read_from(InMemory{bytes}, name, where); }
 
 void write_npy(const std::string& path, const Tensor& tensor, Loc where) {
   std::string_view descr = kSpelling[static_cast<int>(tensor.dtype)];

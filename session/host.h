@@ -100,6 +100,11 @@ std::vector<Tensor> fitted(const HostCall& call, const io::TensorFile& file,
 std::vector<Tensor> host_print(HostCall& call);
 std::vector<Tensor> host_csv(HostCall& call);
 std::vector<Tensor> host_read(HostCall& call);
+std::vector<Tensor> host_npy(HostCall& call);
+std::vector<Tensor> host_npz(HostCall& call);
+std::vector<Tensor> host_idx(HostCall& call);
+std::vector<Tensor> host_image(HostCall& call);
+std::vector<Tensor> host_text(HostCall& call);
 std::vector<Tensor> host_save(HostCall& call);
 std::vector<Tensor> host_load(HostCall& call);
 std::vector<Tensor> host_checkpoint(HostCall& call);

@@ -48,6 +48,8 @@ DOORS = {
     "CUDA": (r"cuda|nvrtc|cublas", r"nothing: CUDA is found by dlopen"),
     "libedit": (r"histedit\.h|editline/|readline/", r"repl/\w+\.cpp"),
     "nlohmann::json": (r"nlohmann/", r"(io|session|repl)/\w+\.cpp"),
+    "zlib": (r"zlib\.h", r"io/inflate\.cpp"),
+    "libpng, libjpeg": (r"png\.h|jpeglib\.h", r"io/image\.cpp"),
     "GoogleTest": (r"gtest/|gmock/", r"tests/unit/.*"),
     "Boost": (r"boost/", r"runtime/\w+\.(h|cpp)|"  # intrusive_ptr: a word, not a framework
                         r"jit/cuda/sim\.cpp"),      # the fibres of the emulator
