@@ -1,5 +1,6 @@
 // `tenon doc [NAME]`: what the library offers.
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 
 #include "repl/command.h"
@@ -9,7 +10,10 @@ namespace tenon {
 namespace {
 
 std::string first_sentence(const std::string& text) {
-  size_t end = text.find(". ");
+  size_t end = text.find(". ");  // but not that of "et al. 2016"
+  while (end != text.npos && end + 2 < text.size() &&
+         !std::isupper(static_cast<unsigned char>(text[end + 2])))
+    end = text.find(". ", end + 1);
   std::string line = text.substr(0, end == text.npos ? text.npos : end + 1);
   line = line.substr(0, line.find('\n'));
   return line;

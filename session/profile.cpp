@@ -16,7 +16,7 @@ std::string name_of(const Step& step) {
   if (!step.node) return step.work.total() > 0 ? "elementwise" : "moves";
   switch (step.node->op) {
     case ir::Op::host: return step.node->get<ir::HostAttr>().name;
-    case ir::Op::call: return "compiled span";
+    case ir::Op::call: return "around kernels";
     case ir::Op::contract: return "product";
     default: return std::string(ir::name(step.node->op));
   }
@@ -30,7 +30,7 @@ std::string duration(double seconds) {
   return text;
 }
 
-double since(Profile::Clock::time_point a, Profile::Clock::time_point b) {
+double since(Profiler::Clock::time_point a, Profiler::Clock::time_point b) {
   return std::chrono::duration<double>(b - a).count();
 }
 
@@ -57,6 +57,7 @@ void Profile::before(const Step& step) {
   what_ = name_of(step);
   where_ = step.where;
   step_flops_ = step.work.total();
+  inner_ = 0;
   compile_before_ = compiled_seconds();
   step_start_ = Clock::now();
 }
@@ -65,8 +66,15 @@ void Profile::after() {
   const double all = since(step_start_, Clock::now());
   const double compiling = compiled_seconds() - compile_before_;
   if (compiling > 0) add("compiling", where_, compiling, 0);
-  add(what_, where_, std::max(0.0, all - compiling), step_flops_);
+  add(what_, where_, std::max(0.0, all - inner_ - compiling), step_flops_);
   event(what_, where_, step_start_, all);
+}
+
+void Profile::record(std::string_view what, Loc where, Clock::time_point begin, double flops) {
+  const double seconds = since(begin, Clock::now());
+  inner_ += seconds;
+  add(std::string(what), where, seconds, flops);
+  event(std::string(what), where, begin, seconds);
 }
 
 std::string Profile::report(Limits& limits) const {

@@ -2,7 +2,6 @@
 // rate against the machine's peak; and the same as a trace for Perfetto or chrome://tracing.
 #pragma once
 
-#include <chrono>
 #include <map>
 #include <string>
 #include <tuple>
@@ -12,16 +11,15 @@
 
 namespace tenon {
 
-// Sees the steps of the interpreter; a compiled span is one step.
-class Profile : public StepWatcher {
+// Sees the steps of the interpreter and, inside of them, the kernels of compiled code. What a step
+// takes beside its kernels and beside the compiler is its own.
+class Profile : public StepWatcher, public Profiler {
  public:
-  using Clock = std::chrono::steady_clock;
-
-
   Profile(const SourceMap& sources, const Tier& tier);
 
   void before(const Step& step) override;
   void after() override;
+  void record(std::string_view what, Loc where, Clock::time_point begin, double flops) override;
 
   std::string report(Limits& limits) const;
   std::string trace() const;  // JSON
@@ -48,7 +46,7 @@ class Profile : public StepWatcher {
   std::string what_;  // of the step at hand
   Loc where_;
   Clock::time_point step_start_;
-  double step_flops_ = 0, compile_before_ = 0;
+  double inner_ = 0, step_flops_ = 0, compile_before_ = 0;
 };
 
 }  // namespace tenon

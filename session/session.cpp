@@ -83,7 +83,11 @@ Session::Impl::Impl(SessionOptions o)
 
 Session::Impl::~Impl() = default;
 
-RunContext Session::Impl::context() { return {threads, host, interrupted}; }
+RunContext Session::Impl::context() {
+  RunContext c{threads, host, interrupted};
+  c.profiler = profile.get();
+  return c;
+}
 
 ParseResult Session::Impl::parse_file(const std::string& path) {
   std::string text;

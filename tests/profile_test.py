@@ -50,13 +50,14 @@ with tempfile.TemporaryDirectory() as folder:
                              line)
             if found:
                 rows[found.group(4), int(found.group(5))] = (float(found.group(2)), int(found.group(3)))
-        expect("GFLOP/s" in done.stderr or mode == "graph", f"{mode}: no rate:\n{done.stderr}")
-        if mode == "graph":  # compiled code is one step
-            expect(any(what == "compiled" for what, _ in rows), f"no compiled span:\n{done.stderr}")
-            expect("compiling" in done.stderr, done.stderr)
-            continue
         expect(rows.get(("product", 5), (0, 0))[1] == 20, f"{mode}: no 20 products:\n{done.stderr}")
         expect(rows.get(("product", 5), (0, 0))[0] > 5, f"{mode}: the products take no time:\n{done.stderr}")
+        expect("GFLOP/s" in done.stderr, f"{mode}: no rate:\n{done.stderr}")
+        if mode == "graph":
+            expect(any(what.startswith("kernel") and line == 5 and calls >= 20
+                       for (what, line), (_, calls) in rows.items()),
+                   f"no kernel of line 5:\n{done.stderr}")
+            expect("compiling" in done.stderr, done.stderr)
         with open(trace) as f:
             events = json.load(f)["traceEvents"]
         products = [e for e in events if e["name"] == "product"]

@@ -112,6 +112,7 @@ struct Function {
   uint32_t results = 0;        // slots given back
   bool may_trap = false;       // kernels: holds a trap
   bool replay_all = false;     // kernels: which trap comes first shows in the whole range only
+  std::vector<Loc> places;     // kernels: what in the source they are for; several may be alike
   Block body;
 
   bool kernel() const { return lo != kNone; }

@@ -302,9 +302,34 @@ struct Cursor {
   }
 };
 
+// The time that a node takes, told to whoever asked.
+class Profiled {
+ public:
+  Profiled(Profiler* profiler, const NodeInfo& node) : profiler_(profiler), node_(node) {
+    if (profiler_) begin_ = Profiler::Clock::now();
+  }
+  ~Profiled() {
+    if (profiler_)
+      profiler_->record(node_.op == ir::Op::contract ? "product" : ir::name(node_.op), node_.where,
+                        begin_, flops_);
+  }
+  void product(std::span<const int64_t> range) const {
+    if (!profiler_) return;
+    flops_ = 2;
+    for (int64_t n : range) flops_ *= static_cast<double>(n);
+  }
+
+ private:
+  Profiler* profiler_;
+  const NodeInfo& node_;
+  Profiler::Clock::time_point begin_;
+  mutable double flops_ = 0;
+};
+
 int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
   const NodeInfo& node = c->tables.nodes[static_cast<size_t>(args[0])];
   Threads& threads = c->run.threads;
+  const Profiled profiled(c->run.profiler, node);
   return guarded(*c, node.where, [&] {
     if (c->offload) return c->offload->node(node, args + 1);
     Cursor k{node, args + 1, 0, {}, 0};
@@ -327,6 +352,7 @@ int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
       case ir::Op::contract: {
         auto a = k.in(), b = k.in(), out = k.out();
         auto range = k.numbers(node.spec->range.size());
+        profiled.product(range);
         std::span<const int64_t> offset_a, offset_b;
         if (node.offsets) {
           offset_a = k.numbers(node.spec->a.size());
@@ -463,8 +489,10 @@ std::string_view name(Runtime r) {
 
 // ---------------------------------------------------------------- kernels over threads
 
-int64_t launch(Context* context, uint32_t kernel, KernelFn fn, const int64_t* args, int64_t range,
-               int64_t work) {
+namespace {
+
+int64_t run_kernel(Context* context, uint32_t kernel, KernelFn fn, const int64_t* args,
+                   int64_t range, int64_t work) {
   // About 10 us of simple work a chunk; what fits in one is not worth another thread.
   constexpr int64_t kGrain = 32768;
   if (range <= 0) return 0;
@@ -489,6 +517,20 @@ int64_t launch(Context* context, uint32_t kernel, KernelFn fn, const int64_t* ar
     return interpret_kernel(*context, kernel, args, 0, range);
   return interpret_kernel(*context, kernel, args, failed * chunk,
                           std::min(range, (failed + 1) * chunk));
+}
+
+}  // namespace
+
+int64_t launch(Context* context, uint32_t kernel, KernelFn fn, const int64_t* args, int64_t range,
+               int64_t work) {
+  Profiler* profiler = context->run.profiler;
+  if (!profiler) [[likely]]
+    return run_kernel(context, kernel, fn, args, range, work);
+  const auto begin = Profiler::Clock::now();
+  const int64_t status = run_kernel(context, kernel, fn, args, range, work);
+  const Function& k = context->program.kernels[kernel];
+  profiler->record(k.name, k.places.empty() ? Loc{} : k.places[0], begin, 0);
+  return status;
 }
 
 // ---------------------------------------------------------------- the border

@@ -265,7 +265,7 @@ void KernelBuilder::launch(Expr range, Expr work) {
   f_.body.insert(f_.body.begin(), std::make_move_iterator(prologue_.begin()),
                  std::make_move_iterator(prologue_.end()));
   Stmt s{StmtKind::launch};
-  s.id = driver_.unit_.add_kernel(std::move(f_));
+  s.id = driver_.unit_.add_kernel(std::move(f_), driver_.loc_);
   s.a = range;
   s.b = work;
   s.args = std::move(args_);

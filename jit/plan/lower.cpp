@@ -24,7 +24,7 @@ constexpr int kEnd = INT_MAX;
 
 // ---------------------------------------------------------------- a unit
 
-uint32_t Unit::add_kernel(loop::Function f) {
+uint32_t Unit::add_kernel(loop::Function f, Loc where) {
   f.name = "kernel";
   std::string text = print(program, f);
   auto [it, fresh] = kernel_index.try_emplace(text, static_cast<uint32_t>(program.kernels.size()));
@@ -33,6 +33,8 @@ uint32_t Unit::add_kernel(loop::Function f) {
     f.name = "kernel" + std::to_string(it->second);
     program.kernels.push_back(std::move(f));
   }
+  std::vector<Loc>& places = program.kernels[it->second].places;
+  if (std::find(places.begin(), places.end(), where) == places.end()) places.push_back(where);
   return it->second;
 }
 

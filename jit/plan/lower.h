@@ -76,7 +76,7 @@ struct Unit {
   const ir::Function& fn(ir::FnId id) const { return *optimised.at(id); }
   // Everything reachable from fn, which becomes function 0.
   void lower(ir::FnId fn);
-  uint32_t add_kernel(loop::Function f);
+  uint32_t add_kernel(loop::Function f, Loc where);
   uint32_t trap_site(Code code, Loc where, std::string text, std::string hint, Fault fault);
 };
 

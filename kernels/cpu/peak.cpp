@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kSamples = 12;
+constexpr int kSamples = 40;
 constexpr int64_t kTurns = 100'000;  // of the chains: well under a millisecond
 constexpr int64_t kLeastCopy = 16 << 10, kMostCopy = 512 << 20, kPart = 128 << 10;  // bytes
 
