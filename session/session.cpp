@@ -19,6 +19,8 @@ namespace tenon {
 
 namespace {
 
+constexpr int64_t kOwnMemory = int64_t{64} << 20;  // bytes
+
 // The cores that this process may use, and that its container grants time for.
 int granted_cores() {
   cpu_set_t set;
@@ -144,6 +146,9 @@ Diagnostics Session::Impl::run_unit(const Unit& unit) {
     if (t.rank() == 0 && t.dtype == DType::i64) k.integer = t.as_int();
     facts.push_back(std::move(k));
     if (unit.outputs[i] >= kept.size()) kept.resize(unit.outputs[i] + 1);
+    // A view that repeats itself (`zeros` is one) would get memory in every run that takes it: once is
+    // better, unless it is so large that it may be meant never to have any.
+    if (t.bytes() <= kOwnMemory) t = t.packed();
     kept[unit.outputs[i]] = std::move(t);
   }
   elaborator.finish(unit, facts);
