@@ -180,12 +180,10 @@ void FunctionLowering::scatter_node(const Node& n) {
   Var block = take(n.operands[0], moves);
   Var own = request(loop::Runtime::unique, {x_.var(block), bytes(t), here()}, request_for(t));
   Place p = whole(own, t);
-  Expr total = count(attr.dims);
 
   KernelBuilder k(*this);
   Exprs& x = k.x();
   Expr address = k.param(p.e, "out");
-  Expr all = k.param(total, "n");
   // One turn: the additions to an element are in the order of the indices.
   auto add_one = [&] {
     k.nodes(r, kNone);
@@ -222,14 +220,24 @@ void FunctionLowering::scatter_node(const Node& n) {
                             x_.i64(kColumns));
     k.launch(blocks, x_.mul(count(outer), x_.i64(kColumns * k.cost / 8)));
   } else {
-    k.loop("once", k.lo(), k.hi(), Bind::serial, [&](Expr) {
-      k.loop("i", x.i64(0), all, Bind::serial, [&](Expr i) {
-        std::vector<Expr> at = k.split(i, attr.dims);
-        for (size_t a = 0; a < at.size(); ++a) k.bind(r.params[a], at[a]);
-        add_one();
+    // Leading targets that are the leading indices: each of those has rows of its own.
+    size_t own = 0;
+    while (own < t.rank() && own + 1 < attr.dims.size() && r.results[own] == r.params[own]) ++own;
+    const std::vector<DimId> outer(attr.dims.begin(), attr.dims.begin() + static_cast<long>(own));
+    std::function<void(size_t)> nest = [&](size_t a) {
+      if (a == attr.dims.size()) return add_one();
+      k.loop("i", x.i64(0), k.dim(attr.dims[a]), Bind::serial, [&](Expr i) {
+        k.bind(r.params[a], i);
+        nest(a + 1);
       });
+    };
+    k.loop("row", k.lo(), k.hi(), Bind::serial, [&](Expr row) {
+      std::vector<Expr> at = k.split(row, outer);
+      for (size_t a = 0; a < at.size(); ++a) k.bind(r.params[a], at[a]);
+      nest(own);
     });
-    k.launch(x_.i64(1), x_.mul(total, x_.i64(k.cost)));
+    const std::vector<DimId> inner(attr.dims.begin() + static_cast<long>(own), attr.dims.end());
+    k.launch(count(outer), x_.mul(count(inner), x_.i64(k.cost)));
   }
   bind_element(n.results[0], std::move(p));
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <emmintrin.h>
 #include <memory>
 #include <mutex>
 
@@ -32,6 +33,22 @@ char* scratch(size_t bytes) {
     memory.reset(new char[size]);
   }
   return memory.get() + (64 - reinterpret_cast<uintptr_t>(memory.get()) % 64) % 64;
+}
+
+// A few dozen elements: a call of memcpy would cost more than the copy.
+template <class T>
+void copy_short(T* to, const T* from, int64_t n) {
+  constexpr int64_t kStep = 16 / sizeof(T);
+  auto move = [&](int64_t i) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
+                     _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+  };
+  if (n < kStep) {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i];
+    return;
+  }
+  for (int64_t i = 0; i + kStep <= n; i += kStep) move(i);
+  move(n - kStep);
 }
 
 template <class T>
@@ -316,8 +333,7 @@ class Product {
       for (int64_t x = 0; x < n; ++x)
         for (int64_t r = 0; r < where.runs; ++r) {
           const int64_t j = where.run[r];
-          std::memcpy(to + x * width_ + j, from + x * step + where.offset[j],
-                      static_cast<size_t>(where.run[r + 1] - j) * sizeof(T));
+          copy_short(to + x * width_ + j, from + x * step + where.offset[j], where.run[r + 1] - j);
         }
       return;
     }
