@@ -232,6 +232,10 @@ std::string format_plain(const Tensor& value) {
 
 std::string format(const Tensor& value, std::string_view spec) {
   if (spec.empty()) return format_plain(value);
+  if (spec == "text") {  // bytes that are text; no program can write this format, string(..) does
+    const Tensor bytes = value.packed();
+    return std::string(static_cast<const char*>(bytes.raw()), static_cast<size_t>(bytes.bytes()));
+  }
   const Spec s = checked(spec, value.dtype);
   if (value.rank() == 0) return format_one(s, value.dtype, value.raw());
   return format_tensor(value, [&](const void* e) { return format_one(s, value.dtype, e); });
