@@ -25,4 +25,10 @@ const std::string& as_file(const uint8_t* data, size_t size, const char* name) {
   return path;
 }
 
+void read_every_byte(const void* bytes, int64_t count) {
+  uint64_t sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<const uint8_t*>(bytes)[i];
+  hold(sum <= static_cast<uint64_t>(count) * 255, "bytes are bytes");
+}
+
 }  // namespace tenon::fuzz
