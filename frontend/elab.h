@@ -148,7 +148,8 @@ class Elab {
     ir::Type type;
     std::string path;
     ir::Leaf::Role role = ir::Leaf::data;
-    bool argument = false;  // of a model's constructor: not saved
+    bool part = false;      // of some model: neither alone nor only a constructor's argument
+    bool argument = false;  // of a model's constructor, and no part of a model there: not saved
   };
   void flatten(const Val& v, std::vector<FlatLeaf>& out, const std::string& path = "",
                ir::Leaf::Role role = ir::Leaf::data);

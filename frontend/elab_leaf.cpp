@@ -211,8 +211,13 @@ void Elab::flatten(const Val& v, std::vector<FlatLeaf>& out, const std::string& 
                                                          : ir::Leaf::data;
         size_t before = out.size();
         flatten(f.value, out, join_path(f.name), r);
-        if (f.role == ModelField::argument)
-          for (size_t i = before; i < out.size(); ++i) out[i].argument = true;
+        // Arguments come back when the model is made again, but not what a model among them has learned;
+        // one whose name begins with _ is there for its structure alone.
+        const bool shape_only = f.name.starts_with("_");
+        for (size_t i = before; i < out.size(); ++i) {
+          if (f.role != ModelField::argument) out[i].part = true;
+          else if (shape_only || !out[i].part) out[i].argument = true;
+        }
       }
       return;
   }

@@ -14,8 +14,8 @@ namespace tenon::io {
 // wrong. What has been flushed is in the file even if the process is killed after it.
 class EventWriter {
  public:
-  // `step`: where the run begins. TensorBoard drops what older files of the folder say of later steps:
-  // a run that was killed had logged steps that its successor does again.
+  // `step`: the first that the run will log. TensorBoard drops what older files of the folder say of it and
+  // of later ones: a run that was killed had logged steps that its successor does again.
   EventWriter(const std::string& folder, int64_t step, Loc where);
   ~EventWriter();
   EventWriter(const EventWriter&) = delete;

@@ -138,7 +138,7 @@ std::vector<Tensor> SessionHost::train_begin(HostCall& call) {
     resumed_from_.clear();
   }
   if (!call.attr.args.empty())
-    t->events = std::make_unique<io::EventWriter>(call.attr.args[0], call.operands.at(4).as_int(), call.where);
+    t->events = std::make_unique<io::EventWriter>(call.attr.args[0], call.operands.at(4).as_int() + 1, call.where);
   trainings_.push_back(std::move(t));
   return {};
 }

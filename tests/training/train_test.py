@@ -168,7 +168,7 @@ with tempfile.TemporaryDirectory() as folder:
     files = sorted((Path(folder) / "runs/first").iterdir())
     expect("log", len(files) == 1 and files[0].name.startswith("events.out.tfevents."), files)
     version, starts, points = events.scalars(files[0])
-    expect("log", version == "brain.Event:2" and starts == [0], (version, starts))
+    expect("log", version == "brain.Event:2" and starts == [1], (version, starts))
     curve = {}
     for tag, step, value, wall in points:
         curve.setdefault(tag, []).append((step, value))
@@ -187,6 +187,31 @@ with tempfile.TemporaryDirectory() as folder:
     # The last epoch's loss is the mean of its steps' (all batches are full here).
     own = sum(v for _, v in curve["train/loss"][-25:]) / 25
     expect("log", abs(own - float(printed.group(1))) < 1e-5, (own, printed.group(1)))
+
+# A run that is killed and goes on: the files of both make one curve, as TensorBoard joins them.
+with tempfile.TemporaryDirectory() as folder:
+    path = program(folder, '  checkpoint = "net.ckpt"\n  log = "runs"', rows=1500, hidden=48, epochs=25)
+    process = subprocess.Popen([TENON, "run", path], cwd=folder, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.time() + 60
+    while not (Path(folder) / "net.ckpt").exists() and time.time() < end:
+        time.sleep(0.0005)
+    time.sleep(0.02)
+    process.kill()
+    process.wait()
+    done = run(folder, path)
+    said = re.search(r"goes on from step (\d+) of (\d+)", done.stderr)
+    expect("log, killed", done.returncode == 0 and said, done.stderr)
+    files = sorted((Path(folder) / "runs").iterdir(), key=lambda f: f.stat().st_mtime)
+    kept = []
+    for file in files:
+        _, starts, points = events.scalars(file)
+        kept = [p for p in kept if p[1] < starts[0]] + [(tag, step) for tag, step, _, _ in points]
+    if said:
+        steps = int(said.group(2))
+        expect("log, killed", len(files) == 2 and starts == [int(said.group(1)) + 1], (files, starts))
+        for tag, wanted in (("train/loss", range(1, steps + 1)), ("held-out/loss", range(steps // 25, steps + 1, steps // 25))):
+            expect("log, killed", [s for t, s in kept if t == tag] == list(wanted), f"{tag} has a gap or a step twice")
 
 # ---------------------------------------------------------------- what is shown
 
