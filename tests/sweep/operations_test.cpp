@@ -244,11 +244,6 @@ bool Uses::add(Op op) {
       put(b->one(op, {in[x]}, ir::ScatterAttr{{N}}, std::move(regions)));
       break;
     }
-    case Op::read: {  // of a tensor that is never empty
-      const Value more = b->one(Op::concat, {in[x], b->fill(in[number], {whole(1)})}, ir::AxisAttr{0});
-      put(b->one(op, {more, in[index]}));
-      break;
-    }
     case Op::if_:
     case Op::for_:
     case Op::while_:
@@ -299,7 +294,9 @@ bool Uses::add(Op op) {
       put(b->call(id, {K}, {b->one(Op::reduce, {in[m]}, ir::ReduceAttr{logic ? ReduceKind::any : ReduceKind::max, {0}})})[0]);
       break;
     }
-    // Derivatives become the operations above before anything runs; the effects are the host's.
+    // Derivatives become the operations above before anything runs; the effects are the host's; reads
+    // stand inside of maps and scatters.
+    case Op::read:
     case Op::derive:
     case Op::debug:
     case Op::host:
