@@ -158,6 +158,7 @@ class FunctionLowering {
   Place whole(Var block, const ir::Type& t);
   bool dies(int root);  // its last use is the group at hand
   void release_dead();
+  void keep_views_of(ir::Value v);
   Var take(ir::Value v, bool move);
   std::vector<Expr> slots_of(const std::vector<ir::Value>& values,
                              const std::vector<ir::Value>& captured, bool typed = false);

@@ -171,6 +171,7 @@ void FunctionLowering::scatter_node(const Node& n) {
   const auto& attr = n.get<ir::ScatterAttr>();
   const ir::Region& r = n.regions[0];
   const ir::Type& t = type(n.results[0]);
+  keep_views_of(n.operands[0]);
   // The body may read the very tensor that is added to: then it is not taken.
   std::vector<Value> used = used_in(r);
   bool moves = true;

@@ -170,6 +170,35 @@ void FunctionLowering::release_dead() {
     }
 }
 
+// What looks at a part of v's memory and is used after this group gets memory of its own, so that v
+// may be changed in place: the derivative of a slice reads its part and clears it, and a copy of the
+// whole in every turn of a loop would be quadratic.
+void FunctionLowering::keep_views_of(Value v) {
+  const Place& p = place(v);
+  if (p.kind != Place::memory || !p.whole || p.root < 0) return;
+  const auto root = static_cast<size_t>(p.root);
+  const Frame& f = frames_.back();
+  if (roots_[root].frame != static_cast<int>(frames_.size()) - 1) return;
+  std::vector<Value> later, rest;
+  for (Value w : roots_[root].views) {
+    auto it = f.last.find(w);
+    (it != f.last.end() && it->second > f.at ? later : rest).push_back(w);
+  }
+  const DimId one = unit_.dims.constant(1), zero = unit_.dims.constant(0);
+  if (later.size() > 2) return;
+  for (Value w : later) {
+    if (places_[w].whole) return;
+    for (size_t i = 0; i < type(w).rank(); ++i)  // more elements than memory
+      if (places_[w].strides[i] == zero && type(w).shape[i] != one) return;
+  }
+  for (Value w : later) {
+    Place to = allocate(type(w));
+    copy(places_[w], to, type(w));
+    bind(w, std::move(to));
+  }
+  roots_[root].views = std::move(rest);
+}
+
 // An owned block with v's elements. `move`: v's own block may be handed over when it dies here.
 Var FunctionLowering::take(Value v, bool move) {
   Place p = place(v);

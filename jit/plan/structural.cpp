@@ -211,6 +211,7 @@ void FunctionLowering::update_node(const Node& n) {
   const ir::Type &t = type(n.results[0]), &part = type(n.operands[1]);
   check_range(n, 2, t.shape);
   if (t.shape.empty()) return bind(n.results[0], Place(place(n.operands[1])));
+  keep_views_of(n.operands[0]);
   Place x = place(n.operands[0]), v = place(n.operands[1]);
   const DimId one = unit_.dims.constant(1);
   bool single =
