@@ -140,10 +140,11 @@ def calls(name, parameters):
 def program(dtypes, ranks, templates, smooth):
     """Prints what every call gives."""
     lines = ["fn show(x: T[...]) where T: any {", "  for v in reshape(x, -1) { print(v) }", "}"]
-    for k, template in enumerate(templates):
-        for rank in ranks:
-            call = template.replace("...", "2, 3" + (", len(x)" if rank == 1 else ""))
-            lines += [f"fn use{k}_{rank}(x, y, b) {{ show({call}) }}"]
+    fits = lambda template, rank: rank != 1 or "transpose(x)" not in template
+    for rank in ranks:  # all calls first: what prints stands between what is compiled
+        uses = [t.replace("...", "2, 3" + (", len(x)" if rank == 1 else "")) for t in templates if fits(t, rank)]
+        lines += [f"fn use_{rank}(x, y, b) {{", *[f"  let r{k} = {call}" for k, call in enumerate(uses)],
+                  *[f"  show(r{k})" for k in range(len(uses))], "}"]
     for dtype in dtypes:
         numbers = SPECIAL if dtype in FLOATS else WHOLE_NUMBERS
         start = f"f64({numbers})" if dtype in FLOATS else numbers
@@ -154,12 +155,11 @@ def program(dtypes, ranks, templates, smooth):
                   f"  let wide = reshape(base[arange(2100) * 3 % 13], 70, 30)"]
         for rank in ranks:
             for x in SHAPES[rank] + {1: ["long"], 2: ["wide"]}.get(rank, []):
-                for k, template in enumerate(templates):
-                    if "transpose(x)" in template and rank == 1:
-                        continue
-                    if ("cross_entropy" in template or "accuracy" in template) and x == "grid[.., ..1]":
-                        continue  # its labels are 0 and 1
-                    lines.append(f"  use{k}_{rank}({x}, {x}, bool_of({x}))")
+                labelled = any("cross_entropy" in t or "accuracy" in t for t in templates)
+                if labelled and x == "grid[.., ..1]":
+                    continue  # its labels are 0 and 1
+                if any(fits(t, rank) for t in templates):
+                    lines.append(f"  use_{rank}({x}, {x}, bool_of({x}))")
         lines += ["}", f"{dtype}_sweep()"]
     lines.insert(3, "fn bool_of(x: T[...]) where T: any = cast(x, i64) % 2 == 0")
     if smooth:
@@ -167,7 +167,7 @@ def program(dtypes, ranks, templates, smooth):
         lines += ["let at = f64([0.31, 0.82, 0.47, 0.93, 0.22, 0.71, 0.56])"]
         for rank in ranks:
             for k, template in enumerate(templates):
-                if "transpose(x)" in template and rank == 1:
+                if not fits(template, rank):
                     continue
                 call = template.replace("...", "2, 3" + (", len(x)" if rank == 1 else ""))
                 f = f"along{k}_{rank}"
