@@ -250,6 +250,16 @@ Val sequence_fn(Elab& e, const Args& args) {
   if (a[0]->kind != Value::integer) e.error(Code::E0401, a.loc(0), "the length of a sequence is an int");
   return std::make_shared<SequenceVal>(a[0], a[1]);
 }
+// tuple(count, get): the tuple of get(0), get(1), .., of a length known while compiling. What a shape is
+// computed with, and how a function gives a number of parts that an argument says.
+Val tuple_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "tuple", {"count", "get"}, 2);
+  int64_t count = e.static_int(a[0], a.loc(0), "the length of a tuple");
+  if (count < 0 || count > 1024) e.error(Code::E0401, a.loc(0), "the length of a tuple is from 0 to 1024, but this is " + std::to_string(count));
+  std::vector<Val> out;
+  for (int64_t i = 0; i < count; ++i) out.push_back(e.call(a[1], Args{{{"", e.integer(i), a.loc(1)}}, args.loc}));
+  return std::make_shared<TupleVal>(std::move(out));
+}
 Val is_function_fn(Elab& e, const Args& args) {
   Taken a(e, args, "is_function", {"x"}, 1);
   return e.boolean(a[0]->kind == Value::function);
@@ -447,6 +457,7 @@ constexpr Builtin kTable[] = {
     {"_get", "_get(x, name)", get_fn},
     {"_with", "_with(x, name, value)", with_fn},
     {"_static", "_static(x)", static_fn},
+    {"tuple", "tuple(count, get)", tuple_fn},
     {"is_function", "is_function(x)", is_function_fn},
     {"is_list", "is_list(x)", is_list_fn},
     {"_has", "_has(record, name)", has_fn},

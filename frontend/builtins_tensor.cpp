@@ -262,13 +262,13 @@ Val arg_fn(Elab& e, const Args& args) {
 
 template <ir::ReduceKind kind>
 Val scan_fn(Elab& e, const Args& args) {
-  const char* fn = kind == ir::ReduceKind::sum ? "cumsum" : "cumprod";
+  std::string fn = "cum" + std::string(ir::name(kind));
   Taken a(e, args, fn, {"x", "axis"}, 1);
   Val v = a[0];
   TensorVal t = e.as_tensor(v, a.loc(0));
   int rank = static_cast<int>(t.type.rank());
   std::vector<int> axes = e.static_axes(a[1] ? a[1] : e.integer(-1), rank, a.loc(1));
-  if (t.type.dtype == DType::boolean) e.error(Code::E0401, a.loc(0), std::string("`") + fn + "` works on numbers");
+  if (t.type.dtype == DType::boolean) e.error(Code::E0401, a.loc(0), "`" + fn + "` works on numbers");
   return e.tensor(e.cx->b.one(ir::Op::scan, {e.use(t)}, ir::ScanAttr{kind, axes[0], false}));
 }
 
@@ -556,6 +556,50 @@ Val rank_fn(Elab& e, const Args& args) {
   return e.integer(static_cast<int64_t>(e.as_tensor(v, a.loc(0)).type.rank()));
 }
 
+// ---- what library functions of any rank are written with
+
+// _axis(x, axis, more = 0): from the front, an axis of x, or of what has `more` axes more. _axes(x, axis): a tuple of such, all of them for ().
+Val axis_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_axis", {"x", "axis", "more"}, 2);
+  Val v = a[0];
+  int rank = static_cast<int>(e.as_tensor(v, a.loc(0)).type.rank());
+  if (a[2]) rank += static_cast<int>(e.static_int(a[2], args.loc, "`more`"));
+  if (a[1]->kind == Value::tuple) e.error(Code::E0401, args.loc, "one axis is needed here, an int, but this is " + e.type_text(a[1]));
+  return e.integer(e.static_axes(a[1], rank, args.loc)[0]);
+}
+Val axes_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_axes", {"x", "axis"}, 2);
+  Val v = a[0];
+  int rank = static_cast<int>(e.as_tensor(v, a.loc(0)).type.rank());
+  std::vector<int> axes = e.static_axes(a[1], rank, args.loc);
+  if (as<TupleVal>(a[1]) && axes.empty())
+    for (int i = 0; i < rank; ++i) axes.push_back(i);
+  std::vector<Val> out;
+  for (int i : axes) out.push_back(e.integer(i));
+  return std::make_shared<TupleVal>(std::move(out));
+}
+// _rows(x, keep = 1): all axes but the last `keep` as one. f32[.., N] -> f32[R, N]
+Val rows_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_rows", {"x", "keep"}, 1);
+  Val v = a[0];
+  const TensorVal t = e.as_tensor(v, a.loc(0));
+  size_t keep = a[1] ? static_cast<size_t>(e.static_int(a[1], args.loc, "`keep`")) : 1;
+  if (t.type.rank() < keep)
+    e.error(Code::E0303, args.loc, std::string(keep == 1 ? "a tensor with an axis" : "a matrix, or a batch of them,") +
+            " is needed here, but this is " + e.type_text(t.type));
+  std::vector<DimId> shape{e.dims.constant(1)};
+  for (size_t i = 0; i < t.type.rank(); ++i) {
+    if (i + keep < t.type.rank()) shape[0] = e.dims.mul(shape[0], t.type.shape[i]);
+    else shape.push_back(t.type.shape[i]);
+  }
+  return e.tensor(e.reshape_as(e.use(t), shape));
+}
+// fma(a, b, c): a * b + c, rounded once
+Val fma_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "fma", {"a", "b", "c"}, 3);
+  return e.elementwise(ir::Op::fma, {a[0], a[1], a[2]}, {a.loc(0), a.loc(1), a.loc(2)}, args.loc, "fma");
+}
+
 constexpr Builtin kTable[] = {
     {"exp", "exp(x)", unary_fn<ir::Op::exp, k_exp>},
     {"expm1", "expm1(x)", unary_fn<ir::Op::expm1, k_expm1>},
@@ -571,6 +615,7 @@ constexpr Builtin kTable[] = {
     {"trunc", "trunc(x)", unary_fn<ir::Op::trunc, k_trunc>},
     {"round", "round(x)", unary_fn<ir::Op::round, k_round>},
     {"atan2", "atan2(y, x)", binary_fn<ir::Op::atan2, k_atan2>},
+    {"fma", "fma(a, b, c)", fma_fn},
     {"bit_and", "bit_and(a, b)", binary_fn<ir::Op::and_, k_bit_and>},
     {"bit_or", "bit_or(a, b)", binary_fn<ir::Op::or_, k_bit_or>},
     {"bit_xor", "bit_xor(a, b)", binary_fn<ir::Op::xor_, k_bit_xor>},
@@ -595,6 +640,8 @@ constexpr Builtin kTable[] = {
     {"argmin", "argmin(x, axis, keep)", arg_fn<ir::ReduceKind::min>},
     {"cumsum", "cumsum(x, axis)", scan_fn<ir::ReduceKind::sum>},
     {"cumprod", "cumprod(x, axis)", scan_fn<ir::ReduceKind::prod>},
+    {"cummax", "cummax(x, axis)", scan_fn<ir::ReduceKind::max>},
+    {"cummin", "cummin(x, axis)", scan_fn<ir::ReduceKind::min>},
     {"sort", "sort(x, axis)", sort_fn<false>},
     {"argsort", "argsort(x, axis)", sort_fn<true>},
     {"zeros", "zeros(sizes.., dtype = f32)", filled<0>},
@@ -610,6 +657,9 @@ constexpr Builtin kTable[] = {
     {"concat", "concat(parts.., axis = 0)", concat_fn},
     {"stack", "stack(parts.., axis = 0)", stack_fn},
     {"broadcast", "broadcast(x, sizes..)", broadcast_fn},
+    {"_axis", "_axis(x, axis, more = 0)", axis_fn},
+    {"_axes", "_axes(x, axis)", axes_fn},
+    {"_rows", "_rows(x, keep = 1)", rows_fn},
 };
 
 }  // namespace

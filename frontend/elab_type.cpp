@@ -21,6 +21,7 @@ std::string_view Elab::host_type(const TypeExpr& e) {
 
 bool Elab::is_dtype_name(const TypeExpr& e, TypeCx& t) {
   if (e.kind != TypeExpr::named || e.path.size() != 1) return false;
+  if (!host_type(e).empty()) return false;  // a parameter may be called `dtype`
   const std::string& n = e.path[0].text;
   if (dtype_named(n) || t.dtypes.count(n) || t.bounds.count(n)) return true;
   if (t.scope)

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Measures the elementwise functions of the library against mpmath, in units in the last place, f32 and f64.
+
+    ulp.py TENON [NAME..]      (needs mpmath and numpy from PyPI)
+
+The table it prints is what docs/semantics.md states. Points: spread evenly and over all exponents of the
+domain, around zeros, and at its ends. The error of y against the exact value t is |y - t| over the distance
+of the two floats around t; results below the least normal number are compared at its spacing.
+"""
+
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import mpmath as mp
+import numpy as np
+
+mp.mp.dps = 60
+INF = float("inf")
+
+# name: (exact function, [(lo, hi), ..] where it is defined and bounded; "log": over exponents too)
+def real(f):
+    def g(x):
+        try:
+            r = f(mp.mpf(x))
+            return r.real if isinstance(r, mp.mpc) else r
+        except (ValueError, ZeroDivisionError, OverflowError):
+            return mp.nan
+    return g
+
+
+def cbrt(x):
+    return mp.sign(x) * mp.cbrt(abs(x))
+
+
+FUNCTIONS = {
+    "sigmoid": (lambda x: 1 / (1 + mp.exp(-x)), [(-700, 40), (-1, 1)]),
+    "softplus": (lambda x: mp.log1p(mp.exp(x)) if x < 200 else x + mp.exp(-x), [(-700, 800), (-1, 1)]),
+    "log_sigmoid": (lambda x: -mp.log1p(mp.exp(-x)) if x > -200 else x - mp.exp(x), [(-800, 700), (-1, 1)]),
+    "exp2": (lambda x: mp.power(2, x), [(-1070, 1023), (-1, 1)]),
+    "log2": (lambda x: mp.log(x, 2), [(1e-300, 1e300), (0.5, 2), (0.99, 1.01)]),
+    "log10": (mp.log10, [(1e-300, 1e300), (0.5, 2), (0.99, 1.01)]),
+    "cbrt": (cbrt, [(-1e300, 1e300), (-2, 2)]),
+    "rsqrt": (lambda x: 1 / mp.sqrt(x), [(1e-300, 1e300), (0.5, 4)]),
+    "reciprocal": (lambda x: 1 / x, [(1e-300, 1e300)]),
+    "tan": (mp.tan, [(-1.5, 1.5), (-100, 100), (-1e6, 1e6)]),
+    "asin": (mp.asin, [(-1, 1), (0.9, 1)]),
+    "acos": (mp.acos, [(-1, 1), (0.9, 1)]),
+    "atan": (mp.atan, [(-1e20, 1e20), (-2, 2)]),
+    "sinh": (mp.sinh, [(-709, 709), (-1, 1), (-25, 25)]),
+    "cosh": (mp.cosh, [(-709, 709), (-1, 1), (-25, 25)]),
+    "asinh": (mp.asinh, [(-1e300, 1e300), (-2, 2)]),
+    "acosh": (mp.acosh, [(1, 1e300), (1, 2)]),
+    "atanh": (mp.atanh, [(-1, 1), (-0.1, 0.1)]),
+    "sinc": (lambda x: mp.sincpi(x), [(-0.9, 0.9), (-100, 100)]),
+    "logit": (lambda x: mp.log(x / (1 - x)), [(0, 1), (0.4, 0.6)]),
+    "erfc": (mp.erfc, [(-6, 26), (0.3, 0.7), (-1, 1)]),
+    "erfinv": (mp.erfinv, [(-0.999, 0.999), (0.9999, 1), (-0.01, 0.01)]),
+    "lgamma": (lambda x: mp.loggamma(x), [(1e-5, 3), (0.9, 1.1), (1.9, 2.1), (3, 20), (1e-300, 1e300)]),
+    "digamma": (mp.digamma, [(1e-5, 1.2), (1.7, 20), (20, 1e300)]),
+    "trigamma": (lambda x: mp.polygamma(1, x), [(1e-5, 3), (3, 1e100)]),
+    "i0": (lambda x: mp.besseli(0, x), [(-700, 700), (-9, 9)]),
+    "i1": (lambda x: mp.besseli(1, x), [(-700, 700), (-9, 9)]),
+}
+LIMITS = {np.float32: 1e36, np.float64: INF}
+
+
+def points(ranges, dtype, count, rng):
+    out = []
+    small, big = (1e-37, 1e37) if dtype is np.float32 else (1e-300, 1e300)
+    for lo, hi in ranges:
+        if dtype is np.float32:
+            lo, hi = max(lo, -big), min(hi, big)
+            if lo in (-700, -709, -800, -1070):
+                lo = {-700: -85, -709: -87, -800: -800, -1070: -125}[lo]
+            if hi in (700, 709, 1023):
+                hi = {700: 85, 709: 87, 1023: 127}[hi]
+            if hi == 26:
+                hi = 9
+            lo = lo if lo == 0 or abs(lo) > small else np.sign(lo) * small
+        out.append(rng.uniform(lo, hi, count))
+        for sign in (1, -1):
+            ends = sorted(abs(e) for e in (lo, hi) if np.sign(e) == sign or e == 0)
+            if not ends:
+                continue
+            a = max(ends[0] if lo * hi > 0 else small, small)
+            b = ends[-1]
+            if b > a:
+                out.append(sign * np.exp(rng.uniform(np.log(a), np.log(b), count)))
+        out.append(np.array([lo, hi], dtype=float))
+    x = np.concatenate(out).astype(dtype)
+    return np.unique(x[np.isfinite(x)])
+
+
+def run(tenon, name, x, dtype):
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        np.savetxt(here / "x.csv", x.astype(np.float64)[:, None], fmt="%.17g", header="x", comments="")
+        d = "f32" if dtype is np.float32 else "f64"
+        (here / "m.model").write_text(f'let x = csv("x.csv", dtype = f64)\nsave({{y: {name}(cast(x[.., 0], {d}))}}, "y.safetensors")\n')
+        subprocess.run([tenon, "run", "m.model"], cwd=here, check=True)
+        raw = (here / "y.safetensors").read_bytes()
+        n = struct.unpack("<Q", raw[:8])[0]
+        at = json.loads(raw[8:8 + n])["y"]["data_offsets"]
+        return np.frombuffer(raw[8 + n + at[0]:8 + n + at[1]], dtype)
+
+
+def spacing(t, dtype):
+    digits, least = (24, -149) if dtype is np.float32 else (53, -1074)
+    e = mp.frexp(t)[1] if t else least
+    return mp.ldexp(1, max(e - digits, least))
+
+
+def main():
+    tenon, names = str(Path(sys.argv[1]).resolve()), sys.argv[2:] or list(FUNCTIONS)
+    print("| function | f32 | f64 |\n|---|---|---|")
+    for name in names:
+        exact, ranges = FUNCTIONS[name]
+        exact = real(exact)
+        cells, worst_at = [], []
+        for dtype in (np.float32, np.float64):
+            x = points(ranges, dtype, 700, np.random.default_rng(7))
+            y = run(tenon, name, x, dtype)
+            top = mp.mpf(float(np.finfo(dtype).max))
+            worst, where = mp.mpf(0), None
+            for a, b in zip(x, y):
+                t = exact(float(a))
+                if mp.isnan(t) or mp.isinf(t) or abs(t) > top:
+                    continue
+                if not np.isfinite(b):
+                    worst, where = mp.inf, a
+                    break
+                e = abs(mp.mpf(float(b)) - t) / spacing(t, dtype)
+                if e > worst:
+                    worst, where = e, a
+            cells.append(mp.nstr(worst, 3))
+            worst_at.append(repr(float(where)) if where is not None else "-")
+        print(f"| `{name}` | {cells[0]} | {cells[1]} |   worst at {worst_at[0]}, {worst_at[1]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
