@@ -221,6 +221,15 @@ Val bits_fn(Elab& e, const Args& args) {
   ir::Value at = e.cx->b.one(ir::Op::iota, {}, ir::IotaAttr{DType::i64, {n}, 0});
   return e.tensor(e.cx->b.scalar(ir::Op::rng, {e.cx->b.fill(key, {n}), at}));
 }
+// _mix(bits, n): i64 of other bits for each of `bits`, which must be random themselves: the n-th of each
+Val mix_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_mix", {"bits", "n"}, 2);
+  Val v = a[0];
+  const TensorVal t = e.as_tensor(v, a.loc(0));
+  if (t.type.dtype != DType::i64) e.error(Code::E0401, a.loc(0), "`_mix` takes i64, but this is " + e.type_text(t.type));
+  ir::Value n = e.to_dtype(a[1], DType::i64, a.loc(1));
+  return e.tensor(e.cx->b.scalar(ir::Op::rng, {e.use(t), e.cx->b.fill(n, t.type.shape)}));
+}
 // seed(7): the top level's draws from here on depend on it, and not on --seed
 Val seed_fn(Elab& e, const Args& args) {
   Taken a(e, args, "seed", {"seed"}, 1);
@@ -451,6 +460,7 @@ constexpr Builtin kTable[] = {
     {"draw", "draw(distribution, sizes.., dtype = f32)", draw_fn},
     {"random_bits", "random_bits(sizes..)", random_bits_fn},
     {"_bits", "_bits(seed, step, n)", bits_fn},
+    {"_mix", "_mix(bits, n)", mix_fn},
     {"seed", "seed(number)", seed_fn},
     {"sequence", "sequence(count, get)", sequence_fn},
     {"_fields", "_fields(record)", fields_fn},

@@ -206,7 +206,7 @@ Val Elab::draw(const Val& distribution, const ir::Type& t, Loc loc) {
   if (distribution->kind != Value::function)
     error(Code::E0401, loc, "a distribution is needed here, but this is " + type_text(distribution),
           "normal(0, 1), uniform(-1, 1), kaiming_uniform(n) ..");
-  if (!is_float(t.dtype)) error(Code::E0401, loc, "only floats are drawn, but this is " + type_text(t));
+  if (t.dtype == DType::boolean) error(Code::E0401, loc, "numbers are drawn, but this is " + type_text(t), "compare: draw(uniform(0, 1), n) < p");
   Val bits = random_bits(t.shape, loc);
   Val v = call(distribution, Args{{{"", bits, loc}, {"", std::make_shared<DTypeVal>(t.dtype), loc}}, loc});
   auto* x = as<TensorVal>(v);

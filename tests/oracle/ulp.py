@@ -2,6 +2,8 @@
 """Measures the elementwise functions of the library against mpmath, in units in the last place, f32 and f64.
 
     ulp.py TENON [NAME..]      (needs mpmath and numpy from PyPI)
+    ulp.py TENON --write       and write the worst points of each, and some others, with their exact values
+                               into accuracy.model, which CI holds to the table of today
 
 The table it prints is what docs/semantics.md states. Points: spread evenly and over all exponents of the
 domain, around zeros, and at its ends. The error of y against the exact value t is |y - t| over the distance
@@ -60,12 +62,13 @@ FUNCTIONS = {
     "erfc": (mp.erfc, [(-6, 26), (0.3, 0.7), (-1, 1)]),
     "erfinv": (mp.erfinv, [(-0.999, 0.999), (0.9999, 1), (-0.01, 0.01)]),
     "lgamma": (lambda x: mp.loggamma(x), [(1e-5, 3), (0.9, 1.1), (1.9, 2.1), (3, 20), (1e-300, 1e300)]),
-    "digamma": (mp.digamma, [(1e-5, 1.2), (1.7, 20), (20, 1e300)]),
+    "digamma": (mp.digamma, [(1e-5, 2), (2, 20), (20, 1e300)]),
     "trigamma": (lambda x: mp.polygamma(1, x), [(1e-5, 3), (3, 1e100)]),
     "i0": (lambda x: mp.besseli(0, x), [(-700, 700), (-9, 9)]),
     "i1": (lambda x: mp.besseli(1, x), [(-700, 700), (-9, 9)]),
 }
-LIMITS = {np.float32: 1e36, np.float64: INF}
+# Near a zero that is no point of symmetry only the absolute error can be small: these count in units of at least 1's.
+ABSOLUTE = {"digamma"}
 
 
 def points(ranges, dtype, count, rng):
@@ -114,8 +117,24 @@ def spacing(t, dtype):
     return mp.ldexp(1, max(e - digits, least))
 
 
+def test(name, dtype, chosen, worst):
+    """A test block: the values within the measured error, a tenth more, and the rounding of what is written."""
+    d, digits = ("f32", "#.9g") if dtype is np.float32 else ("f64", "#.17g")
+    number = lambda v: format(float(v), digits) + ("0" if format(float(v), digits).endswith(".") else "")
+    array = lambda values: f"{d}([" + ", ".join(number(v) for v in values) + "])"
+    lines = [f'test "{name} {d}" {{', f"  let x = {array(x for _, x, _ in chosen)}", f"  let exact = {array(dtype(t) for _, _, t in chosen)}",
+             f"  let unit = {array(unit(name, t, dtype) for _, _, t in chosen)}",
+             f"  assert abs({name}(x) - exact) <= {mp.nstr(worst * 1.1 + 0.5, 3)} * unit", "}"]
+    return "\n".join(lines)
+
+
+def unit(name, t, dtype):
+    return spacing(max(abs(t), 1) if name in ABSOLUTE else t, dtype)
+
+
 def main():
-    tenon, names = str(Path(sys.argv[1]).resolve()), sys.argv[2:] or list(FUNCTIONS)
+    names = [a for a in sys.argv[2:] if a != "--write"] or list(FUNCTIONS)
+    tenon, program = str(Path(sys.argv[1]).resolve()), []
     print("| function | f32 | f64 |\n|---|---|---|")
     for name in names:
         exact, ranges = FUNCTIONS[name]
@@ -125,7 +144,7 @@ def main():
             x = points(ranges, dtype, 700, np.random.default_rng(7))
             y = run(tenon, name, x, dtype)
             top = mp.mpf(float(np.finfo(dtype).max))
-            worst, where = mp.mpf(0), None
+            worst, where, seen = mp.mpf(0), None, []
             for a, b in zip(x, y):
                 t = exact(float(a))
                 if mp.isnan(t) or mp.isinf(t) or abs(t) > top:
@@ -133,12 +152,18 @@ def main():
                 if not np.isfinite(b):
                     worst, where = mp.inf, a
                     break
-                e = abs(mp.mpf(float(b)) - t) / spacing(t, dtype)
+                e = abs(mp.mpf(float(b)) - t) / unit(name, t, dtype)
+                seen.append((e, float(a), t))
                 if e > worst:
                     worst, where = e, a
             cells.append(mp.nstr(worst, 3))
+            seen.sort()
+            program.append(test(name, dtype, seen[-6:] + seen[::max(1, len(seen) // 10)], worst))
             worst_at.append(repr(float(where)) if where is not None else "-")
         print(f"| `{name}` | {cells[0]} | {cells[1]} |   worst at {worst_at[0]}, {worst_at[1]}", flush=True)
+    if "--write" in sys.argv:
+        covers = "# Written by tests/oracle/ulp.py: exact values by mpmath, and how many units in the last place are allowed.\n"
+        (Path(__file__).resolve().parent / "accuracy.model").write_text(covers + "\n" + "\n\n".join(program) + "\n")
 
 
 if __name__ == "__main__":
