@@ -504,7 +504,6 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
       if (iv) p.types.sizes[params[i].id.text] = *iv->dim;
     } else if (!iv || iv->dim) {
       SymId s = dims.fresh(params[i].id.text, params[i].id.loc, true);
-      dims.mark_number(s);
       cx->fn->sizes.push_back(s);
       cx->symbol_param[s] = static_cast<int>(i);
       inst.own_sizes.push_back({s, Instance::OwnSize::of_int, static_cast<int>(i), 0, 0, ""});

@@ -316,7 +316,6 @@ bool Dims::nonnegative(const Poly& p) const {
     if (t.coefficient < 0) return false;
     for (const Atom& a : t.atoms) switch (a.kind) {
         case Atom::sym:
-          if (symbols_[a.s].number) return false;
           break;
         case Atom::floordiv:
           if (!nonnegative(polys_[a.a]) || !nonnegative(polys_[a.b])) return false;

@@ -27,7 +27,6 @@ struct Symbol {
   std::string name;
   Loc where;  // the place that bound it, for messages
   bool rigid = true;
-  bool number = false;  // an int of a signature: unlike a size it may be negative
 };
 
 // symbol -> size, sorted or not; symbols without an entry stay as they are.
@@ -38,7 +37,6 @@ class Dims {
   Dims();
 
   SymId fresh(std::string name, Loc where, bool rigid);
-  void mark_number(SymId s) { symbols_[s].number = true; }
   const Symbol& symbol_info(SymId s) const { return symbols_[s]; }
   size_t symbol_count() const { return symbols_.size(); }
 

@@ -13,3 +13,6 @@ for shape in [(7,), (3, 4), (2, 3, 5)]:
         o.case("softmax", f"softmax(x, axis = {axis})", lambda x: torch.softmax(x, axis), x=o.normal(*shape))
         o.case("log_softmax", f"log_softmax(x, axis = {axis})", lambda x: torch.log_softmax(x, axis), x=o.normal(*shape))
         o.case("logsumexp", f"logsumexp(x, axis = {axis})", lambda x: torch.logsumexp(x, axis), x=o.normal(*shape))
+# exactly 0, where the pieces of a formula meet
+for name, f in [("gelu", F.gelu), ("silu", F.silu), ("sigmoid", torch.sigmoid), ("softplus", F.softplus), ("relu", F.relu), ("log_sigmoid", F.logsigmoid)]:
+    o.case(name, f"{name}(x)", f, x=o.array([0.0, 1.0, -1.0, 30.0, -30.0]))
