@@ -113,8 +113,12 @@ Val extremum(Elab& e, const Args& args) {
   auto *ia = as<IntVal>(a[0]), *ib = as<IntVal>(a[1]);
   ir::Op op = is_max ? ir::Op::max : ir::Op::min;
   if (ia && ib) {
-    if (ia->dim && ib->dim && !may_be_negative(e, *ia->dim) && !may_be_negative(e, *ib->dim))
-      return std::make_shared<IntVal>(is_max ? e.dims.max(*ia->dim, *ib->dim) : e.dims.min(*ia->dim, *ib->dim));
+    if (ia->dim && ib->dim) {
+      DimId r = is_max ? e.dims.max(*ia->dim, *ib->dim) : e.dims.min(*ia->dim, *ib->dim);
+      bool decided = (r == *ia->dim || r == *ib->dim) && !e.dims.distance(*ia->dim, *ib->dim);
+      if (!decided || (!may_be_negative(e, *ia->dim) && !may_be_negative(e, *ib->dim)))
+        return std::make_shared<IntVal>(r);
+    }
     ir::Value x = e.int_value(*ia), y = e.int_value(*ib);
     return e.int_from(e.cx->b.scalar(op, {x, y}));
   }

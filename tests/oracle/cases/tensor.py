@@ -62,7 +62,7 @@ o.case("concat", "concat(x, y, x, axis = 1)", lambda x, y: torch.cat([x, y, x], 
 o.case("stack", "stack(x, y, axis = 1)", lambda x, y: torch.stack([x, y], 1), x=o.normal(2, 3), y=o.normal(2, 3))
 o.case("broadcast", "broadcast(x, 2, 3, 4)", lambda x: x.broadcast_to(2, 3, 4), x=o.normal(3, 1))
 for lo, hi, step in [(2, 7, 1), (0, 10, 3), (5, 0, -2), (3, 3, 1), (0, 9, 3)]:
-    o.case("range", f"range({lo}, {hi}, step = {step})", lambda: torch.arange(lo, hi, step))
+    o.case("stepped", f"stepped({lo}, {hi}, step = {step})", lambda: torch.arange(lo, hi, step))
 for lo, hi, n in [(0, 1, 5), (-1, 2, 7), (3, 3, 1), (2, -1, 4), (0, 1, 1)]:
     o.case("linspace", f"linspace({lo}, {hi}, {n}, dtype = f64)", lambda: torch.linspace(lo, hi, n, dtype=torch.float64))
 o.case("logspace", "logspace(-1, 2, 4, dtype = f64)", lambda: torch.logspace(-1, 2, 4, dtype=torch.float64))
