@@ -15,13 +15,12 @@ Val csv_fn(Elab& e, const Args& args) {
   // A written type tells the dtypes: {x: f64[N, D], y: f32[N]}, or f64[N, D] without a label.
   DType labels = DType::i64;
   auto written = [&](const ast::TypeExpr* t, DType otherwise) {
-    if (auto it = t && t->kind == ast::TypeExpr::named ? e.typedefs.find(t->path[0].text) : e.typedefs.end(); it != e.typedefs.end()) t = it->second;
+    if (auto* named = t ? e.type_named(*t, e.wanted_scope) : nullptr) t = named->written;
     auto found = t && t->kind == ast::TypeExpr::named ? dtype_named(t->path[0].text) : std::nullopt;
     return found && (is_float(*found) || *found == DType::i64) ? *found : otherwise;
   };
   const ast::TypeExpr* type = e.wanted;
-  if (type && type->kind == ast::TypeExpr::named)
-    if (auto it = e.typedefs.find(type->path[0].text); it != e.typedefs.end()) type = it->second;
+  if (auto* named = type ? e.type_named(*type, e.wanted_scope) : nullptr) type = named->written;
   if (type && type->kind == ast::TypeExpr::record) {
     for (auto& f : type->fields) {
       if (f.id.text == "x" && is_float(written(f.type, d))) d = written(f.type, d);

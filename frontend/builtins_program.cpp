@@ -152,7 +152,12 @@ Val wrapped(Wrap kind, const Val& f, Elab& e, Loc loc, const Val& wrt) {
   if (wrt) {
     std::vector<Val> list{wrt};
     if (auto* t = as<TupleVal>(wrt)) list = t->elements;
-    for (auto& v : list) w->wrt.push_back(e.static_string(v, loc, "`wrt`"));
+    for (auto& v : list) {
+      if (v->kind != Value::string)
+        e.error(Code::E0401, loc, "`wrt` is a string, the name of a parameter, but this is " + e.type_text(v),
+                "the derivative is a function, called in turn: grad(f)(x)");
+      w->wrt.push_back(e.static_string(v, loc, "`wrt`"));
+    }
   }
   return w;
 }

@@ -1,5 +1,8 @@
 // Primitives on tensors: elementwise functions, reductions, shapes.
+#include <algorithm>
+
 #include "frontend/builtins.h"
+#include "frontend/foreign_names.h"
 
 namespace tenon::elab {
 
@@ -23,7 +26,12 @@ Taken::Taken(Elab& e, const Args& args, std::string_view fn, std::initializer_li
     } else {
       i = 0;
       while (i < names.size() && names[i] != a.name) ++i;
-      if (i == names.size()) e.error(Code::E0402, a.loc, "`" + std::string(fn) + "` has no parameter `" + a.name + "`", describe());
+      if (i == names.size()) {
+        auto* foreign = foreign_name(Place::parameter, a.name);
+        const bool fits = foreign && std::find(names.begin(), names.end(), foreign->hint) != names.end();
+        e.error(Code::E0402, a.loc, "`" + std::string(fn) + "` has no parameter `" + a.name + "`",
+                fits ? "it is called `" + std::string(foreign->hint) + "` here" : describe());
+      }
       if (values_[i]) e.error(Code::E0402, a.loc, "`" + a.name + "` is given twice", describe());
     }
     if (is_poison(a.value)) throw Reported{};
@@ -205,6 +213,10 @@ struct Reduced {
   std::vector<int> axes;
   bool keep;
 };
+// min(a, b) of other languages.
+std::string of_two(std::string_view fn) {
+  return std::string(fn) + "imum(a, b) takes the " + (fn == "max" ? "greater" : "less") + " of two, element by element";
+}
 Reduced reduced(Elab& e, const Args& args, std::string_view fn) {
   Taken a(e, args, fn, {"x", "axis", "keep"}, 1);
   Val v = e.named_value(a[0]);
@@ -217,8 +229,14 @@ Reduced reduced(Elab& e, const Args& args, std::string_view fn) {
               "axes and ranks are part of a tensor's type");
     if (a[1]->kind != Value::integer && a[1]->kind != Value::tuple)
       e.error(Code::E0401, a.loc(1), "an axis is an int or a tuple of ints, but this is " + e.type_text(a[1]),
-              fn == "max" || fn == "min" ? std::string(fn) + "imum(a, b) takes the greater of two, element by element" : "");
-    axes = e.static_axes(a[1], rank, a.loc(1));
+              fn == "max" || fn == "min" ? of_two(fn) : "");
+    const bool two = (fn == "max" || fn == "min") && args.list.size() == 2 && args.list[1].name.empty();
+    try {
+      axes = e.static_axes(a[1], rank, a.loc(1));
+    } catch (UserError& error) {
+      if (two && a[1]->kind == Value::integer) error.diagnostic.hint = of_two(fn);
+      throw;
+    }
   } else {
     for (int i = 0; i < rank; ++i) axes.push_back(i);
   }

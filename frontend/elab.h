@@ -191,6 +191,14 @@ class Elab {
   Sizes require_equal(DimId a, DimId b, Loc loc, const std::string& what, const std::string& hint,
                       std::vector<Note> notes);
   std::vector<Note> size_notes(DimId a, DimId b);
+  struct Differing {  // what require_equal complained about last
+    DimId have, want;
+    std::string name;  // of the dimension that the type writes; may be empty
+    Loc where;
+  };
+  std::optional<Differing> differing;
+  // Where the two sizes came from that an argument and a layer disagree about: a note for each.
+  void explain_sizes(Diagnostic& d, const Val& callee, const ast::Call& c, const ScopePtr& s);
   ir::Value reshape_as(ir::Value v, const std::vector<DimId>& shape);
 
   // ---- what must be static
@@ -221,6 +229,8 @@ class Elab {
   ScopePtr freeze(const ScopePtr& s);
   Val member(const Val& object, const ast::Name& name, Loc loc);
   Val name_value(const std::string& id, Loc loc, const ScopePtr& s);
+  bool known_name(std::string_view id, const ScopePtr& s);
+  std::string unknown_name_hint(const std::string& id, const ScopePtr& s);
   Binding* lookup(std::string_view id, const ScopePtr& s);
   Val equal(const Val& a, const Val& b, Loc loc);  // one bool
 
@@ -235,6 +245,7 @@ class Elab {
   };
   std::vector<Cut> cuts(const std::vector<DimId>& shape, const std::vector<ast::Sub>& subs, Loc loc,
                         const ScopePtr& s, const std::string& what);
+  [[noreturn]] void out_of_range(const ast::Sub& sub, int64_t index, size_t axis, const std::string& size);
   ir::Value slice_value(ir::Value x, const std::vector<Cut>& list, Loc loc);
   Val index_int(const ast::Expr& e, const ScopePtr& s);
   Val slice_rows(const Val& v, const Cut& cut, Loc loc);
@@ -345,7 +356,9 @@ class Elab {
     int leaf = 0;
   };
   Val parameter(const ast::TypeExpr* e, const Val& arg, ParamCx& p, const std::string& path);
-  std::map<std::string, const ast::TypeExpr*> typedefs;
+  // What `type` named, of this file or of a module; null: the type is something else.
+  const TypeVal* type_named(const ast::TypeExpr& e, const ScopePtr& s);
+  std::string unknown_type_hint(const std::string& id, const ScopePtr& s);
 
   // ---- calls (elab_call.cpp, elab_instance.cpp)
   Val call_expr(const ast::Call& c, const ScopePtr& s);
@@ -393,6 +406,13 @@ class Elab {
   ir::Value current_key();  // of the place: folded with the loop turns
   ir::Value next_key();     // and with the next ordinal
   std::vector<Loc> calls;   // places of the calls that lead to what is elaborated now
+  // While it lives: a call whose body is put in its place.
+  struct InPlace {
+    InPlace(Elab& elab, Loc call) : e(elab) { e.calls.push_back(call); }
+    ~InPlace() { e.calls.pop_back(); }
+    InPlace(const InPlace&) = delete;
+    Elab& e;
+  };
 
   // ---- models (elab_model.cpp)
   Val construct(const ModelClassVal& c, const Args& args);
@@ -445,13 +465,20 @@ class Elab {
   // A name of a top level that has no value yet: a library `let` is elaborated when first used; one of
   // this file is used before it is defined.
   void force_top(Binding& b, const std::string& id, Loc loc);
-  bool in_library(Loc loc) const;
+  bool in_library(Loc loc) const { return library_files.count(loc.file) != 0; }
   ScopePtr load_library(const std::string& module_name);
   // A function or a block that nothing has called yet, checked by what its text says alone.
   void check_function(const ast::FnDecl& d, const ScopePtr& s, const Val& self = nullptr);
   void check_model(const ast::ModelDecl& d, const ScopePtr& s);
   std::set<const ast::ModelDecl*> made_models;
   void check_block(const ast::Block& b, const ScopePtr& s, bool gives_value);
+  // Emits checks that an own derivative gives what the automatic one does (elab_rule_test.cpp).
+  void test_rule(const ast::FnDecl& f, const ast::Derivative& rule, int point);
+  const ast::FnDecl* automatic = nullptr;  // whose own derivative is left out
+  // What only the run can tell, for `check`; notes, kept apart from what is wrong.
+  bool noting = false;
+  std::vector<Diagnostic> left_to_run, check_notes;
+  void leave_to_run(Loc loc, DimId a, DimId b);
 
   struct FnFacts {
     std::set<int> static_params;
@@ -475,7 +502,8 @@ class Elab {
   std::map<FileId, std::string> library_files;  // -> the module it belongs to
   std::vector<ir::FnId> extra_functions;   // run by host nodes, so the prefix has to be told of them
   std::set<std::string> loading;
-  const ast::TypeExpr* wanted = nullptr;     // the type that a `let` writes for what is elaborated now
+  const ast::TypeExpr* wanted = nullptr;     // the type that a `let` writes for what is elaborated now,
+  ScopePtr wanted_scope;                     // and where its names are looked up
   bool recovering = true;                    // report errors and go on; off inside assert fails(..)
   std::vector<ScopePtr> kept_scopes;
   std::vector<std::unique_ptr<Cont>> conts;
@@ -495,6 +523,8 @@ inline bool left_out(const ast::Param& p, const Val& v) {
   auto* r = as<RecordVal>(v);
   return r && r->fields.empty() && ast::as<ast::RecordExpr>(*p.default_value).fields.empty();
 }
+// "did you mean `a`, `b`?", or nothing when no candidate is near.
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
 
 inline Val poison() { return std::make_shared<PoisonVal>(); }
 inline bool is_poison(const Val& v) { return v && v->kind == Value::poison; }

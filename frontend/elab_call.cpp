@@ -1,5 +1,8 @@
 // Calls: what is called, which argument is which, and calls that are put in place of themselves.
+#include <algorithm>
+
 #include "frontend/elab.h"
+#include "frontend/foreign_names.h"
 
 namespace tenon::elab {
 
@@ -24,7 +27,52 @@ Val Elab::call_expr(const ast::Call& c, const ScopePtr& s) {
     args.list.push_back({a.id ? a.id->text : "", v, a.id ? tenon::join(a.id->loc, a.value->loc) : a.value->loc});
   }
   cx->b.at(args.loc);
-  return call(callee, args);
+  differing.reset();
+  try {
+    return call(callee, args);
+  } catch (UserError& e) {
+    if (differing && e.diagnostic.code == Code::E0301) explain_sizes(e.diagnostic, callee, c, s);
+    throw;
+  }
+}
+
+void Elab::explain_sizes(Diagnostic& d, const Val& callee, const ast::Call& c, const ScopePtr& s) {
+  const Differing sizes = *differing;
+  if (!(d.where == sizes.where)) return;
+  // The argument of a model's constructor that has this value: the likelier name first.
+  auto made_with = [&](const Val& v, DimId size, std::string_view likely) -> std::optional<Note> {
+    auto* m = as<ModelVal>(v);
+    if (!m || !m->made.known() || in_library(m->made)) return std::nullopt;
+    const ModelField* found = nullptr;
+    for (auto& f : m->fields)
+      if (auto* i = as<IntVal>(f.value); f.role == ModelField::argument && i && i->dim == size && (!found || f.name == likely))
+        found = &f;
+    if (!found) return std::nullopt;
+    return Note{m->made, "`" + found->name + "` is " + dims.text(size) + " here"};
+  };
+  auto value_of = [&](const ast::Expr& e) -> Val {
+    if (e.kind != ast::Expr::name && e.kind != ast::Expr::member) return nullptr;
+    return expr(e, s);  // was evaluated before, so it is there
+  };
+  std::vector<Note> notes;
+  const ast::Expr* argument = nullptr;
+  for (auto& a : c.args)
+    if (a.value->loc == sizes.where || (c.piped && &a == &c.args[0])) argument = argument ? argument : a.value;
+  while (argument && argument->kind == ast::Expr::call) {
+    const auto& inner = ast::as<ast::Call>(*argument);
+    if (Val v = value_of(*inner.callee))
+      if (auto note = made_with(v, sizes.have, "outputs")) {
+        notes.push_back(*note);
+        break;
+      }
+    argument = inner.args.empty() ? nullptr : inner.args[0].value;
+  }
+  if (auto note = made_with(callee, sizes.want, "inputs")) {
+    notes.push_back(*note);
+    std::erase_if(d.notes, [&](const Note& n) { return in_library(n.where); });
+    d.hint = "what one layer gives is what the next takes: make the two sizes one";
+  }
+  d.notes.insert(d.notes.begin(), notes.begin(), notes.end());
 }
 
 Val Elab::call(const Val& callee, const Args& args) {
@@ -112,10 +160,16 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
       if (i == params.size()) {
         std::vector<std::string> names;
         for (auto& p : params) names.push_back(p.id.text);
-        std::string hint;
-        for (auto& n : near_misses(a.name, names)) hint += (hint.empty() ? "did you mean `" : "`, `") + n;
+        std::string hint = did_you_mean(a.name, names);
+        auto* foreign = foreign_name(Place::parameter, a.name);
+        if (foreign && std::find(names.begin(), names.end(), foreign->hint) != names.end())
+          hint = "it is called `" + std::string(foreign->hint) + "` here";
+        // sgd(net, lr = 0.1, momentum = 0.9): what is no option may be a function of its own.
+        Binding* other = in_library(c.loc) && hint.empty() ? library_name(a.name) : nullptr;
+        if (other && other->value && other->value->kind == Value::function)
+          hint = "`" + a.name + "` is a function of its own: " + a.name + "(..)";
         error(Code::E0402, a.loc, "`" + c.name + "` has no parameter `" + a.name + "`",
-              hint.empty() ? describe() : hint + "`?", where);
+              hint.empty() ? describe() : hint, where);
       }
       if (b.values[i]) error(Code::E0402, a.loc, "`" + a.name + "` is given twice", describe(), where);
       b.values[i] = a.value;
@@ -208,11 +262,10 @@ Val Elab::call_inline(const Callee& c, const Args& args) {
     bool training;
     ~Leave() {
       --e.call_depth;
-      e.calls.pop_back();
       e.cx->training = training;
     }
   } leave{*this, cx->training};
-  calls.push_back(args.loc);
+  InPlace call(*this, args.loc);
   Bound b = bind_args(c, args);
   auto scope = std::make_shared<Scope>(c.self ? model_scope(c.self, c.scope) : c.scope);
   for (auto& [n, d] : b.types.sizes) scope->define(n, std::make_shared<IntVal>(d), false, b.types.size_where[n]);

@@ -72,6 +72,8 @@ void Elab::check_model(const ast::ModelDecl& d, const ScopePtr& s) {
       args.list.push_back({p.id.text, std::make_shared<IntVal>(dims.symbol(n)), p.id.loc});
     } else if (host == "float") {
       args.list.push_back({p.id.text, real(0.5), p.id.loc});
+    } else if (p.type && p.type->kind == ast::TypeExpr::named && !p.type->has_dims && p.type->path[0].text == "bool") {
+      args.list.push_back({p.id.text, boolean(true), p.id.loc});
     } else if (host == "dtype") {
       args.list.push_back({p.id.text, std::make_shared<DTypeVal>(DType::f32), p.id.loc});
     } else {

@@ -100,6 +100,9 @@ Val Elab::branches(const Val& cond, const std::function<Val()>& then, const std:
   // Join what came out of both.
   std::string why;
   Val value = join(x.value, y.value, why);
+  if (!value && (x.value->kind == Value::unit || y.value->kind == Value::unit))
+    error(Code::E0408, loc, "one way through this `if` gives " + type_text(x.value->kind == Value::unit ? y.value : x.value) +
+          ", the other ends without a value", "both ways need a value: the last line of a block, or a `return`");
   if (!value) error(Code::E0408, loc, "the two arms of this `if` give different types: " + why,
                     "both arms need one type; without `else` the value is nothing");
   std::vector<Val> vars;

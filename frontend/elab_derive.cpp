@@ -36,6 +36,7 @@ Val Elab::floats_as_tensors(const Val& v, Loc loc) {
     case Value::unit: case Value::poison: case Value::never: case Value::tensor: case Value::integer:
     case Value::string: case Value::range: case Value::sequence: case Value::function: case Value::model:
     case Value::model_class: case Value::dtype: case Value::module:
+    case Value::type:
       return v;
   }
   bug("floats_as_tensors: no such kind of value");

@@ -200,6 +200,9 @@ Val Elab::bracket(std::vector<Val> elements, const std::vector<Loc>& locs, Loc l
   std::vector<ir::Value> rows;
   std::vector<DimId> shape;
   for (size_t i = 0; i < elements.size(); ++i) {
+    if (*dtype == DType::boolean && is_weak(elements[i]))
+      error(Code::E0401, locs[i], "the elements of a bracket have one dtype: this is a number, another is a bool",
+            "cast(b, i64) makes 0 and 1 of a bool; a tuple (a, b) holds different types");
     ir::Value v = to_dtype(elements[i], *dtype, locs[i]);
     auto have = cx->fn->type(v).shape;
     if (i == 0) shape = have;

@@ -104,7 +104,24 @@ class Elab::IndexNotation {
     }
   }
 
+  // An index of a reduction that is over (rule 6b).
+  void refuse_closed(const Expr& x) {
+    walk(x, [&](const Expr& y) {
+      if (y.kind != Expr::name) return;
+      const std::string& id = ast::as<ast::NameRef>(y).id;
+      for (int i : closed)
+        if (indices[static_cast<size_t>(i)].name == id && find(id) < 0 && !e.lookup(id, s))
+          e.error(Code::E0412, y.loc, "the index `" + id + "` is used beyond the reach of its reduction",
+                  "a reduction reaches over a product, not over + or a comparison: put the sum into parentheses");
+      if (find(id) < 0 && id != "training" && !e.known_name(id, s))
+        e.error(Code::E0201, y.loc, "`" + id + "` is not known here",
+                id.size() > 2 ? e.unknown_name_hint(id, s)
+                              : "an index stands on the left, let y[i, " + id + "] = .., or is reduced over: sum[" + id + "] ..");
+    });
+  }
+
   std::optional<AffineUse> affine(const Expr& x) {
+    refuse_closed(x);
     if (x.kind == Expr::name) {
       int i = find(ast::as<ast::NameRef>(x).id);
       if (i >= 0) return AffineUse{{{i, 1}}, e.integer(0)};
@@ -331,14 +348,7 @@ class Elab::IndexNotation {
     }
     // Free of indices: an ordinary scalar.
     if (uses_index(x)) e.error(Code::E0412, x.loc, "this cannot stand in index notation");
-    walk(x, [&](const Expr& y) {
-      if (y.kind != Expr::name) return;
-      const std::string& id = ast::as<ast::NameRef>(y).id;
-      for (int i : closed)
-        if (indices[static_cast<size_t>(i)].name == id && !e.lookup(id, s))
-          e.error(Code::E0412, y.loc, "the index `" + id + "` is used beyond the reach of its reduction",
-                  "a reduction reaches over a product, not over + or a comparison: put the sum into parentheses");
-    });
+    refuse_closed(x);
     Val v = e.expr(x, s);
     if (is_poison(v)) throw Reported{};
     if (auto* t = as<TensorVal>(v); (t && !t->type.scalar()) || v->kind == Value::weak)

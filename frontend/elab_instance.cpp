@@ -76,6 +76,7 @@ std::string Elab::key_of(const Val& v) {
     case Value::model_class: return "c" + address(as<ModelClassVal>(v)->decl);
     case Value::dtype: return "d" + std::string(tenon::name(as<DTypeVal>(v)->value));
     case Value::module: return "M" + as<ModuleVal>(v)->name;
+    case Value::type: return "y" + address(as<TypeVal>(v)->written);
   }
   bug("key_of: no such kind");
 }
@@ -281,7 +282,7 @@ Val Elab::call_instance(const Callee& c, const Args& args) {
     Bound b = bind_args(c, args);
     const std::set<int>& fixed = facts[c.decl].static_params;
     std::string key = std::to_string(reinterpret_cast<uintptr_t>(c.decl)) + "#" + std::to_string(c.id) +
-                      (c.training ? "T" : "E") + (cx->pure_only ? "P" : "");
+                      (c.training ? "T" : "E") + (cx->pure_only ? "P" : "") + (automatic ? "A" + automatic->id.text : "");
     if (c.self) key += key_of(c.self);
     std::vector<Val> operands_of;
     for (size_t i = 0; i < b.values.size(); ++i) {
@@ -456,7 +457,7 @@ Instance* Elab::instance(const Callee& c, const Bound& bound, const std::string&
     }
     if (std::string wrong = ir::verify(module, *mine->fn); !wrong.empty())
       bug("elaboration of `" + c.name + "`: " + wrong);
-    if (c.decl)
+    if (c.decl && c.decl != automatic)
       if (auto it = own_derivative.find(static_cast<const ast::FnDecl*>(c.decl)); it != own_derivative.end()) {
         try {
           make_rule(c, *it->second, inst);

@@ -48,7 +48,8 @@ Val Elab::dynamic(const Val& v) {
     }
     case Value::unit: case Value::poison: case Value::never: case Value::string: case Value::range:
     case Value::sequence: case Value::function: case Value::model_class: case Value::dtype:
-    case Value::module: return v;
+    case Value::module:
+    case Value::type: return v;
   }
   bug("dynamic: no such kind");
 }
@@ -175,7 +176,7 @@ Val Elab::join(const Val& a, const Val& b, std::string& why) {
       if (as<ModelClassVal>(a)->decl == as<ModelClassVal>(b)->decl) return a;
       return differ("a model cannot be chosen while the program runs");
     case Value::poison: case Value::never: case Value::tensor: case Value::integer: case Value::real:
-    case Value::weak: case Value::sequence: case Value::module: break;
+    case Value::weak: case Value::sequence: case Value::module: case Value::type: break;
   }
   return differ("this cannot be chosen while the program runs");
 }
@@ -248,7 +249,8 @@ Val Elab::coerce(const Val& v, const Val& target) {
                                         coerce(as<RangeVal>(v)->hi, as<RangeVal>(target)->hi));
     case Value::unit: case Value::poison: case Value::never: case Value::weak: case Value::string:
     case Value::sequence: case Value::function: case Value::model_class: case Value::dtype:
-    case Value::module: return target;
+    case Value::module:
+    case Value::type: return target;
   }
   bug("coerce: no such kind");
 }

@@ -1,6 +1,7 @@
 // Leaves: using values of one function in another, and rebuilding the structures that hold them.
 #include <algorithm>
 
+#include "frontend/blame.h"
 #include "frontend/elab.h"
 
 namespace tenon::elab {
@@ -12,22 +13,9 @@ Elab::Elab(ir::Module& m, SourceMap& s, Texts& t)
 }
 
 void Elab::error(Code code, Loc where, std::string message, std::string hint, std::vector<Note> notes) {
-  // A mistake that shows inside the library was made where the program called it.
-  if (in_library(where)) {
-    auto call = std::find_if(calls.rbegin(), calls.rend(), [&](const Loc& c) { return c.known() && !in_library(c); });
-    if (call != calls.rend()) {
-      notes.insert(notes.begin(), {where, "it shows here, in the library"});
-      where = *call;
-    }
-  }
-  // A body that is checked per call may be fine and the call wrong: the message shows both places.
-  for (const Loc& call : calls)
-    if (call.known() && !in_library(call) &&
-        !(call.file == where.file && call.begin <= where.begin && where.end <= call.end)) {
-      notes.push_back({call, "in this call"});
-      break;
-    }
-  fail(code, where, std::move(message), std::move(hint), std::move(notes));
+  Diagnostic d{code, where, std::move(message), std::move(notes), std::move(hint)};
+  blame(d, {calls.rbegin(), calls.rend()}, [this](Loc l) { return in_library(l); });
+  throw UserError(std::move(d));
 }
 
 void Elab::report(const Diagnostic& d) {
@@ -85,6 +73,7 @@ Val Elab::rebuild(const Val& v, const std::function<Leaf(const Leaf&, const ir::
     case Value::dtype:
     case Value::model_class:
     case Value::module:
+    case Value::type:
       return v;
     case Value::tensor: {
       const auto& t = *as<TensorVal>(v);
@@ -159,6 +148,7 @@ void Elab::flatten(const Val& v, std::vector<FlatLeaf>& out, const std::string& 
     case Value::dtype:
     case Value::model_class:
     case Value::module:
+    case Value::type:
       return;
     case Value::tensor: {
       const auto& t = *as<TensorVal>(v);
@@ -271,6 +261,7 @@ std::string Elab::type_text(const Val& v) {
     case Value::model_class: return "the model " + as<ModelClassVal>(v)->decl->id.text + " itself";
     case Value::dtype: return "the dtype " + std::string(name(as<DTypeVal>(v)->value));
     case Value::module: return "the module " + as<ModuleVal>(v)->name;
+    case Value::type: return "a type";
   }
   return "?";
 }

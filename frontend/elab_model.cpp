@@ -44,18 +44,17 @@ Val Elab::construct(const ModelClassVal& c, const Args& args) {
   ast::FnBody none;
   Callee callee{&d, d.id.text, &sig, &none, c.scope, nullptr, 0, d.id.loc, cx->training, c.scope};
   if (++call_depth > 200) error(Code::E0601, args.loc, "making a `" + d.id.text + "` makes another without end");
-  calls.push_back(args.loc);
   struct Leave {
     Elab& e;
-    ~Leave() {
-      --e.call_depth;
-      e.calls.pop_back();
-    }
+    ~Leave() { --e.call_depth; }
   } leave{*this};
+  InPlace call(*this, args.loc);
   Bound b = bind_args(callee, args);
   auto m = std::make_shared<ModelVal>();
   m->decl = &d;
   m->scope = c.scope;
+  m->made = args.loc;
+  for (auto call = calls.rbegin(); call != calls.rend() && in_library(m->made); ++call) m->made = *call;
   auto scope = std::make_shared<Scope>(c.scope);
   for (auto& [n, size] : b.types.sizes) scope->define(n, std::make_shared<IntVal>(size), false, b.types.size_where[n]);
   for (size_t i = 0; i < b.values.size(); ++i) {

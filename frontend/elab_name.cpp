@@ -1,7 +1,30 @@
 // Names and members: where a name is looked for, what `a.b` is, and what to say when there is none.
+#include <cctype>
+
 #include "frontend/elab.h"
+#include "frontend/foreign_names.h"
 
 namespace tenon::elab {
+namespace {
+
+// ReLU and relu, Conv2D and conv_2d.
+bool same_letters(std::string_view a, std::string_view b) {
+  auto letters = [](std::string_view s) {
+    std::string out;
+    for (char c : s)
+      if (c != '_') out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return out;
+  };
+  return letters(a) == letters(b);
+}
+
+}  // namespace
+
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
+  std::string hint;
+  for (auto& c : near_misses(name, candidates)) hint += (hint.empty() ? "did you mean `" : "`, `") + c;
+  return hint.empty() ? hint : hint + "`?";
+}
 
 Binding* Elab::lookup(std::string_view id, const ScopePtr& s) {
   for (Scope* at = s.get(); at; at = at->parent.get())
@@ -28,31 +51,6 @@ Val Elab::name_value(const std::string& id, Loc loc, const ScopePtr& s) {
     return f;
   }
   if (auto t = dtype_named(id)) return std::make_shared<DTypeVal>(*t);
-  std::vector<std::string> candidates = builtin_names();
-  for (Scope* at = s.get(); at; at = at->parent.get())
-    for (auto& b : at->bindings) candidates.push_back(b.name);
-  for (auto& [n, file] : *library_names("")) candidates.push_back(n);
-  for (int i = 0; i < kDTypeCount; ++i) candidates.emplace_back(kDTypes[i].name);
-  std::erase_if(candidates, [](const std::string& c) { return c.starts_with("_"); });
-  // What newcomers from elsewhere look for; a name of one or two letters is near to everything.
-  static const std::map<std::string_view, std::string_view> kElsewhere = {
-      {"range", "a range is written 0..n"},
-      {"tensor", "a bracket of numbers is a tensor: [1.0, 2.0]"},
-      {"array", "a bracket of numbers is a tensor: [1.0, 2.0]"},
-      {"np", "the library's functions need no prefix: exp(x), sum(x)"},
-      {"torch", "the library's functions need no prefix: exp(x), sum(x)"},
-      {"matmul", "the matrix product is a @ b"},
-      {"dot", "the matrix product is a @ b"},
-      {"append", "xs + [x] is the longer list"},
-      {"item", "a tensor with no axes is a number already"},
-      {"None", "there is no null: a size of 0, or a bool beside the value"},
-      {"Tensor", "a tensor's type is its dtype and sizes: f32[N, 3]"}};
-  std::string hint;
-  if (auto it = kElsewhere.find(id); it != kElsewhere.end()) hint = it->second;
-  if (hint.empty() && id.size() > 2) {
-    for (auto& c : near_misses(id, candidates)) hint += (hint.empty() ? "did you mean `" : "`, `") + c;
-    if (!hint.empty()) hint += "`?";
-  }
   for (Scope* at = s.get(); at; at = at->parent.get())
     for (auto& b : at->bindings)
       if (b.name == "self" && b.value)
@@ -61,15 +59,48 @@ Val Elab::name_value(const std::string& id, Loc loc, const ScopePtr& s) {
             if (f.name == id && !f.value)
               error(Code::E0601, loc, "`" + id + "` is left out of this " + m->decl->id.text + ": the condition of its `if` is false",
                     "use it under the same condition");
-  error(Code::E0201, loc, "`" + id + "` is not known here", hint);
+  error(Code::E0201, loc, "`" + id + "` is not known here", unknown_name_hint(id, s));
+}
+
+bool Elab::known_name(std::string_view id, const ScopePtr& s) {
+  return lookup(id, s) || library_name(id) || find_builtin(id) || dtype_named(id);
+}
+
+// What an unknown name may have been meant to be: only what exists and can be seen from here.
+std::string Elab::unknown_name_hint(const std::string& id, const ScopePtr& s) {
+  library_names("");
+  auto in_module = [&](bool exactly) -> std::string {
+    for (auto& [module, names] : library_index) {
+      if (module.empty()) continue;
+      if (id == module) return "the module is imported first: import " + module;
+      for (auto& [name, file] : names)
+        if ((exactly ? id == name : same_letters(id, name)) && !name.starts_with("_"))
+          return "`" + name + "` is in the module " + module + ": import " + module + ", then " + module + "." + name;
+    }
+    return "";
+  };
+  if (std::string hint = in_module(true); !hint.empty()) return hint;
+  if (auto* f = foreign_name(Place::name, id); f && (f->needs.empty() || known_name(f->needs, s)))
+    return std::string(f->hint);
+  std::vector<std::string> candidates = builtin_names();
+  for (Scope* at = s.get(); at; at = at->parent.get())
+    for (auto& b : at->bindings)
+      if (!is_poison(b.value) && (b.value || stack.size() > 1)) candidates.push_back(b.name);
+  for (auto& [n, file] : *library_names("")) candidates.push_back(n);
+  for (int i = 0; i < kDTypeCount; ++i) candidates.emplace_back(kDTypes[i].name);
+  std::erase_if(candidates, [](const std::string& c) { return c.starts_with("_"); });
+  for (auto& c : candidates)
+    if (same_letters(id, c)) return "did you mean `" + c + "`?";
+  if (std::string hint = in_module(false); !hint.empty()) return hint;
+  return id.size() > 2 ? did_you_mean(id, candidates) : "";  // a short name is near to everything
 }
 
 Val Elab::member(const Val& object, const ast::Name& id, Loc loc) {
   if (is_poison(object)) throw Reported{};
   auto unknown = [&](const std::string& what, const std::vector<std::string>& have) {
-    std::string hint;
-    for (auto& c : near_misses(id.text, have)) hint += (hint.empty() ? "did you mean `" : "`, `") + c;
-    if (!hint.empty()) hint += "`?";
+    std::string hint = did_you_mean(id.text, have);
+    if (hint.empty())
+      if (auto* f = object->kind == Value::model ? foreign_name(Place::member, id.text) : nullptr) hint = f->hint;
     if (hint.empty() && !have.empty()) {
       for (size_t i = 0; i < have.size() && i < 12; ++i) hint += (hint.empty() ? "there are " : ", ") + have[i];
       if (have.size() > 12) hint += " ..";
@@ -110,8 +141,16 @@ Val Elab::member(const Val& object, const ast::Name& id, Loc loc) {
     unknown("the module " + m->name, have);
   }
   std::string hint;
-  if (is_numberlike(object))
-    hint = id.text == "T" ? "transpose(x)" : "functions take the tensor as an argument: " + id.text + "(x), or x |> " + id.text;
+  auto* foreign = foreign_name(Place::member, id.text);
+  if (foreign && (foreign->needs.empty() || known_name(foreign->needs, top_))) {
+    hint = foreign->hint;
+  } else if (is_numberlike(object) || object->kind == Value::list || object->kind == Value::tuple) {
+    Binding* b = library_name(id.text);
+    const bool function = find_builtin(id.text) || (b && b->value && b->value->kind == Value::function);
+    if (function && !id.text.starts_with("_"))
+      hint = "functions take the tensor as an argument: " + id.text + "(x), or x |> " + id.text;
+    else if (is_numberlike(object)) hint = "a tensor has no members; functions take it as an argument: sum(x)";
+  }
   error(Code::E0401, id.loc, "`." + id.text + "` of " + type_text(object), hint);
 }
 

@@ -298,6 +298,11 @@ Val Elab::binary(BinaryOp op, const Val& a, const Val& b, Loc loc, Loc a_loc, Lo
     if (bad->kind == Value::model) hint = "models have no operators: map(fn(p, q) = .., a, b) works on their parameters";
     if (bad->kind == Value::string && op == BinaryOp::add) hint = "put the value into the string: \"{x}\"";
     if (bad->kind == Value::unit) hint = "does the last line of that block give a value?";
+    if (bad->kind == Value::sequence) hint = "a sequence is run over: for x in s { .. }, or [f(x) for x in s] makes a tensor";
+    auto* list = as<ListVal>(bad);
+    if (list && op == BinaryOp::add)
+      hint = list->elements.empty() ? "`[]` alone is a list without a type; a growing tensor is declared: var xs: i64[_] = i64(zeros(0)), then xs = concat(xs, [x])"
+                                    : "xs + [x] joins lists; concat joins tensors";
     error(Code::E0401, loc, "`" + std::string(spelling(op)) + "` of " + type_text(a) + " and " + type_text(b), hint);
   }
   switch (op) {

@@ -92,6 +92,11 @@ Val Elab::stmt_value(const ast::Stmt& st, const ScopePtr& s, bool want) {
     std::string hint = "print it, give it a name with let, or remove it";
     if (e.kind == ast::Expr::binary && ast::as<ast::Binary>(e).op == ast::BinaryOp::eq)
       hint = "`==` compares; `=` assigns";
+    if (c && c->callee->kind == ast::Expr::member && ast::as<ast::Member>(*c->callee).id.text == "step" && c->args.size() == 2 &&
+        as<TupleVal>(v)) {  // opt.step(net, g): values do not change where they stand
+      std::string net(sources.text(c->args[0].value->loc)), opt(sources.text(ast::as<ast::Member>(*c->callee).object->loc));
+      hint = "a step gives the changed model and optimizer: (" + net + ", " + opt + ") = " + std::string(sources.text(e.loc));
+    }
     error(Code::E0405, e.loc, "this value is not used", hint);
   }
   return unit();
@@ -153,9 +158,12 @@ void Elab::stmt(const ast::Stmt& st, const ScopePtr& s) {
         v = draw_value(*b.value, b.type, s, st.loc);
       } else {
         const ast::TypeExpr* outer = wanted;  // a reader takes its dtypes from here (rule 26)
+        ScopePtr outer_scope = wanted_scope;
         wanted = b.type;
+        wanted_scope = s;
         v = expr(*b.value, s);
         wanted = outer;
+        wanted_scope = outer_scope;
         if (b.type) v = declared(*b.type, v, s, b.value->loc);
       }
       cx->b.at(st.loc);
@@ -274,6 +282,12 @@ void Elab::assign_to(const ast::Expr& place, const Val& value, const ScopePtr& s
     error(Code::E0404, base->loc, "`" + id + "` is of the library and cannot be assigned to");
   }
   if (is_poison(b->value)) return;
+  Binding* me = lookup("self", s);
+  auto* model = me ? as<ModelVal>(me->value) : nullptr;
+  if (auto* field = model ? model->find(id) : nullptr; field && !b->mutable_ && b->value == field->value)
+    error(Code::E0404, base->loc, "`" + id + "` belongs to the model, which a function of it does not change",
+          field->role == ModelField::state ? "`update " + id + " = ..` carries a state along, in training"
+                                           : "a function gives a changed copy back: var next = self, then next." + id + " = ..");
   if (!b->mutable_)
     error(Code::E0404, base->loc, "`" + id + "` is not a var" + (lookup_is_frozen(id, s) ? " of this function" : ""),
           lookup_is_frozen(id, s) ? "a function works on what it saw when it was made; give the value back as a result"
@@ -332,6 +346,26 @@ void Elab::assert_stmt(const ast::Assert& a, const ScopePtr& s) {
     cx->b.at(e.loc);
     cx->b.emit(ir::Op::check, operands, ir::CheckAttr{Code::E0804, what, "", Fault::data});
   };
+  auto shown = [&](const Val& v) -> std::optional<ir::Value> {
+    Val w = v;
+    if (!is_numberlike(v)) return std::nullopt;
+    if (auto* f = as<FloatVal>(v)) return float_value(*f);
+    if (auto* i = as<IntVal>(v)) return int_value(*i);
+    return use(as_tensor(w, e.loc));
+  };
+  // Both sides, and of tensors where they differ: all of it is made when the assertion fails, not before.
+  auto check_sides = [&](ir::Value ok, const Val& x, const Val& y, bool where) {
+    auto sx = shown(x), sy = shown(y);
+    if (!sx || !sy) return check(ok, {}, "assertion failed: " + text);
+    std::vector<ir::Value> list{*sx, *sy};
+    std::string what = "assertion failed: " + text + "\n  left:  {}\n  right: {}";
+    const ir::Type tx = cx->fn->type(*sx), ty = cx->fn->type(*sy);
+    if (where && !tx.scalar() && tx == ty) {
+      list.insert(list.end(), {*sx, *sy});
+      what += "\n  {difference}";
+    }
+    check(ok, std::move(list), std::move(what));
+  };
   if (e.kind == ast::Expr::binary) {
     const auto& b = ast::as<ast::Binary>(e);
     using Op = ast::BinaryOp;
@@ -339,18 +373,35 @@ void Elab::assert_stmt(const ast::Assert& a, const ScopePtr& s) {
     if (cmp) {
       Val x = expr(*b.a, s), y = expr(*b.b, s);
       Val ok = binary(b.op, x, y, e.loc, b.a->loc, b.b->loc);
-      const auto& t = as_tensor(ok, e.loc);
-      auto shown = [&](const Val& v) -> std::optional<ir::Value> {
-        Val w = v;
-        if (!is_numberlike(v)) return std::nullopt;
-        if (auto* f = as<FloatVal>(v)) return float_value(*f);
-        if (auto* i = as<IntVal>(v)) return int_value(*i);
-        return use(as_tensor(w, e.loc));
-      };
-      auto sx = shown(x), sy = shown(y);
-      ir::Value okv = use(t);
-      if (sx && sy) check(okv, {*sx, *sy}, "assertion failed: " + text + "\n  left:  {}\n  right: {}");
-      else check(okv, {}, "assertion failed: " + text);
+      // A literal beside a tensor is shown in the tensor's dtype, as it was compared.
+      if (as<TensorVal>(x) && as<WeakVal>(y)) y = tensor(to_dtype(y, *dtype_of(x), b.b->loc));
+      if (as<TensorVal>(y) && as<WeakVal>(x)) x = tensor(to_dtype(x, *dtype_of(y), b.a->loc));
+      check_sides(use(as_tensor(ok, e.loc)), x, y, b.op == Op::eq);
+      return;
+    }
+  }
+  if (e.kind == ast::Expr::call) {  // assert close(a, b, ..)
+    const auto& c = ast::as<ast::Call>(e);
+    const bool close = c.callee->kind == ast::Expr::name && ast::as<ast::NameRef>(*c.callee).id == "close" && !lookup("close", s);
+    if (close && c.args.size() >= 2 && !c.args[0].id && !c.args[1].id) {
+      Args args;
+      args.loc = c.loc;
+      for (auto& g : c.args) {
+        Val v = expr(*g.value, s);
+        if (is_poison(v)) throw Reported{};
+        args.list.push_back({g.id ? g.id->text : "", v, g.value->loc});
+      }
+      Val& x = args.list[0].value;
+      Val& y = args.list[1].value;
+      cx->b.at(e.loc);
+      Val ok = call(expr(*c.callee, s), args);
+      if (as<TensorVal>(x) && is_weak(y) && is_float(*dtype_of(x))) y = tensor(to_dtype(y, *dtype_of(x), e.loc));
+      if (as<TensorVal>(y) && is_weak(x) && is_float(*dtype_of(y))) x = tensor(to_dtype(x, *dtype_of(y), e.loc));
+      if (as<WeakVal>(x) && as<WeakVal>(y)) {  // compared as doubles
+        x = tensor(to_dtype(x, DType::f64, e.loc));
+        y = tensor(to_dtype(y, DType::f64, e.loc));
+      }
+      check_sides(use(as_tensor(ok, e.loc)), x, y, true);
       return;
     }
   }

@@ -21,6 +21,14 @@ Val Elab::index_int(const ast::Expr& e, const ScopePtr& s) {
   return v;
 }
 
+void Elab::out_of_range(const ast::Sub& sub, int64_t index, size_t axis, const std::string& size) {
+  std::string written(sources.text(sub.loc)), number = std::to_string(index);
+  std::string hint;
+  if (index < 0 && !written_minus(sub.at)) hint = "only what is written with a minus counts from the end: x[-1]; a computed index does not";
+  error(Code::E0802, sub.loc, "index " + written + (written == number || written == "- " + number ? "" : ", which is " + number + ",") +
+        " is out of range: axis " + std::to_string(axis) + " has size " + size, hint);
+}
+
 std::vector<Elab::Cut> Elab::cuts(const std::vector<DimId>& shape, const std::vector<ast::Sub>& subs, Loc loc,
                                   const ScopePtr& s, const std::string& what) {
   std::vector<Cut> out;
@@ -56,8 +64,7 @@ std::vector<Elab::Cut> Elab::cuts(const std::vector<DimId>& shape, const std::ve
         auto k = known_int(v);
         auto n = dims.value(size);
         if (k && (*k < 0 || (n && *k >= *n)))
-          error(Code::E0802, sub.loc, "index " + std::string(sources.text(sub.loc)) + " is out of range: axis " +
-                std::to_string(out.size()) + " has size " + dims.text(size));
+          out_of_range(sub, *k - (written_minus(sub.at) && n ? *n : 0), out.size(), dims.text(size));
         out.push_back({v, dims.constant(1), true, sub.loc});
         break;
       }
@@ -154,7 +161,7 @@ Val Elab::subscript(const Val& object, const std::vector<ast::Sub>& subs, Loc lo
     if (k && size) {
       int64_t at = written_minus(subs[0].at) ? *k + *size : *k;
       if (at < 0 || at >= *size)
-        error(Code::E0802, subs[0].loc, "index " + std::to_string(*k) + " is out of range: axis 0 has size " + std::to_string(*size));
+        out_of_range(subs[0], *k, 0, std::to_string(*size));
       if (w && !w->real) return integer(w->integers[static_cast<size_t>(at)]);
       if (w) return real(w->reals[static_cast<size_t>(at)]);
       if (t->known->dtype == DType::i64) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "frontend/blame.h"
 #include "frontend/elab.h"
 #include "ir/eval_const.h"
 
@@ -194,6 +195,7 @@ Elab::Sizes Elab::require_equal(DimId a, DimId b, Loc loc, const std::string& wh
     for (Note& n : size_notes(a, b))
       if (std::none_of(notes.begin(), notes.end(), [&](const Note& m) { return m.where == n.where; }))
         notes.push_back(std::move(n));
+    differing = Differing{a, b, "", loc};
     error(Code::E0301, loc, what + ": " + dims.text(a) + " against " + dims.text(b), hint, std::move(notes));
   }
   cx->b.at(loc);
@@ -215,7 +217,23 @@ Elab::Sizes Elab::require_equal(DimId a, DimId b, Loc loc, const std::string& wh
     shown = {ok, y};
   }
   cx->b.emit(ir::Op::check, shown, ir::CheckAttr{Code::E0803, what + ": " + text, hint, Fault::data});
+  if (noting) leave_to_run(loc, a, b);
   return Sizes::checked;
+}
+
+void Elab::leave_to_run(Loc loc, DimId a, DimId b) {
+  std::string when = "the program runs";
+  for (DimId d : {a, b})
+    for (SymId s : dims.symbols(d))
+      for (std::string_view part : {"rows of ", "columns of "})
+        if (dims.symbol_info(s).name.starts_with(part)) when = dims.symbol_info(s).name.substr(part.size()) + " is opened";
+  Diagnostic d{Code::E0803, loc, "left to check when " + when + ": " + dims.text(a) + " = " + dims.text(b),
+               {}, "", Fault::program, true};
+  blame(d, {calls.rbegin(), calls.rend()}, [this](Loc l) { return in_library(l); });
+  d.notes.clear();
+  for (const Diagnostic& m : left_to_run)
+    if (m.where == d.where && m.message == d.message) return;
+  left_to_run.push_back(std::move(d));
 }
 
 ir::Value Elab::reshape_as(ir::Value v, const std::vector<DimId>& shape) {
@@ -270,6 +288,11 @@ Elab::Operands Elab::together(const std::vector<Val>& vs, const std::vector<Loc>
     for (auto& v : vs)
       if (v->kind == Value::real || (v->kind == Value::weak && as<WeakVal>(v)->real)) dtype = DType::f32;
   }
+  if (*dtype == DType::boolean && !force)
+    for (size_t i = 0; i < vs.size(); ++i)
+      if (is_weak(vs[i]))
+        error(Code::E0401, locs[i], "`" + std::string(op) + "` of a bool and a number",
+              "cast(b, i64) makes 0 and 1 of a bool; where(b, x, y) chooses by one", {{locs[first], type_text(vs[first])}});
   Operands r;
   r.dtype = *dtype;
   for (size_t i = 0; i < vs.size(); ++i) r.values.push_back(to_dtype(vs[i], *dtype, locs[i]));

@@ -197,6 +197,7 @@ void Elab::show(const Val& v_in, const std::string& format, std::vector<TextPiec
     case Value::model_class: text_piece(out, "<model " + as<ModelClassVal>(v)->decl->id.text + ">"); return;
     case Value::dtype: text_piece(out, std::string(tenon::name(as<DTypeVal>(v)->value))); return;
     case Value::module: text_piece(out, "<module " + as<ModuleVal>(v)->name + ">"); return;
+    case Value::type: text_piece(out, "<type>"); return;
     case Value::never: case Value::weak: case Value::poison: return;
   }
 }

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "frontend/elab.h"
+#include "frontend/foreign_names.h"
 
 namespace tenon::elab {
 
@@ -102,17 +103,13 @@ void dim_names(const DimExpr* e, std::vector<std::pair<std::string, Loc>>& out) 
   dim_names(e->b, out);
 }
 
-// What an unknown type was meant to be.
-std::string type_hint(const std::string& name) {
-  if (name == "float32" || name == "float64" || name == "float16" || name == "bfloat16")
-    return "it is called " + std::string(name == "bfloat16" ? "bf16" : "f" + name.substr(5)) + " here";
-  if (name == "int8" || name == "int32" || name == "int64" || name == "uint8")
-    return "it is called " + std::string(name == "uint8" ? "u8" : "i" + name.substr(3)) + " here";
-  if (name == "str") return "it is called string here";
-  if (name == "Tensor" || name == "tensor" || name == "Array")
-    return "a tensor's type is its dtype and sizes: f32[N, 3]; a parameter may also go without a type";
-  return "a dtype variable is declared behind the signature: where " + name + ": float (or integer, number, any)";
-}
+// The names of a type that has a name are those of where it was declared.
+struct Inside {
+  Inside(Elab::TypeCx& types, ScopePtr scope) : t(types), before(t.scope) { t.scope = std::move(scope); }
+  ~Inside() { t.scope = before; }
+  Elab::TypeCx& t;
+  ScopePtr before;
+};
 
 bool fits(DType d, const std::string& bound) {
   if (bound == "float") return is_float(d);
@@ -122,6 +119,29 @@ bool fits(DType d, const std::string& bound) {
 }
 
 }  // namespace
+
+// What an unknown type was meant to be.
+std::string Elab::unknown_type_hint(const std::string& id, const ScopePtr& s) {
+  if (auto* f = foreign_name(Place::type, id)) return std::string(f->hint);
+  std::vector<std::string> types{"int", "float", "string", "dtype"};
+  for (int i = 0; i < kDTypeCount; ++i) types.emplace_back(kDTypes[i].name);
+  for (Scope* at = s.get(); at; at = at->parent.get())
+    for (auto& b : at->bindings)
+      if (as<TypeVal>(b.value) || as<ModelClassVal>(b.value)) types.push_back(b.name);
+  if (std::string near = did_you_mean(id, types); id.size() > 2 && !near.empty()) return near;
+  return "a dtype variable is declared behind the signature: where " + id + ": float (or integer, number, any)";
+}
+
+const TypeVal* Elab::type_named(const TypeExpr& e, const ScopePtr& s) {
+  if (e.kind != TypeExpr::named || e.path.empty() || !s) return nullptr;
+  Binding* b = lookup(e.path[0].text, s);
+  for (size_t i = 1; b && i < e.path.size(); ++i) {
+    auto* m = as<ModuleVal>(b->value);
+    if (!m || !m->scope || e.path[i].text.starts_with("_")) return nullptr;
+    b = m->scope->find_here(e.path[i].text);
+  }
+  return b ? as<TypeVal>(b->value) : nullptr;
+}
 
 ir::Type Elab::tensor_type(const TypeExpr& e, TypeCx& t) {
   auto d = type_dtype(e, t);
@@ -169,6 +189,9 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
   if (is_poison(v)) throw Reported{};
   if (v->kind == Value::never) return v;
   auto mismatch = [&](const std::string& wants, const std::string& hint = "") {
+    if (v->kind == Value::unit && what.starts_with("the result of "))
+      error(Code::E0401, loc, "`" + what.substr(14) + "` ends without a value, but its type says that it gives " + std::string(sources.text(e.loc)),
+            "the last line of a block is its value: write the value there", {{e.loc, "the type is written here"}});
     error(Code::E0401, loc, what + " is " + wants + ", but this is " + type_text(v), hint,
           {{e.loc, "the type is written here"}});
   };
@@ -239,12 +262,14 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
     return v;
   }
   if (!is_dtype_name(e, t)) {
-    if (auto it = typedefs.find(e.path[0].text); it != typedefs.end() && e.path.size() == 1)
-      return match(*it->second, v, t, loc, what);
+    if (auto* named = type_named(e, t.scope)) {
+      Inside inside(t, named->scope);
+      return match(*named->written, v, t, loc, what);
+    }
     Val named;
     const std::string& first = e.path[0].text;
     if (t.scope && e.path.size() == 1 && !lookup(first, t.scope) && !library_name(first, e.path[0].loc) && !find_builtin(first))
-      error(Code::E0201, e.path[0].loc, "the type `" + first + "` is not known here", type_hint(first));
+      error(Code::E0201, e.path[0].loc, "the type `" + first + "` is not known here", unknown_type_hint(first, t.scope));
     if (t.scope) {
       named = name_value(e.path[0].text, e.path[0].loc, t.scope);
       for (size_t i = 1; i < e.path.size(); ++i) named = member(named, e.path[i], e.loc);
@@ -277,6 +302,10 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
   if (auto have = dtype_of(v); have && *have != *want)
     error(Code::E0406, loc, what + " is " + std::string(tenon::name(*want)) + ", but this is " + type_text(v),
           "no dtype is converted silently: cast(.., " + std::string(tenon::name(*want)) + ")", {{e.loc, "the type is written here"}});
+  // Written floats where whole numbers are declared: labels, indices.
+  const bool real_literal = v->kind == Value::real || (v->kind == Value::weak && as<WeakVal>(v)->real);
+  if (real_literal && !is_float(*want))
+    mismatch(std::string(sources.text(e.loc)), *want == DType::boolean ? "compare: x > 0.5" : "write whole numbers: [0, 1, 2]");
   ir::Value x = to_dtype(v, *want, loc);
   const ir::Type have = cx->fn->type(x);
   int rest_at = -1;
@@ -296,7 +325,7 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
   bool checked = false;
   auto need = [&](DimId written, DimId actual, const DimExpr& d, size_t axis) {
     std::vector<Note> notes{{d.loc, "the size `" + std::string(sources.text(d.loc)) + "` is written here"}};
-    if (auto it = t.size_where.find(d.id); d.kind == DimExpr::variable && it != t.size_where.end() && !(it->second == d.loc))
+    if (auto it = t.size_where.find(d.id); d.kind == DimExpr::variable && it != t.size_where.end() && it->second.known() && !(it->second == d.loc))
       notes.push_back({it->second, "`" + d.id + "` was bound here" + (dims.text(written) == d.id ? "" : ", to " + dims.text(written))});
     // A way out: the sizes may only be the wrong way round.
     const bool turned = have.rank() == 2 && have.shape[1 - axis] == written && actual != written;
@@ -407,8 +436,10 @@ Val Elab::parameter(const TypeExpr* e, const Val& arg, ParamCx& p, const std::st
   }
   std::string_view host = host_type(*e);
   if (!host.empty() || !is_dtype_name(*e, t)) {
-    if (auto it = typedefs.find(e->path[0].text); host.empty() && it != typedefs.end())
-      return parameter(it->second, arg, p, path);
+    if (auto* named = host.empty() ? type_named(*e, t.scope) : nullptr) {
+      Inside inside(t, named->scope);
+      return parameter(named->written, arg, p, path);
+    }
     if (!arg) throw Reported{};
     return as_it_is();
   }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "frontend/elab.h"
+#include "frontend/lint.h"
 #include "frontend/parse.h"
 #include "ir/passes.h"
 #include "ir/verify.h"
@@ -39,7 +40,7 @@ void Elab::declare(const std::vector<const ast::Stmt*>& list, const ScopePtr& s)
       }
       case ast::Stmt::type_def: {
         const auto& d = ast::as<ast::TypeDef>(*st);
-        typedefs[d.id.text] = d.type;
+        define_once(d.id, std::make_shared<TypeVal>(d.type, s));
         break;
       }
       case ast::Stmt::derivative: {
@@ -51,6 +52,9 @@ void Elab::declare(const std::vector<const ast::Stmt*>& list, const ScopePtr& s)
           report({Code::E0201, d.id.loc, "there is no function `" + d.id.text + "` in this file to give a derivative", {}, ""});
           break;
         }
+        for (auto* o : list)
+          if (o->kind == ast::Stmt::derivative && o != st && ast::as<ast::Derivative>(*o).id.text == d.id.text && own_derivative.count(target))
+            report({Code::E0202, d.id.loc, "`" + d.id.text + "` has two derivatives", {{own_derivative[target]->id.loc, "the first is here"}}, ""});
         own_derivative[target] = &d;
         break;
       }
@@ -87,8 +91,6 @@ void Elab::force_top(Binding& b, const std::string& id, Loc loc) {
   error(Code::E0201, loc, "`" + id + "` is used before it is defined", "move its definition up",
         {{b.where, "`" + id + "` is defined here"}});
 }
-
-bool Elab::in_library(Loc loc) const { return library_files.count(loc.file) != 0; }
 
 namespace {
 
@@ -160,10 +162,9 @@ Val Elab::module_named(const std::string& path, bool file, Loc loc) {
       std::vector<std::string> modules;
       for (auto& [name, files] : library_index)
         if (!name.empty()) modules.push_back(name);
-      std::string hint;
-      for (auto& n : near_misses(path, modules)) hint += (hint.empty() ? "did you mean `" : "`, `") + n;
+      std::string hint = did_you_mean(path, modules);
       error(Code::E0201, loc, "the library has no module `" + path + "`",
-            hint.empty() ? "a file beside this one is imported with quotes: import \"" + path + ".model\"" : hint + "`?");
+            hint.empty() ? "a file beside this one is imported with quotes: import \"" + path + ".model\"" : hint);
     }
     return std::make_shared<ModuleVal>(nullptr, path);
   }
@@ -237,6 +238,9 @@ struct Elaborator::Impl {
     for (auto& [from, v] : c.imports)
       if (from.owner == 0) u.inputs.push_back(from.v);
     u.ok = !has_error();
+    if (u.ok)  // first things first
+      for (auto& d : e.check_notes) e.report(d);
+    e.check_notes.clear();
     std::stable_sort(e.messages.begin(), e.messages.end(), [](const Diagnostic& a, const Diagnostic& b) {
       return a.where.file == b.where.file && a.where.begin < b.where.begin;
     });
@@ -250,6 +254,26 @@ struct Elaborator::Impl {
       return item.second->failed;
     });
     std::erase_if(e.instance_order, [&](const std::string& k) { return !e.instances.count(k); });
+  }
+
+  // What the names of a file tell without types: unknown ones where nothing calls, unused ones.
+  void check_names(const ast::Module& parsed) {
+    LintResult found = lint(parsed, [&](const std::string& id) {
+      return id == "training" || id == "fails" || (!id.starts_with("_") && e.known_name(id, nullptr));
+    });
+    for (auto& u : found.unknown) {
+      // Elaborating has seen more: what it said of this name, or at this place, stands.
+      const std::string message = "`" + u.name + "` is not known here";
+      auto said = [&](const Diagnostic& d) {
+        return d.message == message || d.message.starts_with("`" + u.name + "` ") ||
+               (d.where.file == u.where.file && d.where.begin <= u.where.begin && u.where.end <= d.where.end);
+      };
+      if (std::none_of(e.messages.begin(), e.messages.end(), said))
+        e.report({Code::E0201, u.where, message, {}, e.unknown_name_hint(u.name, e.top_)});
+    }
+    for (auto& d : found.wrong) e.report(d);
+    e.check_notes = std::move(found.notes);
+    e.check_notes.insert(e.check_notes.end(), e.left_to_run.begin(), e.left_to_run.end());
   }
 
   // Every scope a value reaches through closures.
@@ -344,6 +368,8 @@ Unit Elaborator::unit(std::shared_ptr<ast::Module> parsed, const Options& option
     e.instance_order.clear();
   }
   std::vector<Binding> before = e.top_->bindings;
+  e.noting = options.check_all;
+  e.left_to_run.clear();
   e.declare(parsed->top.stmts, e.top_);
   // Values last as long as their statements: everything at the top level is one block.
   const auto& list = parsed->top.stmts;
@@ -380,6 +406,10 @@ Unit Elaborator::unit(std::shared_ptr<ast::Module> parsed, const Options& option
       }
     }
   }
+  if (options.check_all) impl_->check_names(*parsed);
+  e.noting = false;
+  for (auto* st : list)
+    if (st->kind == ast::Stmt::derivative) u.rules.push_back({"derivative of " + ast::as<ast::Derivative>(*st).id.text, st->loc, st});
   std::vector<ir::Value> results;
   std::vector<Elab::FlatLeaf> leaves;
   bool errors = std::any_of(e.messages.begin(), e.messages.end(), [](const Diagnostic& d) { return !d.warning; });
@@ -409,6 +439,27 @@ Unit Elaborator::test(const ast::Stmt& test) {
   return u;
 }
 
+Unit Elaborator::rule_test(const ast::Stmt& derivative, bool training, int point) {
+  Elab& e = impl_->e;
+  Unit u;
+  ir::FnId id;
+  auto c = impl_->begin("test", derivative.loc, id);
+  c->draws = 1000 * (point + 1);
+  c->training = training;
+  const auto& rule = ast::as<ast::Derivative>(derivative);
+  try {
+    for (auto& [decl, own] : e.own_derivative)
+      if (own == &rule) e.test_rule(*decl, rule, point);
+  } catch (const UserError& err) {
+    e.report(err.diagnostic);
+  } catch (const Reported&) {
+  } catch (const DemandStatic&) {
+    e.report({Code::E0403, rule.id.loc, "an argument must be known when compiling", {}, ""});
+  }
+  impl_->end(u, *c, id, {}, {});
+  return u;
+}
+
 Elaborator::Entry Elaborator::entry(std::string_view function, const std::vector<std::pair<DType, int>>& arguments) {
   Elab& e = impl_->e;
   Entry r;
@@ -434,9 +485,7 @@ Elaborator::Entry Elaborator::entry(std::string_view function, const std::vector
     if (!b || !b->value) {
       std::vector<std::string> have;
       for (auto& x : e.top_->bindings) have.push_back(x.name);
-      std::string hint;
-      for (auto& n : near_misses(function, have)) hint += (hint.empty() ? "did you mean `" : "`, `") + n;
-      e.error(Code::E0201, {}, "there is no `" + std::string(function) + "` in what was loaded", hint.empty() ? "" : hint + "`?");
+      e.error(Code::E0201, {}, "there is no `" + std::string(function) + "` in what was loaded", did_you_mean(function, have));
     }
     Val v = e.call(b->value, args);
     v = e.named_value(v);

@@ -48,7 +48,7 @@ std::vector<PrimitiveDoc> primitive_docs();
 struct UnitTest {
   std::string title;
   Loc where;
-  const ast::Stmt* stmt;  // ast::Test or ast::Bench
+  const ast::Stmt* stmt;  // ast::Test, ast::Bench or ast::Derivative
 };
 
 struct Unit {
@@ -57,6 +57,7 @@ struct Unit {
   std::vector<uint32_t> inputs;       // kept tensors that become the parameters, in order
   std::vector<uint32_t> outputs;      // kept tensors that the results become, in order
   std::vector<UnitTest> tests, benches;
+  std::vector<UnitTest> rules;        // `derivative of`, to be checked by Elaborator::rule_test
   std::vector<Diagnostic> messages;   // errors, and notes (warning = true)
   std::shared_ptr<void> before;       // what `discard` goes back to
 };
@@ -95,6 +96,8 @@ class Elaborator {
   Unit unit(std::shared_ptr<ast::Module> parsed, const Options& options);
   // The body of a test on what the units before defined; it defines nothing itself.
   Unit test(const ast::Stmt& test);
+  // Checks of an own derivative against the automatic one; `point` 0..2 are different arguments.
+  Unit rule_test(const ast::Stmt& derivative, bool training, int point);
   // A call of a function defined at the top level on tensors of the given dtypes and ranks; the sizes
   // are symbols bound by `entry_sizes` from the arguments' shapes. Parameters: arguments, then inputs.
   struct Entry {

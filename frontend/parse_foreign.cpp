@@ -2,6 +2,7 @@
 // reported with Tenon's way of saying it, and mended, so that the rest of the file can be parsed.
 // The other half of parse_tokens.h.
 #include <algorithm>
+#include <cctype>
 
 #include "frontend/parse_string.h"
 #include "frontend/parse_tokens.h"
@@ -158,7 +159,7 @@ class Mender {
     switch (kind()) {
       case Tk::BAD: return mend_character();
       case Tk::BAD_STRING: return mend_string();
-      case Tk::STRING: return mend_open_text();
+      case Tk::STRING: return mend_field() || mend_open_text();
       case Tk::INT:
       case Tk::FLOAT: return mend_number();
       case Tk::DOT: return mend_dot();
@@ -301,6 +302,12 @@ class Mender {
   }
 
   bool mend_number() {
+    if (kind() == Tk::INT && text().size() > 1 && text()[0] == '0' && last() != Tk::DOT) {
+      size_t zeros = std::min(text().find_first_not_of('0'), text().size() - 1);
+      error(1, "a number does not begin with 0", "write `" + std::string(text().substr(zeros)) + "`; numbers are decimal",
+            Code::E0103);
+      return replace(Tk::INT, 1);
+    }
     if (kind() == Tk::INT && touching() && kind(1) == Tk::DOT) {
       bool word = touching(1) && is_name(kind(2));
       error(2, "a number has digits after its point",
@@ -339,8 +346,49 @@ class Mender {
     return replace(Tk::FLOAT, 2);
   }
 
+  // {"a": 1}: the fields of a record are names.
+  bool mend_field() {
+    if (last() != Tk::LBRACE || kind(1) != Tk::COLON) return false;
+    std::string_view name = text().substr(1, text().size() - 2);
+    const bool fits = !name.empty() && (std::isalpha(static_cast<unsigned char>(name[0])) || name[0] == '_') &&
+                      std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+    error(1, "a field of a record is a name, not a string",
+          fits ? "write `{" + std::string(name) + ": ...}`" : "write `{name: ...}`");
+    out_.mended.emplace_back(raw_[i_].begin, line_end(raw_[i_].begin));
+    put({Tk::NAME, raw_[i_].begin, raw_[i_].end, true});
+    ++i_;
+    return true;
+  }
+
+  // Comments of other languages: // to the end of the line, /* to */.
+  bool mend_comment() {
+    // A line that begins with // may go on with a division: two words in a row cannot.
+    const bool starts = result_.empty() || last() == Tk::LBRACE;
+    const bool words = kind() == Tk::DSLASH && is_name(kind(1)) && (is_name(kind(2)) || is_reserved(kind(2))) &&
+                       !touching(1);
+    if (kind() == Tk::DSLASH && (starts || words)) {
+      size_t count = 1;
+      while (kind(count) != Tk::NL && kind(count) != Tk::END) ++count;
+      error(count, "`//` divides and rounds down; it begins no comment", "a comment begins with `#`");
+      return drop(count);
+    }
+    if (kind() != Tk::SLASH || !touching() || (kind(1) != Tk::STAR && kind(1) != Tk::POW)) return false;
+    size_t close = text_.find("*/", raw_[i_].begin + 2);
+    if (close == text_.npos || close >= end_) return false;
+    size_t count = 1;
+    while (i_ + count < raw_.size() && raw_[i_ + count].begin < close + 2) ++count;
+    out_.errors.push_back({Code::E0106, {file_, raw_[i_].begin, static_cast<uint32_t>(close + 2)},
+                           "`/*` begins no comment", {}, "a comment goes from `#` to the end of its line"});
+    return drop(count);
+  }
+
   bool mend_word() {
     Tk next = kind(1);
+    if (next == Tk::STRING && touching() && text().size() == 1 && std::string_view("frbuFRBU").find(text()[0]) != text().npos) {
+      error(1, "a string takes no `" + std::string(text()) + "` before it",
+            text() == "f" || text() == "F" ? "holes are filled in every string: \"{x:.2f}\"" : "strings are plain: \"text\"");
+      return drop(1);
+    }
     if (last() != Tk::DOT && next != Tk::ASSIGN && next != Tk::COLON) {
       for (const ForeignWord& w : kValueWords) {
         if (text() != w.word) continue;
@@ -376,6 +424,11 @@ class Mender {
   }
 
   bool mend_operator() {
+    if (mend_comment()) return true;
+    if (kind() == Tk::VAR && kind(1) == Tk::LPAREN && touching() && last() != Tk::NL && last() != Tk::LBRACE) {
+      error(1, "`var` is a reserved word", "the variance is `variance(x)`");
+      return replace(Tk::NAME, 1);
+    }
     Tk a = kind(), b = touching() ? kind(1) : Tk::END;
     if ((a == Tk::PLUS && b == Tk::PLUS) || (a == Tk::MINUS && b == Tk::MINUS)) {
       bool after = last_is_value() && ends_statement(2);

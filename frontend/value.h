@@ -32,7 +32,7 @@ struct Leaf {
 struct Value {
   enum Kind {
     unit, poison, never, tensor, integer, real, weak, string, tuple, list, record, range, sequence,
-    function, model, model_class, dtype, module
+    function, model, model_class, dtype, module, type
   };
   const Kind kind;
   virtual ~Value() = default;
@@ -180,6 +180,7 @@ struct ModelVal : Value {
   ScopePtr scope;                  // where the model was declared
   std::vector<ModelField> fields;  // constructor arguments first, then members in order
   bool training = false;           // rule 1
+  Loc made;                        // the call that made it, in the user's text where there is one
   // What the `train` block that gave this value has reported, by name; null: it comes from none.
   std::shared_ptr<const std::vector<std::string>> curve;
   const ModelField* find(std::string_view name) const {
@@ -193,6 +194,12 @@ struct ModuleVal : Value {
   explicit ModuleVal(ScopePtr s, std::string n) : Value(module), scope(std::move(s)), name(std::move(n)) {}
   ScopePtr scope;  // null: a module of the library
   std::string name;
+};
+
+struct TypeVal : Value {  // a name that `type` gave; its own names are looked up where it was declared
+  TypeVal(const ast::TypeExpr* t, ScopePtr s) : Value(Value::type), written(t), scope(std::move(s)) {}
+  const ast::TypeExpr* written;
+  ScopePtr scope;
 };
 
 template <class T>
@@ -217,6 +224,7 @@ TENON_VALUE_KIND(ModelVal, model)
 TENON_VALUE_KIND(ModelClassVal, model_class)
 TENON_VALUE_KIND(DTypeVal, dtype)
 TENON_VALUE_KIND(ModuleVal, module)
+TENON_VALUE_KIND(TypeVal, type)
 #undef TENON_VALUE_KIND
 
 // ---------------------------------------------------------------- scopes

@@ -4,6 +4,8 @@
 
 #include <bit>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 
@@ -241,6 +243,56 @@ std::string format(const Tensor& value, std::string_view spec) {
   return format_tensor(value, [&](const void* e) { return format_one(s, value.dtype, e); });
 }
 
+namespace {
+
+std::string difference(const Tensor& a, const Tensor& b) {
+  if (a.rank() == 0 || a.shape != b.shape || a.dtype != b.dtype) return "they differ";
+  const int64_t n = a.count();
+  int64_t first = -1, worst = -1, count = 0;
+  double most = 0;
+  std::vector<int64_t> at(static_cast<size_t>(a.rank()), 0), first_at, worst_at;
+  std::string left, right;
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t x = 0, y = 0;
+    for (int k = 0; k < a.rank(); ++k) {
+      x += at[static_cast<size_t>(k)] * a.strides[k];
+      y += at[static_cast<size_t>(k)] * b.strides[k];
+    }
+    const auto size = static_cast<int64_t>(size_of(a.dtype));
+    std::string p = format_element(a.dtype, static_cast<const std::byte*>(a.raw()) + x * size);
+    std::string q = format_element(b.dtype, static_cast<const std::byte*>(b.raw()) + y * size);
+    if (p != q) {
+      ++count;
+      if (first < 0) {
+        first = i;
+        first_at = at;
+        left = p;
+        right = q;
+      }
+      const double d = std::abs(std::strtod(p.c_str(), nullptr) - std::strtod(q.c_str(), nullptr));
+      if (worst < 0 || d > most) {
+        worst = i;
+        worst_at = at;
+        most = d;
+      }
+    }
+    for (int k = a.rank() - 1; k >= 0 && ++at[static_cast<size_t>(k)] == a.shape[k]; --k) at[static_cast<size_t>(k)] = 0;
+  }
+  if (first < 0) return "they differ";
+  auto place = [](const std::vector<int64_t>& index) {
+    std::string s = "[";
+    for (size_t k = 0; k < index.size(); ++k) s += (k ? ", " : "") + std::to_string(index[k]);
+    return s + "]";
+  };
+  std::string out = std::to_string(count) + " of " + std::to_string(n) + " differ; the first at " + place(first_at) + ": " + left + " and " + right;
+  if (a.dtype == DType::boolean) return out;
+  char text[48];
+  std::snprintf(text, sizeof text, "%.3g", most);
+  return out + "; the largest difference is " + text + (worst == first ? ", there" : ", at " + place(worst_at));
+}
+
+}  // namespace
+
 std::string fill_template(std::string_view text, std::span<const Tensor> values,
                           std::string (*plain)(const Tensor&)) {
   std::string out;
@@ -263,6 +315,12 @@ std::string fill_template(std::string_view text, std::span<const Tensor> values,
       continue;
     }
     std::string_view spec = text.substr(i + 1, close - i - 1);
+    if (spec == "difference" && next + 1 < values.size()) {
+      out += difference(values[next], values[next + 1]);
+      next += 2;
+      i = close;
+      continue;
+    }
     if (!spec.empty() && spec[0] == ':') spec.remove_prefix(1);
     const Tensor& value = values[next++];
     out += spec.empty() ? plain(value) : format(value, spec);

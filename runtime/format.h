@@ -23,6 +23,7 @@ std::string format(const Tensor& value, std::string_view spec = {});
 std::string wrong_format(std::string_view spec, DType t);
 
 // `text` with its holes {} and {:spec} filled with the values in order; {{ and }} stand for braces.
+// {difference} takes two values: where two tensors of one shape first differ, and by how much at most.
 // `plain` shows what a hole without a format holds.
 std::string format_plain(const Tensor& value);
 std::string fill_template(std::string_view text, std::span<const Tensor> values,

@@ -7,8 +7,12 @@
     run_models.py oracle   TENON NAME.model `tenon test` in both modes (see oracle/make.py)
     run_models.py cudasim  TENON FOLDER     the programs of lang (or one program) on the emulated GPU
 
-errors: `tenon check NAME.model` must end with code 2 and exactly the message in NAME.expected.
+errors: `tenon check NAME.model` must end with code 2 and exactly the message in NAME.expected, and
+  take less than 50 ms of processor time (the best of three; TENON_UNTIMED=1 leaves that out).
   TENON_UPDATE=1 writes what came out into NAME.expected: read the diff before you commit it.
+  A first line `# notes` says that the file has no error, only notes: code 0.
+  A first line `# run` says that the mistake shows in the run alone: it runs in both modes, which
+  must say the same, with code 1 (`# test` likewise, by `tenon test`).
 
 lang: the program runs in every mode and with every number of threads (an example in some). Its output must be, line by
 line, what its comments say, and the same bytes every time:
@@ -29,6 +33,7 @@ examples: `# expect held-out accuracy >= 0.97` compares the number in the line o
 import difflib
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -82,14 +87,48 @@ def without_library_lines(text):
     return "\n".join(out)
 
 
+ANSWER = 0.050  # seconds in which `tenon check` says what is wrong
+
+
+def timed(arguments, folder):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = run(arguments, folder)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return done, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def wrong_run(tenon, model, how):
+    # The modes agree to the letter; a test's own time is no part of what it says.
+    said = []
+    for mode in ("eager", "graph"):
+        done = run([tenon, how, "--mode", mode, model.name], model.parent, {"TENON_TIERING": "off"})
+        said.append((done.returncode, done.stderr))
+    if said[0] != said[1]:
+        raise Failure("the modes differ\n" + difference(
+            said[0][1].decode(errors="replace"), said[1][1].decode(errors="replace"), model.name))
+    return done
+
+
 def check_errors(tenon, model):
-    done = run([tenon, "check", model.name], model.parent)
+    text = model.read_text(errors="replace")
+    how = re.match(r"# (run|test|notes)\n", text)
+    how = how.group(1) if how else "check"
+    if how in ("run", "test"):
+        done, wanted = wrong_run(tenon, model, how), 1
+    else:
+        wanted = 0 if how == "notes" else 2
+        done, time = timed([tenon, "check", model.name], model.parent)
+        for _ in range(2):
+            if time >= ANSWER:
+                time = min(time, timed([tenon, "check", model.name], model.parent)[1])
+        if time >= ANSWER and not os.environ.get("TENON_UNTIMED"):
+            raise Failure(f"the answer took {time * 1000:.0f} ms, more than {ANSWER * 1000:.0f} ms")
     found = done.stderr.decode(errors="replace")
     expected_file = model.with_suffix(".expected")
     if os.environ.get("TENON_UPDATE"):
         expected_file.write_bytes(done.stderr)
-    if done.returncode != 2:
-        raise Failure(f"exit code {done.returncode}, expected 2\n{found}")
+    if done.returncode != wanted:
+        raise Failure(f"exit code {done.returncode}, expected {wanted}\n{found}")
     if not expected_file.exists():
         raise Failure(f"{expected_file.name} is missing (TENON_UPDATE=1 writes it)\n{found}")
     expected = without_library_lines(expected_file.read_text(errors="replace"))
@@ -151,6 +190,12 @@ def written(folder):
 
 def check_program(tenon, model, own_folder):
     text = model.read_text(errors="replace")
+    # What runs is also right for `tenon check`, which looks at more: what nobody calls.
+    if not expectations(text)[1]:
+        done = run([tenon, "check", str(model)], model.parent)
+        if done.returncode != 0:
+            raise Failure(f"tenon check: exit code {done.returncode}\n"
+                          + done.stderr.decode(errors="replace"))
     first = None
     for mode, threads in EXAMPLE_LEGS if own_folder else LEGS:
         leg = f"--mode {mode} --threads {threads}"
