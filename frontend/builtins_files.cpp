@@ -77,7 +77,8 @@ void require_storable(Elab& e, const Val& v, const std::string& path, Loc loc) {
       return;
     case Value::string: refuse("a file keeps numbers; leave it out, or keep its bytes"); return;
     case Value::unit: case Value::never: case Value::function: case Value::model_class: case Value::dtype:
-    case Value::module: refuse("a file keeps numbers"); return;
+    case Value::module:
+    case Value::type: refuse("a file keeps numbers"); return;
   }
 }
 
@@ -126,9 +127,13 @@ struct ReadType {
   std::vector<SymId> sizes{};
 
   const ast::TypeExpr& named(const ast::TypeExpr& t) const {
-    if (t.kind != ast::TypeExpr::named || t.path.size() != 1) return t;
-    auto it = e.typedefs.find(t.path[0].text);
-    return it == e.typedefs.end() ? t : named(*it->second);
+    const ast::TypeExpr* at = &t;
+    ScopePtr scope = e.wanted_scope;
+    while (const TypeVal* name = e.type_named(*at, scope)) {
+      at = name->written;
+      scope = name->scope;
+    }
+    return *at;
   }
   // Collects names and types; the sizes are whatever the file has, and compared by the declaration.
   void collect(const ast::TypeExpr& written, const std::string& path) {
