@@ -54,6 +54,7 @@ void Elab::make_rule(const Callee& c, const ast::Derivative& d, Instance& inst) 
   cx = mine.get();
   stack.push_back(cx);
   cx->pure_only = true;
+  cx->training = c.training;  // the rule is of the mode that the function is in
   cx->fn->sizes = f.sizes;
   std::map<ir::Value, ir::Value> own;  // the function's parameter -> the rule's
   for (size_t i = 0; i < f.body.params.size(); ++i) {

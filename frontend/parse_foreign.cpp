@@ -364,7 +364,7 @@ class Mender {
   bool mend_comment() {
     // A line that begins with // may go on with a division: two words in a row cannot.
     const bool starts = result_.empty() || last() == Tk::LBRACE;
-    const bool words = kind() == Tk::DSLASH && is_name(kind(1)) && (is_name(kind(2)) || is_reserved(kind(2))) &&
+    const bool words = kind() == Tk::DSLASH && is_name(kind(1)) && is_name(kind(2)) &&
                        !touching(1);
     if (kind() == Tk::DSLASH && (starts || words)) {
       size_t count = 1;
