@@ -243,8 +243,7 @@ Val array_from(Elab& e, const Args& args, const std::string& fn, const Taken& a,
   std::optional<DType> dtype;
   std::optional<size_t> rank;
   const ast::TypeExpr* type = e.wanted;
-  if (type && type->kind == ast::TypeExpr::named && type->path.size() == 1)
-    if (auto it = e.typedefs.find(type->path[0].text); it != e.typedefs.end()) type = it->second;
+  if (auto* named = type ? e.type_named(*type, e.wanted_scope) : nullptr) type = named->written;
   if (type && type->kind == ast::TypeExpr::named && type->path.size() == 1)
     if (auto d = dtype_named(type->path[0].text)) {
       dtype = d;
