@@ -235,7 +235,14 @@ Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSu
   cx->b.at(loc);
   const ir::Function& callee = module.fn(inst.fn);
   if (inst.effect) require_effect(loc, "`" + callee.name + "`");
-  for (auto& [from, type] : inst.imports)
+  // A function that calls itself is still being made: it takes what it has imported up to here. When
+  // it imports more further on, it is made again, with all of that from the start (instance()).
+  std::vector<std::pair<Leaf, ir::Type>> imports = inst.imports;
+  if (inst.in_progress)
+    for (const FnCx* making : stack)
+      if (making->id == inst.owner)
+        for (auto& [from, v] : making->imports) imports.emplace_back(from, making->fn->type(v));
+  for (auto& [from, type] : imports)
     operands.push_back(from.owner == kKeyOwner ? next_key() : use(from, type));
   ir::CallAttr attr;
   attr.fn = inst.fn;

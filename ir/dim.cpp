@@ -126,6 +126,13 @@ Poly of_term(const Term& t) {
   return {0, {t}};
 }
 
+// No coefficient of a product is larger than the product of the weights.
+double weight(const Poly& p) {
+  double sum = double(magnitude(p.constant));
+  for (const Term& t : p.terms) sum += double(magnitude(t.coefficient));
+  return sum;
+}
+
 bool zero(const Poly& p) { return p.constant == 0 && p.terms.empty(); }
 
 // a = b * quotient + rest. By a single product, term by term; by a sum, all or nothing.
@@ -239,7 +246,8 @@ DimId Dims::mul(DimId a, DimId b) {
 DimId Dims::floordiv(DimId a, DimId b) {
   const Poly& by = polys_[b];
   if (by.terms.empty()) {
-    if (by.constant == 0) return atom(Atom::floordiv, a, b);
+    // No positive number is the opposite of the lowest one.
+    if (by.constant == 0 || by.constant == INT64_MIN) return atom(Atom::floordiv, a, b);
     if (by.constant == 1) return a;
     if (by.constant < 0) return floordiv(sub(0, a), constant(wrap_sub(0, by.constant)));
   }
@@ -299,9 +307,10 @@ DimId Dims::floordiv(DimId a, DimId b) {
   const DimId whole = intern(std::move(quotient));
   if (changed) return add(whole, floordiv(intern(std::move(rest)), intern(std::move(divisor))));
 
-  // (x // y + c) // z is (x + y*c) // (y*z).
+  // (x // y + c) // z is (x + y*c) // (y*z), where these products do not wrap.
   if (const Atom* inner = lone_atom(rest);
-      inner && inner->kind == Atom::floordiv && value(inner->b) != int64_t{0}) {
+      inner && inner->kind == Atom::floordiv && value(inner->b) != int64_t{0} &&
+      weight(polys_[inner->b]) * std::max(weight(divisor), weight({rest.constant, {}})) < 0x1p62) {
     const Atom in = *inner;
     const DimId top = add(in.a, mul(in.b, constant(rest.constant)));
     return add(whole, floordiv(top, mul(in.b, intern(std::move(divisor)))));

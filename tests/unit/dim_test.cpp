@@ -227,9 +227,20 @@ TEST_F(DimTest, WrapsInPlaceOfTrapping) {
   dims.floordiv(dims.mul(low, N), c(-1));
   dims.floordiv(dims.mul(low, N), dims.mul(c(-1), N));
   dims.floordiv(N, c(0));
+  dims.floordiv(N, low);
   dims.min(dims.add(N, low), dims.add(M, big));
   dims.max(low, big);
   EXPECT_EQ(dims.evaluate(dims.floordiv(N, M), [](SymId) { return 0; }), 0);
+}
+
+TEST_F(DimTest, QuotientsOfQuotientsDoNotMeetTheEndOfNumbers) {
+  DimId d = dims.add(N, c(1));
+  for (int i = 0; i < 200; ++i) d = dims.floordiv(d, c(2));
+  EXPECT_EQ(dims.evaluate(d, [](SymId) { return INT64_MAX - 1; }), 0);
+  EXPECT_EQ(dims.evaluate(d, [](SymId) { return -3; }), -1);
+  const DimId far = dims.mul(c(int64_t{1} << 40), M);
+  const DimId twice = dims.floordiv(dims.floordiv(N, far), far);
+  EXPECT_EQ(dims.evaluate(twice, [](SymId) { return 5; }), 0);
 }
 
 TEST_F(DimTest, ReferencesToFormsStay) {
