@@ -1,8 +1,8 @@
 // Drives a fuzz target without libFuzzer: every file of the corpus, then inputs made of them by
-// random changes, the same ones in every run, for some seconds. For the suite; to find more, use
-// `./dev fuzz`, whose libFuzzer sees which code an input reaches.
+// random changes, the same ones in every run: so many, or for some seconds. For the suite; to find
+// more, use `./dev fuzz`, whose libFuzzer sees which code an input reaches.
 //
-//   fuzz_NAME [--seconds N] [--seed N] [--tokens DICTIONARY] FILE_OR_FOLDER ...
+//   fuzz_NAME [--inputs N] [--seconds N] [--seed N] [--tokens DICTIONARY] FILE_OR_FOLDER ...
 //
 // An input that crashes, takes more than 20 s of the processor or breaks a law is written to ./crash-NAME.
 #include <fcntl.h>
@@ -198,6 +198,7 @@ void feed(const std::string& input) {
 
 int main(int count, char** arguments) {
   double seconds = 0;
+  size_t inputs = 0;
   uint32_t seed = 1;
   std::vector<std::string> corpus, tokens;
   crash_name = "crash-" + std::filesystem::path(arguments[0]).filename().string();
@@ -205,6 +206,8 @@ int main(int count, char** arguments) {
     const std::string word = arguments[i];
     if (word == "--seconds") {
       seconds = std::stod(arguments[++i]);
+    } else if (word == "--inputs") {
+      inputs = std::stoul(arguments[++i]);
     } else if (word == "--seed") {
       seed = static_cast<uint32_t>(std::stoul(arguments[++i]));
     } else if (word == "--tokens") {
@@ -228,7 +231,7 @@ int main(int count, char** arguments) {
   Maker maker(corpus, tokens, seed);
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
   size_t made = 0;
-  for (; std::chrono::steady_clock::now() < end; ++made) feed(maker.make());
+  for (; made < inputs || std::chrono::steady_clock::now() < end; ++made) feed(maker.make());
   std::printf("%zu files of the corpus, %zu inputs made of them\n", corpus.size(), made);
   return 0;
 }
