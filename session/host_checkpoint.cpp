@@ -39,8 +39,12 @@ void put_history(const std::vector<ProgressRow>& rows, std::vector<io::NamedTens
   };
   column("epoch", [](const ProgressRow& r) { return static_cast<double>(r.epoch); });
   column("step", [](const ProgressRow& r) { return static_cast<double>(r.step); });
-  for (size_t c = 0; c < rows[0].values.size(); ++c)
-    column("value." + rows[0].values[c].first, [&](const ProgressRow& r) { return r.values.at(c).second; });
+  // By name: the rows of the run that went before came out of a file, in the file's order.
+  for (const auto& [name, first] : rows[0].values)
+    column("value." + name, [&](const ProgressRow& r) {
+      const auto at = std::find_if(r.values.begin(), r.values.end(), [&](const auto& v) { return v.first == name; });
+      return at == r.values.end() ? std::nan("") : at->second;
+    });
 }
 
 std::vector<ProgressRow> history_of(const io::TensorFile& file) {
