@@ -142,7 +142,8 @@ class Elab {
   Leaf leaf(ir::Value v) { return {cx->id, v}; }
   // Rebuilds a structure; `f` maps each leaf with its type, `subst` its sizes.
   Val rebuild(const Val& v, const std::function<Leaf(const Leaf&, const ir::Type&)>& f,
-              const DimSubst* subst = nullptr);
+              const DimSubst* subst = nullptr,
+              const std::function<ir::Type(const ir::Type&)>* types = nullptr);
   struct FlatLeaf {
     Leaf leaf;
     ir::Type type;
@@ -326,7 +327,17 @@ class Elab {
   // Same kind, dtype and rank: what a var may be assigned.
   bool same_kind(const Val& a, const Val& b, std::string& why);
   // The common type of two values: leaves carry types only. Null when there is none (why: set).
-  Val join(const Val& a, const Val& b, std::string& why);
+  // `resize`: sizes may differ, and are `_` in the type of both.
+  Val join(const Val& a, const Val& b, std::string& why, bool resize = false);
+  bool any_size_wanted = false;  // in a value whose written type has `_`: its branches may differ in sizes
+  static bool writes_any_size(const ast::TypeExpr& t);
+  std::string size_hint(const Var& var, const Val& a, const Val& b, std::string otherwise);
+  Val join_var(const Var& var, const Val& a, const Val& b, std::string& why);
+  // Over the border of a loop's or a branch's region: a value as `target` says, each tensor whose
+  // sizes the target does not tell behind those sizes, as i64.
+  void hand_on(const Val& v, const Val& target, std::vector<ir::Value>& out);
+  Val receive(const Val& target, const std::vector<ir::Value>& values, size_t& next);
+  Val without_hidden_sizes(const Val& v);  // sizes that were bound inside a closed region become `_`
   Val coerce(const Val& v, const Val& target);                    // to a joined type, emitting converts
   void leaf_values(const Val& v, std::vector<ir::Value>& out);    // in the current function
   Val dynamic(const Val& v);  // numbers that change become leaves

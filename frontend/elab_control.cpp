@@ -99,28 +99,31 @@ Val Elab::branches(const Val& cond, const std::function<Val()>& then, const std:
   if (!want_value) x.value = y.value = unit();
   // Join what came out of both.
   std::string why;
-  Val value = join(x.value, y.value, why);
+  Val value = join(x.value, y.value, why, any_size_wanted);
   if (!value && (x.value->kind == Value::unit || y.value->kind == Value::unit))
     error(Code::E0408, loc, "one way through this `if` gives " + type_text(x.value->kind == Value::unit ? y.value : x.value) +
           ", the other ends without a value", "both ways need a value: the last line of a block, or a `return`");
   if (!value) error(Code::E0408, loc, "the two arms of this `if` give different types: " + why,
                     "both arms need one type; without `else` the value is nothing");
+  value = without_hidden_sizes(value);
   std::vector<Val> vars;
   for (size_t i = 0; i < assigned.size(); ++i) {
     std::string w;
-    Val j = join(x.vars[i], y.vars[i], w);
+    Val j = join_var(assigned[i], x.vars[i], y.vars[i], w);
+    if (j && j != before[i]) j = without_hidden_sizes(j);
     if (!j)
       error(Code::E0408, loc, "after this `if`, `" + assigned[i].scope->bindings[assigned[i].at].name +
-            "` would have different types: " + w, "assign a value of one type in both arms");
+            "` would have different types: " + w,
+            size_hint(assigned[i], x.vars[i], y.vars[i], "assign a value of one type in both arms"));
     vars.push_back(j);
   }
   auto finish = [&](Arm& a) {
     cx->b.resume(std::move(a.region));
     cx->b.at(loc);
     std::vector<ir::Value> out;
-    leaf_values(coerce(a.value, value), out);
+    hand_on(a.value, value, out);
     for (size_t i = 0; i < vars.size(); ++i)
-      if (vars[i] != before[i]) leaf_values(coerce(a.vars[i], vars[i]), out);
+      if (vars[i] != before[i]) hand_on(a.vars[i], vars[i], out);
     a.region = cx->b.close(std::move(out));
   };
   finish(x);
@@ -131,9 +134,7 @@ Val Elab::branches(const Val& cond, const std::function<Val()>& then, const std:
   cx->b.at(loc);
   std::vector<ir::Value> results = cx->b.emit(ir::Op::if_, {c}, {}, std::move(regions)).results;
   size_t next = 0;
-  auto take = [&](const Val& v) {
-    return rebuild(v, [&](const Leaf&, const ir::Type&) { return leaf(results[next++]); });
-  };
+  auto take = [&](const Val& v) { return receive(v, results, next); };
   value = take(value);
   for (size_t i = 0; i < vars.size(); ++i)
     if (vars[i] != before[i]) assigned[i].value() = take(vars[i]);
@@ -211,12 +212,12 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
       if (returning) {
         carry(cx->b.boolean(false));
         std::vector<ir::Value> zero;
-        leaf_values(coerce(std::make_shared<NeverVal>(), ret_target), zero);
+        hand_on(std::make_shared<NeverVal>(), ret_target, zero);
         for (ir::Value v : zero) carry(v);
       }
       for (size_t i = 0; i < vars.size(); ++i) {
         std::vector<ir::Value> v;
-        leaf_values(coerce(before[i], targets[i]), v);
+        hand_on(before[i], targets[i], v);
         for (ir::Value x : v) carry(x);
       }
       // Puts the carried values of a region in place; gives the flags.
@@ -226,9 +227,7 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
       };
       auto enter = [&](const std::vector<ir::Value>& params, size_t next) {
         Carried c;
-        auto take = [&](const Val& t) {
-          return rebuild(t, [&](const Leaf&, const ir::Type&) { return leaf(params[next++]); });
-        };
+        auto take = [&](const Val& t) { return receive(t, params, next); };
         if (counter) c.counter = params[next++];
         if (flags) c.go = params[next++];
         if (returning) {
@@ -280,6 +279,14 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
       auto flag = [&](bool v) -> Val { return std::make_shared<TensorVal>(leaf(cx->b.boolean(v)), ir::scalar_type(DType::boolean)); };
       Val out;
       if (flags) {
+        // Each end of a turn gives all vars, those that grow included.
+        bool grows = std::any_of(vars.begin(), vars.end(), [](const Var& v) { return v.scope->bindings[v.at].growing; });
+        struct Restore {
+          bool& at;
+          bool before;
+          ~Restore() { at = before; }
+        } wanted_before{any_size_wanted, any_size_wanted};
+        any_size_wanted |= grows;
         Tail t;
         t.end = [&](const Val&) { return outcome(flag(true), flag(false), no_ret()); };
         t.on_continue = [&](Loc) { return outcome(flag(true), flag(false), no_ret()); };
@@ -287,11 +294,12 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
         if (jumps.returns)
           t.on_return = [&](const Val& v, Loc loc) -> Val {
             if (!ret_target) {
-              ret_target = dynamic(v);
+              ret_target = without_hidden_sizes(dynamic(v));
               throw Again{};
             }
             std::string why;
-            Val j = join(ret_target, v, why);
+            Val j = join(ret_target, v, why, any_size_wanted);
+            if (j) j = without_hidden_sizes(j);
             if (!j) error(Code::E0408, loc, "this `return` and another one give different types: " + why);
             std::vector<FlatLeaf> p, q;
             flatten(dynamic(j), p);
@@ -320,14 +328,11 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
       bool wider = false;
       for (size_t i = 0; i < vars.size(); ++i) {
         std::string why;
-        Val j = join(targets[i], parts[first + i], why);
+        Val j = join_var(vars[i], targets[i], parts[first + i], why);
         const std::string& id = vars[i].scope->bindings[vars[i].at].name;
-        if (!j && vars[i].scope->bindings[vars[i].at].growing)
-          error(Code::E0411, spec.loc, "`" + id + "` changes its size in this loop; that is decided (`_` in its type), but not built yet",
-                "allocate it before the loop and fill it: out[i] = v");
         if (!j)
           error(Code::E0408, spec.loc, "`" + id + "` does not keep its type from one turn of this loop to the next: " + why,
-                "a var has one type; a size that changes in a loop needs a declared `_`");
+                size_hint(vars[i], targets[i], parts[first + i], "a var has one type"));
         std::vector<FlatLeaf> p, q;
         flatten(dynamic(j), p);
         flatten(targets[i], q);
@@ -345,9 +350,9 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
       if (flags) leaf_values(parts[k++], results);
       if (returning) {
         leaf_values(parts[k++], results);
-        leaf_values(parts[k++], results);
+        hand_on(parts[k++], ret_target, results);
       }
-      for (size_t i = 0; i < vars.size(); ++i) leaf_values(coerce(parts[first + i], targets[i]), results);
+      for (size_t i = 0; i < vars.size(); ++i) hand_on(parts[first + i], targets[i], results);
       regions.push_back(cx->b.close(std::move(results)));
       cx->loops.resize(frames);
       cx->b.at(spec.loc);

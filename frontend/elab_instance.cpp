@@ -563,6 +563,12 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
     }
   }
   Val expected = inst.result;
+  struct Restore {
+    bool& at;
+    bool before;
+    ~Restore() { at = before; }
+  } wanted_before{any_size_wanted, any_size_wanted};
+  any_size_wanted = c.sig->result && writes_any_size(*c.sig->result);
   Val v = body_value(*c.body, scope);
   if (is_poison(v)) throw Reported{};
   if (c.sig->result)

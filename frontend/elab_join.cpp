@@ -54,7 +54,7 @@ Val Elab::dynamic(const Val& v) {
   bug("dynamic: no such kind");
 }
 
-Val Elab::join(const Val& a, const Val& b, std::string& why) {
+Val Elab::join(const Val& a, const Val& b, std::string& why, bool resize) {
   if (a == b) return a;
   if (!a || !b) {
     why = "one has a part that the other lacks";
@@ -73,7 +73,7 @@ Val Elab::join(const Val& a, const Val& b, std::string& why) {
       return false;
     }
     for (size_t i = 0; i < x.size(); ++i) {
-      Val j = join(x[i], y[i], why);
+      Val j = join(x[i], y[i], why, resize);
       if (!j && (x[i] || y[i])) return false;
       out.push_back(j);
     }
@@ -109,6 +109,15 @@ Val Elab::join(const Val& a, const Val& b, std::string& why) {
       else if (b->kind == Value::weak && (is_float(ta->type.dtype) || !as<WeakVal>(b)->real)) type.dtype = ta->type.dtype;
       else return differ("one is " + type_text(x) + ", the other " + type_text(y));
     }
+    if (ta->type.rank() == tb->type.rank() && ta->type.shape != tb->type.shape) {
+      bool fits = true;
+      for (size_t i = 0; i < type.rank(); ++i)
+        if (ta->type.shape[i] != tb->type.shape[i]) {
+          fits &= resize || ta->type.shape[i] == dims.any() || tb->type.shape[i] == dims.any();
+          type.shape[i] = dims.any();
+        }
+      if (fits) return std::make_shared<TensorVal>(Leaf{}, type);
+    }
     if (ta->type.shape != tb->type.shape)
       return differ("one has shape " + shape_text(ta->type.shape) + ", the other " + shape_text(tb->type.shape));
     if (same_literal(ta->known, tb->known)) return a;
@@ -133,7 +142,7 @@ Val Elab::join(const Val& a, const Val& b, std::string& why) {
       for (auto& [n, x] : f) {
         Val y = as<RecordVal>(b)->find(n);
         if (!y) return differ("one has no field `" + n + "`");
-        x = join(x, y, why);
+        x = join(x, y, why, resize);
         if (!x) return nullptr;
       }
       return std::make_shared<RecordVal>(std::move(f));
@@ -145,7 +154,7 @@ Val Elab::join(const Val& a, const Val& b, std::string& why) {
       for (size_t i = 0; i < m->fields.size(); ++i) {
         Val p = x.fields[i].value, q = y.fields[i].value;
         if (!p && !q) continue;
-        m->fields[i].value = join(p, q, why);
+        m->fields[i].value = join(p, q, why, resize);
         if (!m->fields[i].value) return nullptr;
       }
       m->training = x.training || y.training;
@@ -205,7 +214,11 @@ bool Elab::same_kind(const Val& a, const Val& b, std::string& why) {
 Val Elab::coerce(const Val& v, const Val& target) {
   if (!target) return target;
   if (v && v->kind == Value::never) {
-    return rebuild(target, [&](const Leaf&, const ir::Type& t) { return leaf(cx->b.zeros(t)); });
+    return rebuild(target, [&](const Leaf&, ir::Type t) {
+      for (DimId& d : t.shape)
+        if (d == dims.any()) d = dims.constant(0);
+      return leaf(cx->b.zeros(t));
+    });
   }
   switch (target->kind) {
     case Value::integer:
@@ -259,6 +272,101 @@ void Elab::leaf_values(const Val& v, std::vector<ir::Value>& out) {
   std::vector<FlatLeaf> flat;
   flatten(v, flat);
   for (auto& f : flat) out.push_back(use(f.leaf, f.type));
+}
+
+// ---------------------------------------------------------------- sizes that change
+
+Val Elab::join_var(const Var& var, const Val& a, const Val& b, std::string& why) {
+  const ast::TypeExpr* type = var.scope->bindings[var.at].growing;
+  Val j = join(a, b, why, type != nullptr);
+  auto* t = as<TensorVal>(j);
+  if (t && !type && t->type.unsized(dims)) {
+    why = "its size changes";
+    return nullptr;
+  }
+  if (!t || !type || type->dims.size() != t->type.rank()) return j;
+  for (size_t i = 0; i < t->type.rank(); ++i)
+    if (t->type.shape[i] == dims.any() && type->dims[i]->kind != ast::DimExpr::wildcard &&
+        type->dims[i]->kind != ast::DimExpr::rest) {
+      why = "axis " + std::to_string(i) + " changes its size, and its type has no `_` there";
+      return nullptr;
+    }
+  return j;
+}
+
+bool Elab::writes_any_size(const ast::TypeExpr& t) {
+  for (auto* d : t.dims)
+    if (d->kind == ast::DimExpr::wildcard) return true;
+  for (auto* e : t.elements)
+    if (t.kind != ast::TypeExpr::function && writes_any_size(*e)) return true;
+  for (auto& f : t.fields)
+    if (writes_any_size(*f.type)) return true;
+  return false;
+}
+
+// What to do about a var whose sizes alone are in the way.
+std::string Elab::size_hint(const Var& var, const Val& a, const Val& b, std::string otherwise) {
+  const Binding& binding = var.scope->bindings[var.at];
+  std::string why;
+  Val j = binding.growing ? nullptr : join(a, b, why, true);
+  auto* t = as<TensorVal>(j);
+  if (!t) return otherwise;
+  std::string type(tenon::name(t->type.dtype));
+  auto* old = as<TensorVal>(a);
+  for (size_t i = 0; i < t->type.rank(); ++i) {
+    DimId d = t->type.shape[i];
+    type += (i ? ", " : "[") + (d == dims.any() ? "_" : dims.text(old ? old->type.shape[i] : d));
+  }
+  return "a size that changes is declared: var " + binding.name + ": " + type + "] = ..";
+}
+
+Val Elab::without_hidden_sizes(const Val& v) {
+  std::vector<FlatLeaf> flat;
+  flatten(v, flat);
+  auto hidden = [&](DimId d) {
+    for (SymId s : dims.symbols(d))
+      if (!visible_symbol(s)) return true;
+    return false;
+  };
+  bool any = false;
+  for (auto& f : flat)
+    for (DimId d : f.type.shape) any |= hidden(d);
+  if (!any) return v;
+  const std::function<ir::Type(const ir::Type&)> without = [&](ir::Type t) {
+    for (DimId& d : t.shape)
+      if (hidden(d)) d = dims.any();
+    return t;
+  };
+  return rebuild(dynamic(v), [](const Leaf& l, const ir::Type&) { return l; }, nullptr, &without);
+}
+
+void Elab::hand_on(const Val& v, const Val& target, std::vector<ir::Value>& out) {
+  std::vector<FlatLeaf> flat;
+  flatten(coerce(v, target), flat);
+  for (auto& f : flat) {
+    ir::Value x = use(f.leaf, f.type);
+    if (f.type.unsized(dims)) {
+      const ir::Type have = cx->fn->type(x);
+      for (size_t i = 0; i < have.rank(); ++i)
+        if (f.type.shape[i] == dims.any()) out.push_back(cx->b.size(have.shape[i]));
+      x = cx->b.one(ir::Op::retype, {x}, ir::ShapeAttr{f.type.shape});
+    }
+    out.push_back(x);
+  }
+}
+
+Val Elab::receive(const Val& target, const std::vector<ir::Value>& values, size_t& next) {
+  return rebuild(target, [&](const Leaf&, const ir::Type& t) {
+    if (!t.unsized(dims)) return leaf(values[next++]);
+    ir::Type sized = t;
+    for (DimId& d : sized.shape) {
+      if (d != dims.any()) continue;
+      SymId s = dims.fresh("_", cx->b.at(), false);
+      cx->b.emit(ir::Op::bind_dim, {values[next++]}, ir::BindAttr{s});
+      d = dims.symbol(s);
+    }
+    return leaf(cx->b.one(ir::Op::retype, {values[next++]}, ir::ShapeAttr{sized.shape}));
+  });
 }
 
 }  // namespace tenon::elab

@@ -57,9 +57,9 @@ ir::Type substituted(Dims& dims, const ir::Type& t, const DimSubst* subst) {
 }  // namespace
 
 Val Elab::rebuild(const Val& v, const std::function<Leaf(const Leaf&, const ir::Type&)>& f,
-                  const DimSubst* subst) {
+                  const DimSubst* subst, const std::function<ir::Type(const ir::Type&)>* types) {
   if (!v) return v;
-  auto again = [&](const Val& x) { return rebuild(x, f, subst); };
+  auto again = [&](const Val& x) { return rebuild(x, f, subst, types); };
   auto all = [&](const std::vector<Val>& xs) {
     std::vector<Val> out;
     for (auto& x : xs) out.push_back(again(x));
@@ -80,7 +80,10 @@ Val Elab::rebuild(const Val& v, const std::function<Leaf(const Leaf&, const ir::
       if (known_bool(v)) return v;  // structure, not a leaf: `if bias` leaves no branch
       // Known elements belong to the leaf: another one has its own.
       Leaf l = f(t.leaf, t.type);
-      return std::make_shared<TensorVal>(l, substituted(dims, t.type, subst), l == t.leaf ? t.known : nullptr);
+      ir::Type type = types ? (*types)(t.type) : substituted(dims, t.type, subst);
+      // What came over a loop's border without its size has it now.
+      if (type.unsized(dims) && l.owner == cx->id && l.v != ir::kNoValue) type = cx->fn->type(l.v);
+      return std::make_shared<TensorVal>(l, type, l == t.leaf ? t.known : nullptr);
     }
     case Value::integer: {
       const auto& i = *as<IntVal>(v);

@@ -161,16 +161,25 @@ void Elab::stmt(const ast::Stmt& st, const ScopePtr& s) {
         ScopePtr outer_scope = wanted_scope;
         wanted = b.type;
         wanted_scope = s;
-        v = expr(*b.value, s);
+        bool any_outer = any_size_wanted;
+        any_size_wanted = b.type && writes_any_size(*b.type);
+        try {
+          v = expr(*b.value, s);
+        } catch (...) {
+          wanted = outer;
+          wanted_scope = outer_scope;
+          any_size_wanted = any_outer;
+          throw;
+        }
         wanted = outer;
         wanted_scope = outer_scope;
+        any_size_wanted = any_outer;
         if (b.type) v = declared(*b.type, v, s, b.value->loc);
       }
       cx->b.at(st.loc);
       bind_pattern(b.pattern, v, b.mutable_, s);
-      if (b.mutable_ && b.type && b.pattern.kind == ast::Pattern::name)
-        for (auto* d : b.type->dims)
-          if (d->kind == ast::DimExpr::wildcard) s->find_here(b.pattern.id.text)->growing = true;
+      if (b.mutable_ && b.type && b.pattern.kind == ast::Pattern::name && writes_any_size(*b.type))
+        s->find_here(b.pattern.id.text)->growing = b.type;
       return;
     }
     case ast::Stmt::index_bind: {

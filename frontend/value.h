@@ -234,7 +234,7 @@ struct Binding {
   Val value;              // null: declared at the top level, not yet reached
   bool mutable_ = false;
   Loc where;
-  bool growing = false;  // a var whose type writes `_`: its sizes may change in a loop
+  const ast::TypeExpr* growing = nullptr;  // a var's type that writes `_`: such a size may change in a loop
 };
 
 // Names of one block. Closures hold scopes, so they are shared; a `var` is frozen where one is made.

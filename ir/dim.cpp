@@ -183,7 +183,10 @@ void collect(const Dims& dims, DimId d, std::vector<SymId>& out) {
 
 }  // namespace
 
-Dims::Dims() { intern({}); }  // DimId 0 is the size 0
+Dims::Dims() {
+  intern({});  // DimId 0 is the size 0
+  any_ = symbol(fresh("_", {}, true));
+}
 
 SymId Dims::fresh(std::string name, Loc where, bool rigid) {
   symbols_.push_back({std::move(name), where, rigid});
@@ -406,6 +409,7 @@ std::vector<SymId> Dims::symbols(DimId d) const {
   collect(*this, d, out);
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
+  std::erase(out, kAnySize);
   return out;
 }
 

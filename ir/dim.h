@@ -29,6 +29,10 @@ struct Symbol {
   bool rigid = true;
 };
 
+// The size that a type does not tell: `_`. It stands only in types of values that cross a loop, a
+// branch or a call while their size changes; `retype` brings it in and takes it out (function.h).
+inline constexpr SymId kAnySize = 0;
+
 // symbol -> size, sorted or not; symbols without an entry stay as they are.
 using DimSubst = std::vector<std::pair<SymId, DimId>>;
 
@@ -42,6 +46,7 @@ class Dims {
 
   DimId constant(int64_t value);
   DimId symbol(SymId s);
+  DimId any() const { return any_; }  // `_`
   DimId add(DimId a, DimId b);
   DimId sub(DimId a, DimId b);
   DimId mul(DimId a, DimId b);
@@ -51,7 +56,7 @@ class Dims {
 
   std::optional<int64_t> value(DimId d) const;     // when d is a constant
   std::optional<SymId> as_symbol(DimId d) const;   // when d is one symbol and nothing else
-  std::vector<SymId> symbols(DimId d) const;       // all that occur, ascending
+  std::vector<SymId> symbols(DimId d) const;       // all that occur but `_`, ascending
   bool has_existential(DimId d) const;
 
   // The difference a - b when it is a constant.
@@ -100,6 +105,7 @@ class Dims {
   void flatten(Atom::Kind kind, DimId d, std::vector<DimId>& out);
   bool nonnegative(const Poly& p) const;
 
+  DimId any_ = 0;
   std::vector<Symbol> symbols_;
   std::deque<Poly> polys_;       // by DimId; a deque, so that a Poly& stays good
   std::vector<uint64_t> hashes_;  // of each

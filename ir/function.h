@@ -40,6 +40,11 @@ struct Type {
 
   size_t rank() const { return shape.size(); }
   bool scalar() const { return !tape && shape.empty(); }
+  bool unsized(const Dims& dims) const {  // has an axis `_`
+    for (DimId d : shape)
+      if (d == dims.any()) return true;
+    return false;
+  }
   friend bool operator==(const Type&, const Type&) = default;
 };
 inline Type scalar_type(DType t) { return {t, {}, false}; }
@@ -65,7 +70,12 @@ struct IotaAttr {  // result[i0, i1, ..] = i_axis
 struct DimAttr {  // size: a Dim as an i64 scalar
   DimId dim;
 };
-struct ShapeAttr {  // reshape: same elements, row-major
+// reshape: same elements, row-major.
+// retype: the same tensor under another type: an axis keeps its size, loses it (`_`), or gets it
+// back, which whoever writes it answers for. How a loop carries what grows: as f32[_, D] and its
+// size as an i64, which the body binds before it retypes. Nothing else takes a type with `_`, but
+// regions, calls and tapes, which hand it on.
+struct ShapeAttr {
   std::vector<DimId> shape;
 };
 struct BroadcastAttr {  // operand axis i becomes result axis axes[i] (ascending), the rest repeat

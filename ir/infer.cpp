@@ -118,6 +118,18 @@ Inferred reshape_rule(const Rule& r) {
   return r.one({r.type(0).dtype, a->shape});
 }
 
+Inferred retype_rule(const Rule& r) {
+  if (auto bad = r.tensors(1)) return *bad;
+  const auto* a = r.attr<ShapeAttr>();
+  if (!a) return r.no_attr();
+  const Type& x = r.type(0);
+  if (x.rank() != a->shape.size()) return r.wrong("the rank changes");
+  for (size_t i = 0; i < x.rank(); ++i)
+    if (x.shape[i] != a->shape[i] && x.shape[i] != r.dims().any() && a->shape[i] != r.dims().any())
+      return r.wrong("a size changes");
+  return r.one({x.dtype, a->shape});
+}
+
 Inferred transpose_rule(const Rule& r) {
   if (auto bad = r.tensors(1)) return *bad;
   const auto* a = r.attr<AxesAttr>();
@@ -294,6 +306,8 @@ Inferred rule(const Rule& r) {
       return broadcast_rule(r);
     case Op::reshape:
       return reshape_rule(r);
+    case Op::retype:
+      return retype_rule(r);
     case Op::transpose:
       return transpose_rule(r);
     case Op::slice:
@@ -360,6 +374,12 @@ Inferred rule(const Rule& r) {
   return r.wrong("an unknown operation");
 }
 
+// Only what hands a value on takes one whose size its type does not tell.
+bool hands_on(Op op) {
+  return op == Op::retype || op == Op::if_ || op == Op::for_ || op == Op::while_ || op == Op::call ||
+         op == Op::derive || op == Op::push || op == Op::pop;
+}
+
 }  // namespace
 
 Inferred infer(Module& module, const Function& fn, const Node& node) {
@@ -367,6 +387,9 @@ Inferred infer(Module& module, const Function& fn, const Node& node) {
     if (v >= fn.types.size())
       return {{}, std::string(name(node.op)) + ": an operand does not exist"};
   const Rule r{module, fn, node};
+  if (!hands_on(node.op))
+    for (Value v : node.operands)
+      if (fn.types[v].unsized(module.dims)) return r.wrong("an operand without its size");
   if (std::holds_alternative<std::monostate>(node.attr) != takes_no_attr(node.op))
     return r.no_attr();
   if (node.regions.size() != region_count(node.op)) return r.wrong("a wrong number of regions");

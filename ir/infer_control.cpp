@@ -80,6 +80,7 @@ bool takes_no_attr(Op op) {
     case Op::size:
     case Op::broadcast:
     case Op::reshape:
+    case Op::retype:
     case Op::transpose:
     case Op::slice:
     case Op::update:

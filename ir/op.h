@@ -30,7 +30,7 @@ namespace tenon::ir {
   OTHER(constant) OTHER(iota) OTHER(size) OTHER(broadcast) OTHER(reshape) OTHER(transpose) \
   OTHER(slice) OTHER(update) OTHER(concat) OTHER(reduce) OTHER(arg_reduce) OTHER(scan) \
   OTHER(contract) OTHER(sort) OTHER(map) OTHER(scatter) OTHER(read) \
-  OTHER(call) OTHER(derive) OTHER(if_) OTHER(for_) OTHER(while_) \
+  OTHER(retype) OTHER(call) OTHER(derive) OTHER(if_) OTHER(for_) OTHER(while_) \
   OTHER(push) OTHER(pop) OTHER(tape_new) OTHER(tape_end) \
   OTHER(bind_dim) OTHER(check) OTHER(debug) OTHER(stop_gradient) OTHER(host)
 // clang-format on

@@ -165,6 +165,7 @@ class Parser {
   SymId symbol() { return named(word()); }
   SymId named(const std::string& name) {
     accept("?");
+    if (name == "_") return kAnySize;
     const auto at = symbols_.find(name);
     if (at != symbols_.end()) return at->second;
     return symbols_[name] = module_->dims.fresh(name, {}, true);
@@ -564,6 +565,7 @@ class Parser {
       case Op::broadcast:
         return BroadcastAttr{result_type(n).shape, listed("axes")};
       case Op::reshape:
+      case Op::retype:
         return ShapeAttr{result_type(n).shape};
       case Op::transpose:
         return AxesAttr{listed("axes")};

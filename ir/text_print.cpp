@@ -72,7 +72,9 @@ std::string element(const Literal& l, size_t i) {
 
 class Printer {
  public:
-  explicit Printer(const Module& module) : module_(module) {}
+  explicit Printer(const Module& module) : module_(module) {
+    names_[kAnySize] = *taken_.insert("_").first;
+  }
 
   // With `numbers`, functions are called by their place in it.
   void number_functions(const std::vector<FnId>& order) {

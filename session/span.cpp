@@ -20,6 +20,16 @@ class Cut {
   Cut(Module& module, Function& fn, const std::function<FnId(FnId)>& callee)
       : module_(module), fn_(fn), callee_(callee) {}
 
+  // Compiled code gives back tensors whose sizes its types tell. What has none there (`_`) leaves a
+  // span with its sizes, and loses them outside.
+  void find_sizes() {
+    each_node(fn_.body, [this](const Node& n) {
+      if (n.op == Op::bind_dim) size_value_[n.get<BindAttr>().symbol] = n.operands[0];
+      if (n.op == Op::retype && fn_.type(n.operands[0]).unsized(module_.dims))
+        sized_[n.operands[0]] = n.get<ShapeAttr>().shape;
+    });
+  }
+
   void region(Region& r) {
     std::vector<Node> nodes = std::move(r.nodes);
     r.nodes.clear();
@@ -56,7 +66,8 @@ class Cut {
   // Worth a call: something that works on tensors or loops.
   bool worthy(const Node& n) const {
     if (!n.regions.empty() || n.op == Op::call) return true;
-    if (n.op == Op::constant || n.op == Op::size || n.op == Op::bind_dim) return false;
+    if (n.op == Op::constant || n.op == Op::size || n.op == Op::bind_dim || n.op == Op::retype)
+      return false;
     for (Value v : n.operands)
       if (!fn_.type(v).scalar()) return true;
     for (Value v : n.results)
@@ -109,7 +120,7 @@ class Cut {
       std::vector<SymId> bound;
       bound_symbols(n, bound);
       const bool binds = std::any_of(bound.begin(), bound.end(), [&](SymId s) { return later.count(s) != 0; });
-      bool tape = false;
+      bool tape = n.op == Op::retype;  // stays as well
       for (Value v : n.operands) tape |= fn_.type(v).tape;
       for (Value v : n.results) tape |= fn_.type(v).tape;
       if (binds || tape) {
@@ -138,11 +149,11 @@ class Cut {
     for (size_t p = parts.size(); p-- > 0;) {
       std::reverse(parts[p].begin(), parts[p].end());
       const bool worth = !stays[p] && std::any_of(parts[p].begin(), parts[p].end(), [&](const Node& n) { return worthy(n); });
-      if (worth) r.nodes.push_back(outline(std::move(parts[p]), gives[p]));
+      if (worth) outline(std::move(parts[p]), gives[p], r.nodes);
       else for (Node& n : parts[p]) r.nodes.push_back(std::move(n));
     }
   }
-  Node outline(std::vector<Node> nodes, const std::vector<Value>& gives) {
+  void outline(std::vector<Node> nodes, std::vector<Value> gives, std::vector<Node>& out_nodes) {
     auto span = std::make_unique<Function>();
     span->name = fn_.name + ".span";
     span->loc = nodes[0].loc;
@@ -197,20 +208,44 @@ class Cut {
       symbols_of(n, symbols);
       span->body.nodes.push_back(copy(n));
     }
-    for (Value v : gives) {
-      span->body.results.push_back(to.at(v));
+    CallAttr attr;
+    std::vector<Node> behind;
+    const Loc loc = span->loc;
+    for (Value& v : gives) {
+      Value inner = to.at(v);
+      if (fn_.type(v).unsized(module_.dims)) {
+        std::vector<DimId> shape = sized_.at(v), here = shape;
+        for (size_t k = 0; k < shape.size(); ++k) {
+          if (fn_.type(v).shape[k] != module_.dims.any()) continue;
+          const auto symbol = module_.dims.as_symbol(shape[k]);
+          require(symbol.has_value(), "a size that comes back has no name");
+          const Symbol info = module_.dims.symbol_info(*symbol);
+          const SymId own = module_.dims.fresh(info.name, info.where, false);
+          const SymId ours = module_.dims.fresh(info.name, info.where, false);
+          span->body.nodes.push_back({Op::bind_dim, {to.at(size_value_.at(*symbol))}, {}, BindAttr{own}, {}, loc});
+          bound.insert(own);
+          attr.fresh.emplace_back(own, ours);
+          shape[k] = module_.dims.symbol(own);
+          here[k] = module_.dims.symbol(ours);
+        }
+        inner = span->new_value({fn_.type(v).dtype, shape});
+        span->body.nodes.push_back({Op::retype, {to.at(v)}, {inner}, ShapeAttr{shape}, {}, loc});
+        const Value sized = fn_.new_value({fn_.type(v).dtype, here});
+        behind.push_back({Op::retype, {sized}, {v}, ShapeAttr{fn_.type(v).shape}, {}, loc});
+        v = sized;
+      }
+      span->body.results.push_back(inner);
       span->results.push_back({});
     }
-    CallAttr attr;
     for (SymId s : symbols)
       if (!bound.count(s)) {
         span->sizes.push_back(s);
         attr.dims.push_back(module_.dims.symbol(s));
       }
-    const Loc loc = span->loc;
     attr.fn = module_.add(std::move(span));
     verify_after("cutting spans", module_, module_.fn(attr.fn));
-    return Node{Op::call, takes, gives, std::move(attr), {}, loc};
+    out_nodes.push_back({Op::call, takes, gives, std::move(attr), {}, loc});
+    for (Node& n : behind) out_nodes.push_back(std::move(n));
   }
 
   Module& module_;
@@ -218,6 +253,8 @@ class Cut {
   const std::function<FnId(FnId)>& callee_;
   std::vector<const Node*> rest_;
   std::map<Value, Node> constants_;
+  std::map<SymId, Value> size_value_;              // what bind_dim was given
+  std::map<Value, std::vector<DimId>> sized_;      // the shape that `retype` gives back
 };
 
 }  // namespace
@@ -230,7 +267,9 @@ FnId SpanCutter::cut(FnId fn) {
   done_[fn] = made;
   Function& f = module_.fn(made);
   const std::function<FnId(FnId)> callee = [this](FnId id) { return cut(id); };
-  Cut(module_, f, callee).region(f.body);
+  Cut cutter(module_, f, callee);
+  cutter.find_sizes();
+  cutter.region(f.body);
   compact(f);
   verify_after("cutting spans", module_, f);
   return made;

@@ -62,6 +62,8 @@ class Marker {
       for (size_t i = 0; i < n.operands.size(); ++i)
         if (fn_.types[n.operands[i]].tape)
           tape_uses_[n.operands[i]].push_back({id, uint32_t(i), false});
+      if (n.op == Op::retype && fn_.types[n.operands[0]].unsized(module_.dims))
+        sized_[n.operands[0]].push_back(id);
       std::vector<SymId> symbols;
       bound_symbols(n, symbols);
       for (SymId s : symbols) binders_[s].push_back(id);
@@ -130,6 +132,12 @@ class Marker {
       const Value v = pending_.back();
       pending_.pop_back();
       for (DimId d : fn_.types[v].shape) size(d);
+      // A value that a loop carries without its size keeps the place where it gets it back, even if
+      // nobody reads it there: differentiation learns from it how large a zero is.
+      if (const auto at = sized_.find(v); at != sized_.end())
+        for (uint32_t id : at->second) {
+          need(owners_[id].node->results[0]);
+        }
       if (fn_.types[v].tape)
         for (const Use& u : tape_uses_[v]) {
           activate(u.owner);
@@ -218,6 +226,7 @@ class Marker {
   std::vector<Value> pending_;
   std::unordered_map<Value, std::vector<Use>> tape_uses_;
   std::unordered_map<SymId, std::vector<uint32_t>> binders_;
+  std::unordered_map<Value, std::vector<uint32_t>> sized_;  // retypes of what comes without its size
   uint32_t swept_ = 0;
 };
 

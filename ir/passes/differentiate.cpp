@@ -487,6 +487,18 @@ void prepend(Region& region, std::vector<Node> nodes) {
   region.nodes = std::move(nodes);
 }
 
+std::unordered_map<Value, Type> sized_types(const Dims& dims, const Function& fn) {
+  std::unordered_map<Value, Type> out;
+  each_node(fn.body, [&](const Node& n) {
+    if (n.op != Op::retype) return;
+    const Value x = n.operands[0], y = n.results[0];
+    const bool from = fn.type(x).unsized(dims), to = fn.type(y).unsized(dims);
+    if (from && !to) out.emplace(x, fn.type(y));
+    if (to && !from) out.emplace(y, fn.type(x));
+  });
+  return out;
+}
+
 // ---------------------------------------------------------------- the pass
 
 std::unique_ptr<Function> differentiate(Module& module, const Function& fn) {

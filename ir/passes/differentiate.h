@@ -17,6 +17,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "ir/builder.h"
@@ -144,5 +145,8 @@ void rename_uses(Region& region, const std::map<Value, Value>& to);
 // The values of outer regions that a region uses, in the order of their first use.
 std::vector<Value> captures(const Region& region);
 void prepend(Region& region, std::vector<Node> nodes);
+// The type with its sizes of each value whose own type has a `_`: from the `retype` that took them
+// away or gives them back.
+std::unordered_map<Value, Type> sized_types(const Dims& dims, const Function& fn);
 
 }  // namespace tenon::ir

@@ -20,7 +20,7 @@ void Reverse::forward_if(const Node& node, Frame& frame) {
   // goes on with that: one that only touches an element of it does not cost a whole tensor.
   for (Value v : plan.captured)
     if (frame.totals.count(v) || frame.last_use[v] > frame.position)
-      plan.totals.emplace_back(v, b_.fn().new_value(residuals_.type(source_.type(v))));
+      plan.totals.emplace_back(v, b_.fn().new_value(type(v)));
   std::vector<Region> forward;
   Frame* inner[2];
   for (size_t side = 0; side < 2; ++side) {
@@ -34,7 +34,8 @@ void Reverse::forward_if(const Node& node, Frame& frame) {
       own.totals.insert(v);
     }
     for (size_t i = plan.carries.size(); i-- > 0;)
-      add(branch.results[plan.carries[i]], plan.stand_ins[i], own);
+      add(branch.results[plan.carries[i]], sized(branch.results[plan.carries[i]], plan.stand_ins[i]),
+          own);
     backward_nodes(branch, own);
     b_.at(node.loc);
     std::vector<Value> cts;
@@ -81,7 +82,7 @@ void Reverse::backward_if(const Node& node, Frame& frame) {
   if (!any || (plan.captured.empty() && !plan.tape)) return;
   std::map<Value, Value> to;
   for (size_t i = 0; i < plan.carries.size(); ++i)
-    to[plan.stand_ins[i]] = cotangent_or_zero(node.results[plan.carries[i]], frame);
+    to[plan.stand_ins[i]] = handed(node.results[plan.carries[i]], frame);
   for (const auto& [v, stand_in] : plan.totals) to[stand_in] = cotangent_or_zero(v, frame);
   if (plan.tape) to[plan.tape_in] = residuals_.back_tape(frame);
   for (Region& r : plan.bodies) rename_uses(r, to);
@@ -126,7 +127,7 @@ void Reverse::forward_loop(const Node& node, Frame& frame) {
   std::vector<Type> back_types{scalar_type(DType::i64)};
   for (size_t k : plan.carries)
     back_types.push_back(residuals_.type(source_.type(node.results[k])));
-  for (Value v : plan.captured) back_types.push_back(residuals_.type(source_.type(v)));
+  for (Value v : plan.captured) back_types.push_back(type(v));
   const std::vector<Value> back = b_.open(back_types);
   inner.turn = back[0];
   if (!counts) {
@@ -137,12 +138,12 @@ void Reverse::forward_loop(const Node& node, Frame& frame) {
   for (size_t i = 0; i < plan.captured.size(); ++i)
     inner.cotangent[plan.captured[i]] = back[1 + plan.carries.size() + i];
   for (size_t i = plan.carries.size(); i-- > 0;)
-    add(body.results[plan.carries[i]], back[1 + i], inner);
+    add(body.results[plan.carries[i]], sized(body.results[plan.carries[i]], back[1 + i]), inner);
   backward_nodes(body, inner);
   b_.at(node.loc);
   std::vector<Value> cts;
   for (size_t k : plan.carries)
-    cts.push_back(cotangent_or_zero(body.params[first_param + k], inner));
+    cts.push_back(handed(body.params[first_param + k], inner));
   for (Value v : plan.captured) cts.push_back(inner.cotangent[v]);
   // What a carry is after a turn it was before the next one, which backward code has just popped:
   // it is handed on from turn to turn, from the loop's result on, instead of being pushed as well.
@@ -207,7 +208,7 @@ void Reverse::backward_loop(const Node& node, Frame& frame) {
   operands.push_back(counts ? b_.integer(0) : primal(node.operands[0], frame));
   operands.push_back(counts ? residuals_.need(plan.turns, frame) : primal(node.operands[1], frame));
   b_.at(node.loc);
-  for (size_t k : plan.carries) operands.push_back(cotangent_or_zero(node.results[k], frame));
+  for (size_t k : plan.carries) operands.push_back(handed(node.results[k], frame));
   for (Value v : plan.captured) operands.push_back(cotangent_or_zero(v, frame));
   for (size_t k : plan.handed_on) operands.push_back(primal(node.results[k], frame));
   b_.at(node.loc);
@@ -217,7 +218,10 @@ void Reverse::backward_loop(const Node& node, Frame& frame) {
   const size_t own = plan.carries.size();
   for (size_t i = 0; i < plan.captured.size(); ++i)
     frame.cotangent[plan.captured[i]] = cts[own + i];
-  for (size_t i = own; i-- > 0;) add(node.operands[first_operand + plan.carries[i]], cts[i], frame);
+  for (size_t i = own; i-- > 0;) {
+    const Value operand = node.operands[first_operand + plan.carries[i]];
+    add(operand, sized(operand, cts[i]), frame);
+  }
 }
 
 }  // namespace tenon::ir

@@ -105,6 +105,7 @@ struct Flow::Walk {
       case Op::size:
       case Op::broadcast:
       case Op::reshape:
+      case Op::retype:
       case Op::transpose:
       case Op::slice:
       case Op::update:
@@ -187,6 +188,7 @@ struct Flow::Walk {
       case Op::size:
       case Op::broadcast:
       case Op::reshape:
+      case Op::retype:
       case Op::transpose:
       case Op::slice:
       case Op::update:

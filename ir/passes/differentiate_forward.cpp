@@ -15,7 +15,8 @@ Forward::Forward(Derivatives& memo, const PairKey& key, Builder& b)
       b_(b),
       copy_(memo, source_, b),
       activity_(memo.flow().activity(key.fn, key.params, key.results)),
-      tangent_(source_.types.size(), kNoValue) {}
+      tangent_(source_.types.size(), kNoValue),
+      sized_(sized_types(memo.module().dims, source_)) {}
 
 std::vector<Value> Forward::run(const std::vector<Value>& params,
                                 const std::vector<Value>& tangents) {
@@ -27,6 +28,12 @@ std::vector<Value> Forward::run(const std::vector<Value>& params,
   std::vector<Value> out = copy_.values(source_.body.results);
   for (int k : key_.results) out.push_back(tangent_or_zero(source_.body.results[k]));
   return out;
+}
+
+Value Forward::zero(Value v) {
+  const Type& t = source_.type(v);
+  if (!t.unsized(memo_.module().dims)) return b_.zeros(t);
+  return b_.one(Op::retype, {b_.zeros(sized_.at(v))}, ShapeAttr{t.shape});
 }
 
 bool Forward::takes_part(const Node& node) const {
@@ -100,6 +107,7 @@ void Forward::node(const Node& n) {
     case Op::size:
     case Op::broadcast:
     case Op::reshape:
+    case Op::retype:
     case Op::transpose:
     case Op::slice:
     case Op::update:
@@ -144,6 +152,7 @@ Value Forward::structural(const Node& n) {
   switch (n.op) {
     case Op::broadcast:
     case Op::reshape:
+    case Op::retype:
     case Op::transpose:
     case Op::slice:
       return t == kNoValue ? t : linear();

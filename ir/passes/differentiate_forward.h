@@ -24,8 +24,9 @@ class Forward {
   Value primal(Value v) const { return copy_.map[v]; }
   Value tangent(Value v) const { return tangent_[v]; }  // kNoValue: zero
   Value tangent_or_zero(Value v) {
-    return tangent(v) != kNoValue ? tangent(v) : b_.zeros(source_.type(v));
+    return tangent(v) != kNoValue ? tangent(v) : zero(v);
   }
+  Value zero(Value v);
   bool takes_part(const Node& node) const;
 
   Derivatives& memo_;
@@ -35,6 +36,7 @@ class Forward {
   Copier copy_;
   Activity activity_;
   std::vector<Value> tangent_;  // source -> tangent
+  std::unordered_map<Value, Type> sized_;
 };
 
 }  // namespace tenon::ir

@@ -15,7 +15,7 @@ class Reverse::Site : public BackwardSite {
  public:
   Site(Reverse& r, Frame& frame) : BackwardSite(r.b_), r_(r), frame_(frame) {}
   Value primal(Value v) override { return r_.primal(v, frame_); }
-  Type type(Value v) override { return r_.residuals_.type(r_.source_.type(v)); }
+  Type type(Value v) override { return r_.type(v); }
   DimId dim(DimId d) override { return r_.residuals_.dim(d); }
   bool active(Value v) override { return r_.activity_.active(v); }
   void add(Value v, Value ct) override { r_.add(v, ct, frame_); }
@@ -39,7 +39,8 @@ Reverse::Reverse(Derivatives& memo, FnId source, const std::vector<int>& params,
       params_(params),
       results_(results),
       activity_(memo.flow().activity(source, params, results)),
-      residuals_(memo, forward, backward) {
+      residuals_(memo, forward, backward),
+      sized_(sized_types(memo.module().dims, source_)) {
   root_.kind = kind;
 }
 
@@ -60,11 +61,14 @@ std::vector<Value> Reverse::forward() {
 
 std::vector<Value> Reverse::backward(const std::vector<Value>& cts) {
   for (size_t i = cts.size(); i-- > 0;)
-    if (cts[i] != kNoValue) add(source_.body.results[results_[i]], cts[i], root_);
+    if (cts[i] != kNoValue) {
+      const Value result = source_.body.results[results_[i]];
+      add(result, sized(result, cts[i]), root_);
+    }
   backward_nodes(source_.body, root_);
   b_.at(source_.loc);
   std::vector<Value> out;
-  for (int i : params_) out.push_back(cotangent_or_zero(source_.body.params[i], root_));
+  for (int i : params_) out.push_back(handed(source_.body.params[i], root_));
   return out;
 }
 
@@ -79,6 +83,23 @@ void Reverse::add(Value source, Value ct, Frame& frame) {
 Value Reverse::cotangent(Value source, const Frame& frame) const {
   const auto it = frame.cotangent.find(source);
   return it == frame.cotangent.end() ? kNoValue : it->second;
+}
+
+Type Reverse::type(Value source) {
+  const Type& t = source_.type(source);
+  return residuals_.type(t.unsized(memo_.module().dims) ? sized_.at(source) : t);
+}
+
+Value Reverse::handed(Value source, Frame& frame) {
+  const Value ct = cotangent_or_zero(source, frame);
+  const Type& t = source_.type(source);
+  if (!t.unsized(memo_.module().dims)) return ct;
+  return b_.one(Op::retype, {ct}, ShapeAttr{residuals_.type(t).shape});
+}
+
+Value Reverse::sized(Value source, Value ct) {
+  if (!source_.type(source).unsized(memo_.module().dims)) return ct;
+  return b_.one(Op::retype, {ct}, ShapeAttr{type(source).shape});
 }
 
 Value Reverse::cotangent_or_zero(Value source, Frame& frame) {
@@ -214,6 +235,7 @@ void Reverse::backward_node(const Node& node, Frame& frame) {
     case Op::size:
     case Op::broadcast:
     case Op::reshape:
+    case Op::retype:
     case Op::transpose:
     case Op::slice:
     case Op::update:
@@ -273,13 +295,13 @@ void Reverse::backward_tape(const Node& node, Frame& frame) {
   }
   const SlotAttr derived{memo_.derived_slot(slot.slot), residuals_.type(slot.type)};
   if (node.op == Op::pop) {
-    before = b_.one(Op::push, {after, cotangent_or_zero(node.results[1], frame)}, derived);
+    before = b_.one(Op::push, {after, handed(node.results[1], frame)}, derived);
     return;
   }
   const Node& pop = b_.emit(Op::pop, {after}, derived);
   const Value ct = pop.results[1];
   before = pop.results[0];
-  add(node.operands[1], ct, frame);
+  add(node.operands[1], sized(node.operands[1], ct), frame);
 }
 
 void Reverse::backward_call(const Node& node, Frame& frame) {
@@ -313,13 +335,13 @@ void Reverse::backward_call(const Node& node, Frame& frame) {
         break;
     }
   }
-  for (int k : pair.key.results) operands.push_back(cotangent_or_zero(node.results[k], frame));
+  for (int k : pair.key.results) operands.push_back(handed(node.results[k], frame));
   if (pair.tape) operands.push_back(residuals_.back_tape(frame));
   b_.at(node.loc);
   const std::vector<Value> cts = b_.call(pair.bwd, dims, operands);
   if (pair.tape) residuals_.back_tape(frame) = cts.back();
   for (size_t i = pair.key.params.size(); i-- > 0;)
-    add(node.operands[pair.key.params[i]], cts[i], frame);
+    add(node.operands[pair.key.params[i]], sized(node.operands[pair.key.params[i]], cts[i]), frame);
 }
 
 // A rule of the user's takes the arguments, the results and a cotangent per float result, and gives

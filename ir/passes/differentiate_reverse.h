@@ -62,7 +62,12 @@ class Reverse {
   void add(Value source, Value ct, Frame& frame);
   Value cotangent(Value source, const Frame& frame) const;  // or kNoValue
   Value cotangent_or_zero(Value source, Frame& frame);
-  Value zero(Value source) { return b_.zeros(residuals_.type(source_.type(source))); }
+  Value zero(Value source) { return b_.zeros(type(source)); }
+  // A cotangent has its sizes, also where a value of the source has a type with `_`; over a loop, a
+  // branch, a call and a tape it is handed on as that value is.
+  Type type(Value source);                   // of its cotangent, in backward code
+  Value handed(Value source, Frame& frame);  // cotangent_or_zero, in the value's own type
+  Value sized(Value source, Value ct);       // back again
   Value primal(Value source, Frame& frame) { return residuals_.need(map_[source], frame); }
   bool takes_part(const Node& node) const;
   std::vector<Value> active_captures(std::span<const Region> regions) const;
@@ -77,6 +82,7 @@ class Reverse {
   std::vector<int> params_, results_;
   Activity activity_;
   Residuals residuals_;
+  std::unordered_map<Value, Type> sized_;
   Frame root_;
   std::map<const Node*, Plan> plans_;
   std::vector<std::unique_ptr<Frame>> frames_;

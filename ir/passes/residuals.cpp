@@ -65,6 +65,7 @@ Again again(Op op) {
     case Op::erf:
     case Op::atan2:
     case Op::update:
+    case Op::retype:
     case Op::concat:
     case Op::reduce:
     case Op::arg_reduce:

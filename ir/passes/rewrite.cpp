@@ -158,6 +158,7 @@ bool Traps::here(const Function& fn, const Node& node) {
     case Op::size:
     case Op::broadcast:
     case Op::reshape:
+    case Op::retype:
     case Op::transpose:
     case Op::concat:
     case Op::reduce:

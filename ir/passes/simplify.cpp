@@ -187,7 +187,8 @@ class Simplifier {
     if (n.operands.empty()) return {};
     const Value x = n.operands[0];
     bool same = n.op == Op::stop_gradient || (n.op == Op::concat && n.operands.size() == 1);
-    if (n.op == Op::convert || n.op == Op::broadcast || n.op == Op::reshape)
+    if (n.op == Op::convert || n.op == Op::broadcast || n.op == Op::reshape ||
+        n.op == Op::retype)
       same = fn_.types[x] == fn_.types[n.results[0]];  // a broadcast of equal shape moves no axis
     if (n.op == Op::transpose)
       same = std::is_sorted(n.get<AxesAttr>().axes.begin(), n.get<AxesAttr>().axes.end());

@@ -220,6 +220,20 @@ void transpose(BackwardSite& site, const Function& source, const Node& node,
       site.add(operand(0), sum_over(b, ct, other_axes(b.type(ct).rank(), axes)));
       return;
     }
+    case Op::retype:  // a cotangent has its sizes, as that of the operand (differentiate_reverse.h)
+      if (wants(0)) {
+        const Type have = b.type(ct), want = site.type(operand(0));
+        Value given = ct;
+        if (have != want) {
+          std::vector<DimId> between = want.shape;
+          for (size_t i = 0; i < between.size(); ++i)
+            if (between[i] != have.shape[i]) between[i] = b.dims().any();
+          given = b.one(Op::retype, {b.one(Op::retype, {ct}, ShapeAttr{between})},
+                        ShapeAttr{want.shape});
+        }
+        site.add(operand(0), given);
+      }
+      return;
     case Op::reshape:
       if (wants(0)) site.add(operand(0), b.reshape(ct, site.type(operand(0)).shape));
       return;

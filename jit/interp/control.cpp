@@ -123,6 +123,7 @@ bool overridden(Run& r, const Call& call) {
   }
   if (!taken) return false;
   require(results.size() == call.results.size(), "compiled code gave the wrong number of results");
+  for (const Call::Told& t : call.told) r.s[t.slot].i = results[t.result].shape[t.axis];
   for (size_t i = 0; i < results.size(); ++i)
     from_tensor(r, call.results[i], std::move(results[i]));
   return true;
@@ -133,8 +134,7 @@ bool overridden(Run& r, const Call& call) {
 TENON_HANDLER(run_call) {
   auto& call = *static_cast<Call*>(const_cast<void*>(in->data));
   r.poll();
-  if (call.boundary && r.engine.override_fn && !call.has_tape && call.fresh.empty() &&
-      overridden(r, call))
+  if (call.boundary && r.engine.override_fn && !call.has_tape && overridden(r, call))
     return in + 1;
   if (!call.code) {
     const Prepared& code = r.engine.code(call.fn);

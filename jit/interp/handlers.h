@@ -18,12 +18,18 @@ struct Call {
   ir::FnId fn = 0;
   bool counted = false;   // for the limit of recursion: the callee is recursive
   bool boundary = false;  // a call out of a function with effects: compiled code may take it
-  bool has_tape = false;
+  bool has_tape = false;  // or what compiled code cannot give back either
   std::vector<Use> args;
   std::vector<SizeRef> sizes;
   std::vector<Use> results;
   std::vector<SymId> fresh_theirs;
   std::vector<std::pair<uint32_t, uint32_t>> fresh;  // slot of the callee -> ours
+  // Likewise, where compiled code ran: the axis of a result that tells it.
+  struct Told {
+    size_t result, axis;
+    uint32_t slot;
+  };
+  std::vector<Told> told;
   const Prepared* code = nullptr;                    // found at the first call
 };
 TENON_HANDLER(run_jump);

@@ -467,8 +467,18 @@ void Preparer::call_node(const Node& n, Dying& dying) {
     call.results.push_back(borrow(v));
   }
   for (Value v : module_.fn(attr.fn).body.params) call.has_tape |= module_.fn(attr.fn).type(v).tape;
-  for (Value v : module_.fn(attr.fn).body.results)
-    call.has_tape |= module_.fn(attr.fn).type(v).tape;
+  const ir::Function& callee = module_.fn(attr.fn);
+  for (Value v : callee.body.results)
+    call.has_tape |= callee.type(v).tape || callee.type(v).unsized(module_.dims);
+  for (auto& [theirs, ours] : attr.fresh) {
+    const size_t before = call.told.size();
+    for (size_t i = 0; i < callee.body.results.size(); ++i) {
+      const auto& shape = callee.type(callee.body.results[i]).shape;
+      for (size_t k = 0; k < shape.size() && call.told.size() == before; ++k)
+        if (shape[k] == module_.dims.symbol(theirs)) call.told.push_back({i, k, symbol_slot(ours)});
+    }
+    call.has_tape |= call.told.size() == before;
+  }
   emit(run_call).data = own(std::move(call));
 }
 

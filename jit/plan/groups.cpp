@@ -92,6 +92,7 @@ bool keeps_order(const ir::Function& fn, const Node& n) {
     case Op::size:
     case Op::broadcast:
     case Op::reshape:
+    case Op::retype:
     case Op::transpose:
     case Op::concat:
     case Op::reduce:

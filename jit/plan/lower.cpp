@@ -262,6 +262,7 @@ void FunctionLowering::node(const Node& n) {
     case ir::Op::broadcast:
     case ir::Op::reshape:
     case ir::Op::transpose:
+    case ir::Op::retype:
     case ir::Op::stop_gradient:
       view_node(n);
       return;

@@ -37,6 +37,15 @@ void FunctionLowering::view_node(const Node& n) {
     return bind(result, std::move(p));
   }
   switch (n.op) {
+    case ir::Op::retype:
+      // Without its size nothing could copy it later, so it is in a block of its own from here on.
+      if (t.unsized(unit_.dims) && !(p.kind == Place::memory && p.whole && p.root >= 0)) {
+        Place to = allocate(from);
+        copy(p, to, from);
+        p = std::move(to);
+      }
+      p.strides = row_major(t.shape);
+      return bind(result, std::move(p));
     case ir::Op::broadcast: {
       const auto& attr = n.get<ir::BroadcastAttr>();
       for (DimId d : t.shape) extent(d);
