@@ -177,17 +177,52 @@ Val eval_mode_fn(Elab& e, const Args& args) {
   Taken a(e, args, "eval_mode", {"f"}, 1);
   return wrapped(Wrap::eval_mode, a[0], e, a.loc(0), nullptr);
 }
-// jvp(f, x, dx); several arguments as tuples: jvp(f, (a, b), (da, db)).
+Val jacobian_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "jacobian", {"f", "wrt"}, 1);
+  return wrapped(Wrap::jacobian, a[0], e, a.loc(0), a[1]);
+}
+Val hessian_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "hessian", {"f", "wrt"}, 1);
+  return wrapped(Wrap::jacobian, wrapped(Wrap::grad, a[0], e, a.loc(0), a[1]), e, a.loc(0), a[1]);
+}
+// A function of several parameters takes them as a tuple here: jvp(f, (a, b), (da, db)), vjp(f, (a, b)).
+std::vector<std::string> parameters_given(const Val& f, const Val& x) {
+  auto* t = as<TupleVal>(x);
+  auto* fn = as<FunctionVal>(f);
+  while (fn && fn->what == FunctionVal::wrapped && fn->wrap != Wrap::vjp_pull) fn = as<FunctionVal>(fn->inner);
+  const ast::FnSig* sig = !fn || !t ? nullptr : fn->what == FunctionVal::named ? &fn->decl->sig
+                          : fn->what == FunctionVal::lambda ? &fn->fn->sig : nullptr;
+  std::vector<std::string> names;
+  if (!sig || sig->params.size() < 2 || t->elements.size() < 2 || t->elements.size() > sig->params.size()) return names;
+  for (size_t i = 0; i < t->elements.size(); ++i) names.push_back(sig->params[i].id.text);
+  return names;
+}
+Args spread(const Val& x, bool several, Loc loc, Loc all) {
+  Args out{{}, all};
+  if (!several) out.list.push_back({"", x, loc});
+  else for (auto& v : as<TupleVal>(x)->elements) out.list.push_back({"", v, loc});
+  return out;
+}
 Val jvp_fn(Elab& e, const Args& args) {
   Taken a(e, args, "jvp", {"f", "x", "dx"}, 3);
-  Val w = wrapped(Wrap::jvp, a[0], e, a.loc(0), nullptr);
-  return e.derive(Wrap::jvp, *as<FunctionVal>(w), Args{{{"", a[1], a.loc(1)}}, args.loc}, {a[2]});
+  auto w = std::make_shared<FunctionVal>(*as<FunctionVal>(wrapped(Wrap::jvp, a[0], e, a.loc(0), nullptr)));
+  w->wrt = parameters_given(a[0], a[1]);
+  std::vector<Val> given{a[2]};
+  if (!w->wrt.empty()) {
+    auto* t = as<TupleVal>(a[2]);
+    if (!t || t->elements.size() != w->wrt.size())
+      e.error(Code::E0401, a.loc(2), "a tangent for each of the " + std::to_string(w->wrt.size()) + " arguments is needed, but this is " + e.type_text(a[2]));
+    given = t->elements;
+  }
+  return e.derive(Wrap::jvp, *w, spread(a[1], !w->wrt.empty(), a.loc(1), args.loc), given);
 }
 Val vjp_fn(Elab& e, const Args& args) {
   Taken a(e, args, "vjp", {"f", "x"}, 2);
-  Val y = e.call(a[0], Args{{{"", a[1], a.loc(1)}}, args.loc});
   auto pull = std::make_shared<FunctionVal>(*as<FunctionVal>(wrapped(Wrap::vjp_pull, a[0], e, a.loc(0), nullptr)));
-  pull->held = {e.named_value(a[1])};
+  pull->wrt = parameters_given(a[0], a[1]);
+  Args given = spread(e.named_value(a[1]), !pull->wrt.empty(), a.loc(1), args.loc);
+  Val y = e.call(a[0], given);
+  for (auto& g : given.list) pull->held.push_back(e.named_value(g.value));
   return std::make_shared<TupleVal>(std::vector<Val>{y, pull});
 }
 
@@ -458,6 +493,8 @@ constexpr Builtin kTable[] = {
     {"stop_gradient", "stop_gradient(x)", stop_fn},
     {"grad", "grad(f, wrt)", grad_fn},
     {"value_and_grad", "value_and_grad(f, wrt)", value_and_grad_fn},
+    {"jacobian", "jacobian(f, wrt)", jacobian_fn},
+    {"hessian", "hessian(f, wrt)", hessian_fn},
     {"jvp", "jvp(f, x, dx)", jvp_fn},
     {"vjp", "vjp(f, x)", vjp_fn},
     {"train_mode", "train_mode(f)", train_mode_fn},

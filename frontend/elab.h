@@ -413,6 +413,7 @@ class Elab {
   std::unique_ptr<FnCx> new_cx(std::string name, Loc loc, ir::FnId& id);
   std::vector<SymId> free_symbols(const ir::Function& fn);
   std::string key_of(const Val& v);
+  std::string key_as_written(const ast::TypeExpr* e, const Val& v, TypeCx& t);
   void require_effect(Loc loc, std::string_view what);
   ir::Value current_key();  // of the place: folded with the loop turns
   ir::Value next_key();     // and with the next ordinal
@@ -441,6 +442,10 @@ class Elab {
   Val call_wrapped(const FunctionVal& f, const Args& args);
   Val derive(Wrap kind, const FunctionVal& f, const Args& args, const std::vector<Val>& given);
   Val floats_as_tensors(const Val& v, Loc loc);  // host floats inside a structure, as f32 tensors
+  Val like(const Val& value, const Val& given, Loc loc);
+  Val jacobian(ir::DeriveAttr attr, const std::vector<ir::Value>& operands, const Val& value,
+               const std::vector<FlatLeaf>& results, const std::vector<Val>& arguments,
+               const std::vector<std::vector<FlatLeaf>>& inside);
   void push_like(const std::vector<FlatLeaf>& want, const std::vector<FlatLeaf>& have,
                  std::vector<ir::Value>& operands, Loc loc, const std::string& what);
 

@@ -193,6 +193,7 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
     if (attempt == 12)
       error(Code::E0408, spec.loc, "the types of what this loop carries do not settle");
     try {
+      if (ret_target) ret_target = without_hidden_sizes(ret_target);  // what a turn has bound is gone
       cx->b.at(spec.loc);
       // Initial values of: [counter] [go] [returned] [return value] vars
       std::vector<ir::Value> init;
@@ -294,12 +295,11 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
         if (jumps.returns)
           t.on_return = [&](const Val& v, Loc loc) -> Val {
             if (!ret_target) {
-              ret_target = without_hidden_sizes(dynamic(v));
+              ret_target = dynamic(v);
               throw Again{};
             }
             std::string why;
             Val j = join(ret_target, v, why, any_size_wanted);
-            if (j) j = without_hidden_sizes(j);
             if (!j) error(Code::E0408, loc, "this `return` and another one give different types: " + why);
             std::vector<FlatLeaf> p, q;
             flatten(dynamic(j), p);

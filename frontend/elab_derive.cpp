@@ -59,6 +59,7 @@ Val Elab::call_wrapped(const FunctionVal& f, const Args& args) {
       return call(with_training(f.inner, on), inner);
     }
     case Wrap::grad:
+    case Wrap::jacobian:
     case Wrap::value_and_grad: return derive(f.wrap, f, args, {});
     case Wrap::vjp_pull: {
       if (args.list.size() != 1) error(Code::E0402, args.loc, "the pull-back takes one argument: the cotangent of the result");
@@ -116,7 +117,8 @@ Val Elab::derive(Wrap kind, const FunctionVal& f, const Args& args, const std::v
   Val value;
   std::vector<FlatLeaf> flat_result;
   std::vector<std::vector<FlatLeaf>> inside(argv.size());  // leaves of the arguments in `mine`
-  size_t updates_from = 0;
+  std::vector<int> result_at;
+  size_t result_at_next = 0, updates_from = 0;
   std::vector<std::pair<Leaf, Val>> updates;
   {
     struct Enter {
@@ -148,14 +150,35 @@ Val Elab::derive(Wrap kind, const FunctionVal& f, const Args& args, const std::v
     size_t errors = messages.size();
     value = call(f.inner, again);
     if (messages.size() > errors || is_poison(value)) throw Reported{};
-    flatten(value, flat_result);
+    // Sizes that are only known inside come out as numbers, before the tensors that have them.
+    std::set<SymId> own;
+    for (const ir::Node& n : cx->b.region_at(0).nodes) {
+      if (auto* a = std::get_if<ir::BindAttr>(&n.attr)) own.insert(a->symbol);
+      if (auto* a = std::get_if<ir::CallAttr>(&n.attr))
+        for (auto& [from, to] : a->fresh) own.insert(to);
+    }
+    Val target = value;
+    if (!own.empty()) {
+      const std::function<ir::Type(const ir::Type&)> without = [&](ir::Type t) {
+        for (DimId& d : t.shape)
+          for (SymId s : dims.symbols(d))
+            if (own.count(s)) d = dims.any();
+        return t;
+      };
+      target = rebuild(dynamic(value), [](const Leaf& l, const ir::Type&) { return l; }, nullptr, &without);
+    }
     std::vector<ir::Value> results;
-    for (auto& r : flat_result) results.push_back(use(r.leaf, r.type));
-    size_t n = 0;
-    value = rebuild(value, [&](const Leaf&, const ir::Type&) { return leaf(results[n++]); });
+    hand_on(value, target, results);
+    value = target;
+    flatten(value, flat_result);
+    for (auto& l : flat_result) {  // where each leaf is among the results
+      for (DimId d : l.type.shape) result_at_next += d == dims.any();
+      result_at.push_back(static_cast<int>(result_at_next++));
+    }
     updates_from = results.size();
     updates = cx->updates;
-    std::vector<FlatLeaf> leaves = flat_result;
+    std::vector<FlatLeaf> leaves(results.size());
+    for (size_t i = 0; i < flat_result.size(); ++i) leaves[static_cast<size_t>(result_at[i])] = flat_result[i];
     for (auto& [l, v] : updates) {
       const auto& t = *as<TensorVal>(v);
       results.push_back(use(t));
@@ -208,43 +231,51 @@ Val Elab::derive(Wrap kind, const FunctionVal& f, const Args& args, const std::v
     attr.seeds = {0};
     operands.push_back(cx->b.number(flat_result[0].type.dtype, 1.0));
   } else {
-    for (size_t i = 0; i < flat_result.size(); ++i)
-      if (is_float(flat_result[i].type.dtype)) attr.seeds.push_back(static_cast<int>(i));
+    std::vector<FlatLeaf> seeded;
+    for (size_t i = 0; i < flat_result.size(); ++i) {
+      if (!is_float(flat_result[i].type.dtype)) continue;
+      seeded.push_back(flat_result[i]);
+      attr.seeds.push_back(result_at[i]);
+      if (kind != Wrap::jvp && flat_result[i].type.unsized(dims))
+        error(Code::E0501, loc, "the size of the result is only known inside of what is differentiated",
+              "make one number of it: sum(..); or use jvp");
+    }
     if (attr.seeds.empty()) error(Code::E0501, loc, "the function gives no float to differentiate");
+    if (kind == Wrap::jacobian) {
+      std::vector<std::vector<FlatLeaf>> of;
+      for (size_t i : wrt) of.push_back(inside[i]);
+      std::vector<Val> values;
+      for (size_t i : wrt) values.push_back(argv[i]);
+      return jacobian(attr, operands, value, seeded, values, of);
+    }
     if (kind == Wrap::jvp) {
       for (size_t k = 0; k < wrt.size(); ++k) {
         std::vector<FlatLeaf> have, tangent;
         for (auto& l : inside[wrt[k]]) if (differentiable(l)) have.push_back(l);
-        Val g = given[k];
-        if (is_weak(g) && have.size() == 1) g = tensor(to_dtype(g, have[0].type.dtype, loc));
-        flatten(g, tangent);
+        flatten(like(argv[wrt[k]], given[k], loc), tangent);
         std::erase_if(tangent, [](const FlatLeaf& l) { return !differentiable(l); });
         push_like(have, tangent, operands, loc, "the tangent");
       }
     } else {
-      std::vector<FlatLeaf> have, ct;
-      for (int i : attr.seeds) have.push_back(flat_result[i]);
-      Val g = given[0];
-      if (is_weak(g) && have.size() == 1) g = tensor(to_dtype(g, have[0].type.dtype, loc));
-      flatten(g, ct);
+      std::vector<FlatLeaf> ct;
+      flatten(like(value, given[0], loc), ct);
       std::erase_if(ct, [](const FlatLeaf& l) { return !is_float(l.type.dtype); });
-      push_like(have, ct, operands, loc, "the cotangent");
+      push_like(seeded, ct, operands, loc, "the cotangent");
     }
   }
   cx->b.at(loc);
   std::vector<ir::Value> results = cx->b.emit(ir::Op::derive, operands, attr).results;
   size_t n = 0;
-  auto take = [&](const Leaf&, const ir::Type&) { return leaf(results[n++]); };
-  Val out = rebuild(value, take);
+  Val out = receive(value, results, n);
   std::map<Leaf, ir::Value> updated;
   for (size_t i = 0; i < updates.size(); ++i) updated[updates[i].first] = results[updates_from + i];
   n = updates_from + updates.size();
   if (kind == Wrap::jvp) {
-    size_t k = 0;
-    Val dy = rebuild(value, [&](const Leaf&, const ir::Type& t) {
-      size_t i = k++;
-      if (is_float(t.dtype)) return leaf(results[n++]);
-      return leaf(results[i]);
+    Val dy = rebuild(out, [&](const Leaf& l, const ir::Type& t) {
+      if (!is_float(t.dtype)) return l;
+      ir::Value tangent = results[n++];
+      if (cx->fn->type(tangent).unsized(dims)) tangent = cx->b.one(ir::Op::retype, {tangent}, ir::ShapeAttr{t.shape});
+      return leaf(tangent);
     });
     return std::make_shared<TupleVal>(std::vector<Val>{out, dy});
   }
@@ -263,6 +294,113 @@ Val Elab::derive(Wrap kind, const FunctionVal& f, const Args& args, const std::v
   Val g = grads.size() == 1 ? grads[0] : std::make_shared<TupleVal>(grads);
   if (kind == Wrap::value_and_grad) return std::make_shared<TupleVal>(std::vector<Val>{out, g});
   return g;
+}
+
+// `given` for a value of this structure: its numbers take the dtypes that stand there.
+Val Elab::like(const Val& value, const Val& given, Loc loc) {
+  if (auto* t = as<TensorVal>(value); t && given && is_weak(given) && is_float(t->type.dtype))
+    return tensor(to_dtype(given, t->type.dtype, loc));
+  if (as<FloatVal>(value) && given && is_weak(given)) return tensor(to_dtype(given, DType::f64, loc));
+  auto all = [&](const std::vector<Val>& x, std::vector<Val> y) {
+    for (size_t i = 0; i < std::min(x.size(), y.size()); ++i) y[i] = like(x[i], y[i], loc);
+    return y;
+  };
+  if (auto *x = as<TupleVal>(value), *y = as<TupleVal>(given); x && y)
+    return std::make_shared<TupleVal>(all(x->elements, y->elements));
+  if (auto *x = as<ListVal>(value), *y = as<ListVal>(given); x && y)
+    return std::make_shared<ListVal>(all(x->elements, y->elements));
+  if (auto *x = as<RecordVal>(value), *y = as<RecordVal>(given); x && y) {
+    std::vector<std::pair<std::string, Val>> fields;  // in the order of the value's own
+    for (auto& [n, v] : x->fields)
+      if (Val g = y->find(n)) fields.emplace_back(n, like(v, g, loc));
+    return std::make_shared<RecordVal>(std::move(fields));
+  }
+  return given;
+}
+
+namespace {
+
+// The structure with each float tensor replaced.
+Val replaced(const Val& v, const std::function<Val()>& next) {
+  if (!v) return v;
+  auto all = [&](std::vector<Val> xs) {
+    for (auto& x : xs) x = replaced(x, next);
+    return xs;
+  };
+  if (auto* t = as<TensorVal>(v)) return is_float(t->type.dtype) ? next() : v;
+  if (v->kind == Value::real) return next();
+  if (auto* t = as<TupleVal>(v)) return std::make_shared<TupleVal>(all(t->elements));
+  if (auto* l = as<ListVal>(v)) return std::make_shared<ListVal>(all(l->elements));
+  if (auto* r = as<RecordVal>(v)) {
+    auto fields = r->fields;
+    for (auto& [n, x] : fields) x = replaced(x, next);
+    return std::make_shared<RecordVal>(std::move(fields));
+  }
+  if (auto* m = as<ModelVal>(v)) {
+    auto copy = std::make_shared<ModelVal>(*m);
+    for (auto& f : copy->fields)
+      if (f.role != ModelField::state) f.value = replaced(f.value, next);
+    return copy;
+  }
+  return v;
+}
+
+}  // namespace
+
+// A row per element of each float tensor in the result: the loop of a pull-back over unit cotangents.
+// Where the result is y and the argument x, the rows make a tensor of shape(y) and then shape(x).
+Val Elab::jacobian(ir::DeriveAttr attr, const std::vector<ir::Value>& operands, const Val& value,
+                   const std::vector<FlatLeaf>& results, const std::vector<Val>& arguments,
+                   const std::vector<std::vector<FlatLeaf>>& inside) {
+  ir::Builder& b = cx->b;
+  const std::vector<int> seeds = attr.seeds;
+  std::vector<ir::Type> types;  // of the arguments' floats
+  for (auto& list : inside)
+    for (auto& l : list)
+      if (differentiable(l)) types.push_back(l.type);
+  size_t at = 0;
+  auto rows = [&]() -> Val {
+    const ir::Type& y = results[at].type;
+    attr.seeds = {seeds[at++]};
+    DimId n = dims.constant(1);
+    for (DimId d : y.shape) n = dims.mul(n, d);
+    std::vector<ir::Value> start{b.integer(0), b.size(n)};
+    std::vector<ir::Type> carried{ir::scalar_type(DType::i64)};
+    for (ir::Type t : types) {
+      t.shape.insert(t.shape.begin(), n);
+      carried.push_back(t);
+      start.push_back(b.zeros(t));
+    }
+    std::vector<ir::Value> params = b.open(carried);
+    ir::Value i = params[0];
+    ir::Value unit = b.scalar(ir::Op::eq, {b.one(ir::Op::iota, {}, ir::IotaAttr{DType::i64, {n}, 0}), b.fill(i, {n})});
+    std::vector<ir::Value> all = operands;
+    all.push_back(b.reshape(b.convert(unit, y.dtype), y.shape));
+    std::vector<ir::Value> given = b.emit(ir::Op::derive, all, attr).results;
+    std::vector<ir::Value> next;
+    for (size_t k = 0; k < types.size(); ++k) {
+      ir::SliceAttr one;
+      one.shape = types[k].shape;
+      one.shape.insert(one.shape.begin(), dims.constant(1));
+      one.strides.assign(one.shape.size(), 1);
+      std::vector<ir::Value> put{params[k + 1], b.reshape(given[given.size() - types.size() + k], one.shape), i};
+      while (put.size() < one.shape.size() + 2) put.push_back(b.integer(0));
+      next.push_back(b.one(ir::Op::update, put, one));
+    }
+    std::vector<ir::Region> regions;
+    regions.push_back(b.close(next));
+    std::vector<ir::Value> done = b.emit(ir::Op::for_, start, {}, std::move(regions)).results;
+    size_t k = 0;
+    std::vector<Val> parts;
+    for (auto& v : arguments)
+      parts.push_back(replaced(v, [&] {
+        std::vector<DimId> shape = y.shape;
+        shape.insert(shape.end(), types[k].shape.begin(), types[k].shape.end());
+        return tensor(b.reshape(done[k++], shape));
+      }));
+    return parts.size() == 1 ? parts[0] : std::make_shared<TupleVal>(std::move(parts));
+  };
+  return replaced(value, rows);
 }
 
 // Tangents or cotangents, one per leaf and of its type.

@@ -81,6 +81,29 @@ std::string Elab::key_of(const Val& v) {
   bug("key_of: no such kind");
 }
 
+// Where the type is written, the sizes of tensors are symbols of the instance: not part of its key.
+std::string Elab::key_as_written(const ast::TypeExpr* e, const Val& v, TypeCx& t) {
+  auto *tuple = as<TupleVal>(v);
+  auto *record = as<RecordVal>(v);
+  if (e && e->kind == ast::TypeExpr::tuple && tuple && tuple->elements.size() == e->elements.size()) {
+    std::string s = "t(";
+    for (size_t i = 0; i < e->elements.size(); ++i) s += key_as_written(e->elements[i], tuple->elements[i], t) + ",";
+    return s + ")";
+  }
+  if (e && e->kind == ast::TypeExpr::record && record) {
+    std::string s = "{";
+    for (auto& f : e->fields) s += f.id.text + ":" + key_as_written(f.type, record->find(f.id.text), t) + ",";
+    return s + "}";
+  }
+  if (e && e->kind == ast::TypeExpr::named) {
+    if (auto* x = as<TensorVal>(v); x && is_dtype_name(*e, t))
+      return std::string(tenon::name(x->type.dtype)) + "/" + std::to_string(x->type.rank());
+    auto it = typedefs.find(e->path[0].text);
+    if (it != typedefs.end() && host_type(*e).empty() && !is_dtype_name(*e, t)) return key_as_written(it->second, v, t);
+  }
+  return key_of(v);
+}
+
 namespace {
 
 // Functions in a result live in scopes of the callee: such a callee is put in place of its call.
@@ -308,11 +331,8 @@ Val Elab::call_instance(const Callee& c, const Args& args) {
         key += as<IntVal>(v)->dim ? "D" : "i";  // not which number
       } else if (v->kind == Value::real) {
         key += "r";
-      } else if (p.type && !p.rest && !left_out(p, v) && is_dtype_name(*p.type, b.types)) {
-        const auto& t = as<TensorVal>(v)->type;
-        key += std::string(tenon::name(t.dtype)) + "/" + std::to_string(t.rank());
       } else {
-        key += key_of(v);
+        key += p.rest ? key_of(v) : key_as_written(p.type, v, b.types);
       }
     }
     // Sizes that a typed parameter writes as constants or names of outer scopes are in the text; those

@@ -341,15 +341,18 @@ Val Elab::without_hidden_sizes(const Val& v) {
 }
 
 void Elab::hand_on(const Val& v, const Val& target, std::vector<ir::Value>& out) {
-  std::vector<FlatLeaf> flat;
+  std::vector<FlatLeaf> flat, wanted;
   flatten(coerce(v, target), flat);
-  for (auto& f : flat) {
-    ir::Value x = use(f.leaf, f.type);
-    if (f.type.unsized(dims)) {
+  flatten(target, wanted);
+  require(flat.size() == wanted.size(), "a value has other leaves than what it is handed on as");
+  for (size_t k = 0; k < flat.size(); ++k) {
+    ir::Value x = use(flat[k].leaf, flat[k].type);
+    const ir::Type& type = wanted[k].type;
+    if (type.unsized(dims)) {
       const ir::Type have = cx->fn->type(x);
       for (size_t i = 0; i < have.rank(); ++i)
-        if (f.type.shape[i] == dims.any()) out.push_back(cx->b.size(have.shape[i]));
-      x = cx->b.one(ir::Op::retype, {x}, ir::ShapeAttr{f.type.shape});
+        if (type.shape[i] == dims.any()) out.push_back(cx->b.size(have.shape[i]));
+      x = cx->b.one(ir::Op::retype, {x}, ir::ShapeAttr{type.shape});
     }
     out.push_back(x);
   }

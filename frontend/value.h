@@ -145,7 +145,7 @@ struct DTypeVal : Value {
 struct Builtin;  // elab.h: a row of the table of primitives
 
 // The derivative forms and modes that wrap a function.
-enum class Wrap { grad, value_and_grad, jvp, vjp_pull, train_mode, eval_mode };
+enum class Wrap { grad, value_and_grad, jvp, vjp_pull, jacobian, train_mode, eval_mode };
 
 struct FunctionVal : Value {
   enum What { named, lambda, builtin, wrapped };

@@ -87,6 +87,7 @@ class Naive {
         break;
       case Op::reshape:
       case Op::stop_gradient:
+      case Op::retype:
         out = in(0);
         break;
       case Op::slice:
