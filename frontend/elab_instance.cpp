@@ -85,14 +85,17 @@ std::string Elab::key_of(const Val& v) {
 std::string Elab::key_as_written(const ast::TypeExpr* e, const Val& v, TypeCx& t) {
   auto *tuple = as<TupleVal>(v);
   auto *record = as<RecordVal>(v);
+  auto member = [&](const ast::TypeExpr* type, const Val& part) {
+    return part && known_bool(part) ? key_of(part) : key_as_written(type, part, t);
+  };
   if (e && e->kind == ast::TypeExpr::tuple && tuple && tuple->elements.size() == e->elements.size()) {
     std::string s = "t(";
-    for (size_t i = 0; i < e->elements.size(); ++i) s += key_as_written(e->elements[i], tuple->elements[i], t) + ",";
+    for (size_t i = 0; i < e->elements.size(); ++i) s += member(e->elements[i], tuple->elements[i]) + ",";
     return s + ")";
   }
   if (e && e->kind == ast::TypeExpr::record && record) {
     std::string s = "{";
-    for (auto& f : e->fields) s += f.id.text + ":" + key_as_written(f.type, record->find(f.id.text), t) + ",";
+    for (auto& f : e->fields) s += f.id.text + ":" + member(f.type, record->find(f.id.text)) + ",";
     return s + "}";
   }
   if (e && e->kind == ast::TypeExpr::named) {
@@ -287,7 +290,7 @@ Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSu
     for (DimId d : callee.type(v).shape) rename(d);
   std::vector<ir::Value> results = cx->b.emit(ir::Op::call, operands, attr).results;
   size_t i = 0;
-  Val v = rebuild(inst.result, [&](const Leaf&, const ir::Type&) { return leaf(results[i++]); }, &subst);
+  Val v = receive(rebuild(inst.result, [](const Leaf& l, const ir::Type&) { return l; }, &subst), results, i);
   // New values of states: of ours, if the state came in as a parameter of ours.
   for (auto& [param, type] : inst.updates) {
     const auto& params = callee.body.params;
@@ -578,8 +581,12 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
     if (inst.result) {
       std::vector<FlatLeaf> flat;
       flatten(inst.result, flat);
-      for (auto& f : flat) cx->fn->body.results.push_back(f.leaf.v);
-      cx->fn->results.resize(flat.size());
+      for (auto& f : flat) {
+        for (DimId d : f.type.shape)  // a size that only the call itself will know goes before
+          if (d == dims.any()) cx->fn->body.results.push_back(cx->fn->new_value(ir::scalar_type(DType::i64)));
+        cx->fn->body.results.push_back(f.leaf.v);
+      }
+      cx->fn->results.resize(cx->fn->body.results.size());
     }
   }
   Val expected = inst.result;
@@ -598,14 +605,26 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
   std::vector<FlatLeaf> flat;
   flatten(v, flat);
   std::vector<ir::Value> results;
-  if (!gives_function(v))
+  bool sizes_apart = false;
+  if (inst.called_recursively) {
+    std::vector<FlatLeaf> wanted;
+    flatten(expected, wanted);
+    for (auto& f : wanted) sizes_apart |= f.type.unsized(dims);
+  }
+  if (sizes_apart) {
+    hand_on(v, expected, results);
+    flat.clear();
+    for (ir::Value x : results) flat.push_back({leaf(x), cx->fn->type(x), ""});
+  } else if (!gives_function(v)) {
     for (auto& f : flat) results.push_back(use(f.leaf, f.type));
+  }
   for (auto& [state, value] : cx->updates) {
     results.push_back(use(*as<TensorVal>(value)));
     flat.push_back({leaf(results.back()), cx->fn->type(results.back()), "", ir::Leaf::state});
   }
   size_t i = 0;
-  inst.result = gives_function(v) ? v : rebuild(v, [&](const Leaf&, const ir::Type&) { return leaf(results[i++]); });
+  if (sizes_apart) inst.result = expected;
+  else inst.result = gives_function(v) ? v : rebuild(v, [&](const Leaf&, const ir::Type&) { return leaf(results[i++]); });
   finish_function(*cx, results, flat);
 }
 
@@ -645,7 +664,10 @@ Val Elab::placeholder(const ast::TypeExpr& e, TypeCx& t) {
       type.shape.insert(type.shape.end(), t.rest->begin(), t.rest->end());
       continue;
     }
-    if (x->kind == ast::DimExpr::wildcard) return nullptr;
+    if (x->kind == ast::DimExpr::wildcard) {
+      type.shape.push_back(dims.any());
+      continue;
+    }
     auto known = dim(*x, t, true);
     if (!known) return nullptr;
     type.shape.push_back(*known);

@@ -413,19 +413,23 @@ Val Elab::parameter(const TypeExpr* e, const Val& arg, ParamCx& p, const std::st
     });
   };
   if (!e) return as_it_is();
+  // Inside a structure a known bool is structure, as everywhere: no parameter stands for it.
+  auto member = [&](const TypeExpr* type, const Val& part, const std::string& name) {
+    return part && known_bool(part) ? part : parameter(type, part, p, path + "." + name);
+  };
   switch (e->kind) {
     case TypeExpr::tuple: {
       std::vector<Val> out;
       auto* x = as<TupleVal>(arg);
       for (size_t i = 0; i < e->elements.size(); ++i)
-        out.push_back(parameter(e->elements[i], x ? x->elements[i] : nullptr, p, path + "." + std::to_string(i)));
+        out.push_back(member(e->elements[i], x ? x->elements[i] : nullptr, std::to_string(i)));
       return std::make_shared<TupleVal>(std::move(out));
     }
     case TypeExpr::record: {
       std::vector<std::pair<std::string, Val>> out;
       auto* x = as<RecordVal>(arg);
       for (auto& f : e->fields)
-        out.emplace_back(f.id.text, parameter(f.type, x ? x->find(f.id.text) : nullptr, p, path + "." + f.id.text));
+        out.emplace_back(f.id.text, member(f.type, x ? x->find(f.id.text) : nullptr, f.id.text));
       return std::make_shared<RecordVal>(std::move(out));
     }
     case TypeExpr::list:
