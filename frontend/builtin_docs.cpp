@@ -72,6 +72,8 @@ const std::map<std::string_view, std::string_view>& texts() {
       {"stop_gradient", "The same value, which derivatives take for a constant."},
       {"grad", "The function that gives the gradient of f with respect to its first argument, or `wrt`."},
       {"value_and_grad", "Like grad, with the value before it: let (loss, g) = value_and_grad(f)(x)."},
+      {"jacobian", "The function that gives the derivative of each element of f's result by each element of its argument, or `wrt`."},
+      {"hessian", "The function that gives the second derivatives of f with respect to its first argument, or `wrt`."},
       {"jvp", "The value of f at x and its derivative in the direction dx, by forward mode."},
       {"vjp", "The value of f at x, and the function that takes a cotangent back to x."},
       {"train_mode", "f with models in training mode."},

@@ -249,6 +249,13 @@ bool Uses::add(Op op) {
     case Op::while_:
       add_loop(op);
       break;
+    case Op::retype: {  // the size is forgotten and given back
+      ir::ShapeAttr unsized{{dims.any(), K}}, sized{{N, K}};
+      put(b->one(op, {b->one(op, {in[m]}, unsized)}, sized));
+      const Value turned = b->transpose(b->reshape(in[m], {K, N}), {1, 0});  // no block of its own
+      put(b->one(op, {b->one(op, {turned}, unsized)}, sized));
+      break;
+    }
     case Op::stop_gradient:
       put(b->one(op, {in[x]}));
       put(b->one(op, {in[m]}));
