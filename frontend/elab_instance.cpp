@@ -101,8 +101,13 @@ std::string Elab::key_as_written(const ast::TypeExpr* e, const Val& v, TypeCx& t
   if (e && e->kind == ast::TypeExpr::named) {
     if (auto* x = as<TensorVal>(v); x && is_dtype_name(*e, t))
       return std::string(tenon::name(x->type.dtype)) + "/" + std::to_string(x->type.rank());
-    auto it = typedefs.find(e->path[0].text);
-    if (it != typedefs.end() && host_type(*e).empty() && !is_dtype_name(*e, t)) return key_as_written(it->second, v, t);
+    auto* named = host_type(*e).empty() && !is_dtype_name(*e, t) ? type_named(*e, t.scope) : nullptr;
+    if (named) {
+      ScopePtr outside = std::exchange(t.scope, named->scope);
+      std::string key = key_as_written(named->written, v, t);
+      t.scope = outside;
+      return key;
+    }
   }
   return key_of(v);
 }
