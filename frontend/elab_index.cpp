@@ -461,14 +461,13 @@ class Elab::IndexNotation {
     return f;
   }
 
-  // `guarded`: the body where only some elements may be computed.
-  Part reduce(const ast::Reduction& r, const Expr* guarded = nullptr) {
+  Part reduce(const ast::Reduction& r) {
     const std::vector<int>& mine = reduced.at(&r);
     std::set<int> sum(mine.begin(), mine.end());
     const std::string& op = r.op.text;
     auto close = [&] { closed.insert(mine.begin(), mine.end()); };
     // sum of a product: one contraction
-    if (!guarded && op == "sum" && r.body->kind == Expr::binary && ast::as<ast::Binary>(*r.body).op == BinaryOp::mul) {
+    if (op == "sum" && r.body->kind == Expr::binary && ast::as<ast::Binary>(*r.body).op == BinaryOp::mul) {
       const auto& b = ast::as<ast::Binary>(*r.body);
       if (uses_index(*b.a) && uses_index(*b.b)) {
         Factor l = factor(*b.a), q = factor(*b.b);
@@ -517,7 +516,7 @@ class Elab::IndexNotation {
         }
       }
     }
-    Part p = part(guarded ? *guarded : *r.body);
+    Part p = part(*r.body);
     std::vector<int> all = p.axes, out;
     for (int i : mine) all = united(all, {i});
     for (int i : all)
@@ -536,83 +535,14 @@ class Elab::IndexNotation {
     return {result, out};
   }
 
-  // A reduction inside an `if`, and what has to hold for its arm to be taken.
-  struct Inner {
-    const ast::Reduction* r;
-    std::vector<std::pair<const Expr*, bool>> path;
-  };
-  void collect(const Expr& x, std::vector<std::pair<const Expr*, bool>> path, std::vector<Inner>& out) {
-    switch (x.kind) {
-      case Expr::reduction: out.push_back({&ast::as<ast::Reduction>(x), path}); return;
-      case Expr::unary: return collect(*ast::as<ast::Unary>(x).a, path, out);
-      case Expr::binary:
-        collect(*ast::as<ast::Binary>(x).a, path, out);
-        collect(*ast::as<ast::Binary>(x).b, path, out);
-        return;
-      case Expr::call:
-        for (auto& a : ast::as<ast::Call>(x).args) collect(*a.value, path, out);
-        return;
-      case Expr::subscript:
-        for (auto& sub : ast::as<ast::Subscript>(x).subs)
-          if (sub.at) collect(*sub.at, path, out);
-        return;
-      case Expr::if_: {
-        const auto& i = ast::as<ast::IfExpr>(x);
-        collect(*i.condition, path, out);
-        for (bool arm : {true, false}) {
-          path.emplace_back(i.condition, arm);
-          if (auto* b = arm ? i.then : i.otherwise)
-            for (auto* st : b->stmts)
-              if (st->kind == ast::Stmt::expr) collect(*ast::as<ast::ExprStmt>(*st).value, path, out);
-          path.pop_back();
-        }
-        return;
-      }
-      default: return;
-    }
-  }
-
-  // It becomes a tensor of its own, made before: if (path) { body } else { 0 }, reduced. What stands
-  // where the path does not lead is never looked at.
-  Part before(const Inner& inner) {
-    if (inner.path.empty()) return reduce(*inner.r);
-    auto scratch = std::make_shared<ast::Module>();
-    e.modules.push_back(scratch);
-    const Loc loc = inner.r->loc;
-    const Expr* zero;
-    if (inner.r->op.text == "any" || inner.r->op.text == "all") zero = scratch->make<ast::BoolLit>(loc);
-    else zero = scratch->make<ast::IntLit>(loc);
-    auto block = [&](const Expr* value) {
-      auto* b = scratch->make_plain<ast::Block>();
-      auto* st = scratch->make<ast::ExprStmt>(loc);
-      st->value = value;
-      b->stmts.push_back(st);
-      b->loc = loc;
-      return b;
-    };
-    const Expr* body = inner.r->body;
-    for (size_t k = inner.path.size(); k-- > 0;) {
-      auto [condition, taken] = inner.path[k];
-      auto* i = scratch->make<ast::IfExpr>(loc);
-      i->condition = condition;
-      i->then = block(taken ? body : zero);
-      i->otherwise = block(taken ? zero : body);
-      body = i;
-    }
-    return reduce(*inner.r, body);
-  }
-
   // Element by element: indices are numbers, subscripts read one element, `if` takes one arm.
   Part by_element(const Expr& x) {
-    std::vector<Inner> reductions;
-    collect(x, {}, reductions);
-    std::vector<Part> made;
-    for (auto& r : reductions) made.push_back(before(r));
     std::set<int> used;
-    for (auto& p : made) used.insert(p.axes.begin(), p.axes.end());
     walk(x, [&](const Expr& y) {
       if (y.kind == Expr::name)
         if (int i = find(ast::as<ast::NameRef>(y).id); i >= 0) used.insert(i);
+      if (y.kind == Expr::reduction)
+        e.error(Code::E0411, y.loc, "a reduction inside an `if` of index notation is not built yet", "give it a name before: let s[i] = sum[k] ..");
     });
     std::vector<int> axes(used.begin(), used.end());
     ir::MapAttr attr;
@@ -624,14 +554,6 @@ class Elab::IndexNotation {
       Val i = e.int_from(params[k]);
       if (info.first) i = e.int_binary(BinaryOp::add, *as<IntVal>(i), *as<IntVal>(info.first), x.loc);
       inner->define(info.name, i, false, info.where);
-    }
-    for (size_t k = 0; k < made.size(); ++k) {
-      Val whole = made[k].v;
-      std::vector<ir::Value> at{e.use(e.as_tensor(whole, x.loc))};
-      for (int a : made[k].axes)
-        at.push_back(params[static_cast<size_t>(std::find(axes.begin(), axes.end(), a) - axes.begin())]);
-      Val element = at.size() == 1 ? whole : e.tensor(e.cx->b.one(ir::Op::read, at));
-      inner->define(name_of(*reductions[k].r), element, false, x.loc);
     }
     ++e.in_map;
     struct Leave {
@@ -646,11 +568,6 @@ class Elab::IndexNotation {
     regions.push_back(e.cx->b.close({y}));
     e.cx->b.at(x.loc);
     return {e.tensor(e.cx->b.emit(ir::Op::map, {}, attr, std::move(regions)).results[0]), axes};
-  }
-
-  // No name of the language: what a reduction inside an `if` came to, for the element at hand.
-  static std::string name_of(const ast::Reduction& r) {
-    return "reduction " + std::to_string(reinterpret_cast<uintptr_t>(&r));
   }
 
   Val whole(const Expr& body, const std::vector<int>& left) {
@@ -686,8 +603,6 @@ Val Elab::index_bind(const ast::IndexBind& b, const ScopePtr& s) {
 }
 
 Val Elab::reduction(const ast::Reduction& r, const ScopePtr& s) {
-  if (in_map)
-    if (Binding* b = lookup(IndexNotation::name_of(r), s)) return b->value;
   IndexNotation n(*this, s);
   n.declare(r);
   n.find_ranges(r);
