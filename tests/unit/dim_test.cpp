@@ -135,7 +135,7 @@ class RandomDims : public DimTest {
  public:
   std::mt19937 random{7};
   int64_t values[3];
-  std::vector<SymId> syms{0, 1, 2};
+  std::vector<SymId> syms{n, m, h};
 
   int64_t floor_div(int64_t a, int64_t b) {
     int64_t q = a / b;
@@ -174,12 +174,12 @@ TEST_F(RandomDims, EveryFormHasItsValue) {
   for (int round = 0; round < 30000; ++round) {
     for (int64_t& v : values) v = int64_t(random() % 9) + 1;
     const Grown g = grow(4);
-    ASSERT_EQ(dims.evaluate(g.d, [&](SymId s) { return values[s]; }), g.v)
+    ASSERT_EQ(dims.evaluate(g.d, [&](SymId s) { return values[s - n]; }), g.v)
         << dims.text(g.d) << " at N=" << values[0] << " M=" << values[1] << " H=" << values[2];
     // Substituting numbers gives the number, too.
-    const DimId at = dims.substitute(g.d, {{0, dims.constant(values[0])},
-                                           {1, dims.constant(values[1])},
-                                           {2, dims.constant(values[2])}});
+    const DimId at = dims.substitute(g.d, {{n, dims.constant(values[0])},
+                                           {m, dims.constant(values[1])},
+                                           {h, dims.constant(values[2])}});
     ASSERT_EQ(dims.value(at), g.v) << dims.text(g.d);
     if (dims.known_nonnegative(g.d)) {
       ASSERT_GE(g.v, 0) << dims.text(g.d);
@@ -199,7 +199,7 @@ TEST_F(RandomDims, LawsOfArithmetic) {
     ASSERT_EQ(dims.sub(dims.add(a, b), b), a);
     ASSERT_EQ(dims.min(a, b), dims.min(b, a));
     ASSERT_EQ(dims.max(a, b), dims.max(b, a));
-    ASSERT_EQ(dims.substitute(a, {{0, N}, {1, M}, {2, H}}), a) << dims.text(a);
+    ASSERT_EQ(dims.substitute(a, {{n, N}, {m, M}, {h, H}}), a) << dims.text(a);
     if (b != dims.constant(0)) {
       ASSERT_EQ(dims.floordiv(dims.mul(a, b), b), a) << dims.text(a) << " / " << dims.text(b);
     }
@@ -211,10 +211,10 @@ TEST_F(RandomDims, SolutionsSolve) {
   for (int round = 0; round < 20000; ++round) {
     for (int64_t& v : values) v = int64_t(random() % 9) + 1;
     const DimId p = grow(3).d, a = grow(3).d;
-    const auto s = dims.solve(p, dims.substitute(a, {{0, M}}), {0});
+    const auto s = dims.solve(p, dims.substitute(a, {{n, M}}), {n});
     if (!s || !s->exact) continue;
     ++solved;
-    ASSERT_EQ(dims.substitute(p, {{0, s->value}}), dims.substitute(a, {{0, M}})) << dims.text(p);
+    ASSERT_EQ(dims.substitute(p, {{n, s->value}}), dims.substitute(a, {{n, M}})) << dims.text(p);
   }
   EXPECT_GT(solved, 500);
 }
