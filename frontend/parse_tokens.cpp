@@ -171,7 +171,7 @@ class Filter {
     line.remove_prefix(2);
     if (line.starts_with(" ")) line.remove_prefix(1);
     if (!doc_.empty()) doc_ += "\n";
-    doc_ += line;
+    doc_ += line.substr(0, line.find_last_not_of(" \t\r") + 1);  // blanks at an end mean nothing
     doc_end_ = t.end;
   }
   // Is there exactly one newline between the last ## line and this byte?

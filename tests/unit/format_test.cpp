@@ -59,6 +59,7 @@ TEST(Format, Comments) {
   EXPECT_EQ(formatted("if a { # why\nb }\n# between\nelse { c }"),
             "if a {  # why\n  b\n}\n# between\nelse { c }\n");
   EXPECT_EQ(formatted("f(a, # first\nb)"), "f(a,  # first\n  b)\n");
+  EXPECT_EQ(formatted("## ends in blanks \t\nfn f(x) = x"), "## ends in blanks\nfn f(x) = x\n");
 }
 
 TEST(Format, Blocks) {
