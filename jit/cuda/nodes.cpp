@@ -431,7 +431,34 @@ void instantiate(const NodeInfo& n, Instances& out) {
     case ir::Op::update: copy_kernel(&out, t, rank); return;
     case ir::Op::broadcast: fill_kernel(&out, t); return;
     case ir::Op::iota: iota_kernel(&out, t); return;
-    default: return;  // the other nodes of a table (checks, prints, slices) take no kernel
+    case ir::Op::slice:  // only its bounds are checked, on the host
+    // What makes no call of a node's kernel: views and numbers that the driver computes, the elements of
+    // the printed kernels, control, tapes, and what stays with the host.
+    case ir::Op::constant:
+    case ir::Op::size:
+    case ir::Op::retype:
+    case ir::Op::transpose:
+    case ir::Op::map:
+    case ir::Op::scatter:
+    case ir::Op::read:
+    case ir::Op::call:
+    case ir::Op::derive:
+    case ir::Op::if_:
+    case ir::Op::for_:
+    case ir::Op::while_:
+    case ir::Op::push:
+    case ir::Op::pop:
+    case ir::Op::tape_new:
+    case ir::Op::tape_end:
+    case ir::Op::bind_dim:
+    case ir::Op::check:
+    case ir::Op::debug:
+    case ir::Op::stop_gradient:
+    case ir::Op::host:
+#define SCALAR(name, arity, cls) case ir::Op::name:
+      TENON_SCALAR_OPS(SCALAR)
+#undef SCALAR
+      return;
   }
 }
 
@@ -515,8 +542,35 @@ void run_node(const NodeInfo& node, const int64_t* args, Stage& stage) {
                      List{out.data, n, out.strides[axis], out.shape[axis]});
       return;
     }
-    default: bug("no kernel for this node");
+    // What makes no call of a node's kernel: views and numbers that the driver computes, the elements of
+    // the printed kernels, control, tapes, and what stays with the host.
+    case ir::Op::constant:
+    case ir::Op::size:
+    case ir::Op::retype:
+    case ir::Op::transpose:
+    case ir::Op::map:
+    case ir::Op::scatter:
+    case ir::Op::read:
+    case ir::Op::call:
+    case ir::Op::derive:
+    case ir::Op::if_:
+    case ir::Op::for_:
+    case ir::Op::while_:
+    case ir::Op::push:
+    case ir::Op::pop:
+    case ir::Op::tape_new:
+    case ir::Op::tape_end:
+    case ir::Op::bind_dim:
+    case ir::Op::check:
+    case ir::Op::debug:
+    case ir::Op::stop_gradient:
+    case ir::Op::host:
+#define SCALAR(name, arity, cls) case ir::Op::name:
+      TENON_SCALAR_OPS(SCALAR)
+#undef SCALAR
+      break;
   }
+  bug("no kernel for this node");
 }
 
 }  // namespace tenon::cuda

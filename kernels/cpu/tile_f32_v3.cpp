@@ -1,5 +1,4 @@
 // Contraction tiles of f32, at level v3.
-#include "kernels/cpu/tile_kernels.h"
 #include "kernels/cpu/turn_kernels.h"
 
 namespace tenon::kernels::v3 {

@@ -3,29 +3,20 @@
 // source is read along its rows, 8 or 16 of them at a time, so that the machine foresees the reads.
 #pragma once
 
-#include <immintrin.h>
-
+#include <algorithm>
 #include <cstdint>
 
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/tile_kernels.h"
 
 namespace tenon::kernels::TENON_LEVEL {
 
+using Line = Registers<float>;  // a line of a square
+inline constexpr int kSquare = Line::L;
+
 #if defined(__AVX512F__)
-inline constexpr int kSquare = 16;
-using Side = __m512;
-using SideTail = __mmask16;
-inline SideTail side_tail(int64_t n) { return static_cast<SideTail>(n >= 16 ? 0xffff : (1u << n) - 1); }
-inline Side side_load(const float* p) { return _mm512_loadu_ps(p); }
-inline Side side_load(const float* p, SideTail m) { return _mm512_maskz_loadu_ps(m, p); }
-inline void side_store(float* p, Side v) { _mm512_storeu_ps(p, v); }
-inline void side_store(float* p, Side v, SideTail m) { _mm512_mask_storeu_ps(p, m, v); }
-inline Side side_fma(const float* a, Side b, Side c) { return _mm512_fmadd_ps(_mm512_set1_ps(*a), b, c); }
-inline Side side_add(Side a, Side b) { return _mm512_add_ps(a, b); }
-inline Side side_zero() { return _mm512_setzero_ps(); }
 // 16 x 16, in place: pairs of rows, pairs of pairs, then quarters of registers twice.
-__attribute__((always_inline)) inline void turn(Side (&r)[16]) {
-  Side s[16];
+__attribute__((always_inline)) inline void turn(Line::V (&r)[16]) {
+  Line::V s[16];
 #pragma GCC unroll 8
   for (int i = 0; i < 16; i += 2) {
     s[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
@@ -58,21 +49,8 @@ __attribute__((always_inline)) inline void turn(Side (&r)[16]) {
   }
 }
 #else
-inline constexpr int kSquare = 8;
-using Side = __m256;
-using SideTail = __m256i;
-inline SideTail side_tail(int64_t n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-inline Side side_load(const float* p) { return _mm256_loadu_ps(p); }
-inline Side side_load(const float* p, SideTail m) { return _mm256_maskload_ps(p, m); }
-inline void side_store(float* p, Side v) { _mm256_storeu_ps(p, v); }
-inline void side_store(float* p, Side v, SideTail m) { _mm256_maskstore_ps(p, m, v); }
-inline Side side_fma(const float* a, Side b, Side c) { return _mm256_fmadd_ps(_mm256_set1_ps(*a), b, c); }
-inline Side side_add(Side a, Side b) { return _mm256_add_ps(a, b); }
-inline Side side_zero() { return _mm256_setzero_ps(); }
-__attribute__((always_inline)) inline void turn(Side (&r)[8]) {
-  Side s[8];
+__attribute__((always_inline)) inline void turn(Line::V (&r)[8]) {
+  Line::V s[8];
 #pragma GCC unroll 4
   for (int i = 0; i < 8; i += 2) {
     s[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
@@ -104,12 +82,12 @@ inline void turn_panel(const void* source, int64_t from_row, void* target, int64
   for (; j + kSquare <= columns; j += kSquare) {
     int64_t i = 0;
     for (; i + kSquare <= depth; i += kSquare) {
-      Side r[kSquare];
+      Line::V r[kSquare];
 #pragma GCC unroll 16
-      for (int x = 0; x < kSquare; ++x) r[x] = side_load(from + (j + x) * from_row + i);
+      for (int x = 0; x < kSquare; ++x) r[x] = Line::load(from + (j + x) * from_row + i);
       turn(r);
 #pragma GCC unroll 16
-      for (int x = 0; x < kSquare; ++x) side_store(to + (i + x) * to_row + j, r[x]);
+      for (int x = 0; x < kSquare; ++x) Line::store(to + (i + x) * to_row + j, r[x]);
     }
     for (; i < depth; ++i)
       for (int64_t x = j; x < j + kSquare; ++x) to[i * to_row + x] = from[x * from_row + i];
@@ -128,34 +106,34 @@ inline void turned_row(const void* row, int64_t a_step, const void* matrix, int6
   auto* c = static_cast<float*>(target);
   constexpr int kBlocks = 2;
   for (int64_t j = 0; j < columns; j += kBlocks * kSquare) {
-    const int64_t here = columns - j < kBlocks * kSquare ? columns - j : kBlocks * kSquare;
+    const int64_t here = std::min<int64_t>(columns - j, kBlocks * kSquare);
     const float* at[kBlocks * kSquare];
     for (int x = 0; x < kBlocks * kSquare; ++x) at[x] = b + (j + (x < here ? x : here - 1)) * b_row;
-    Side sum[kBlocks];
-    for (Side& s : sum) s = side_zero();
+    Line::V sum[kBlocks];
+    for (Line::V& s : sum) s = Line::zero();
     for (int64_t i = 0; i < depth; i += kSquare) {
       const int64_t left = depth - i;
-      const SideTail tail = side_tail(left < kSquare ? left : kSquare);
+      const auto tail = Line::tail(static_cast<int>(std::min<int64_t>(left, kSquare)));
 #pragma GCC unroll 2
       for (int k = 0; k < kBlocks; ++k) {
-        Side r[kSquare];
+        Line::V r[kSquare];
         if (left >= kSquare) {
 #pragma GCC unroll 16
-          for (int x = 0; x < kSquare; ++x) r[x] = side_load(at[k * kSquare + x] + i);
+          for (int x = 0; x < kSquare; ++x) r[x] = Line::load(at[k * kSquare + x] + i);
           turn(r);
 #pragma GCC unroll 16
-          for (int x = 0; x < kSquare; ++x) sum[k] = side_fma(a + (i + x) * a_step, r[x], sum[k]);
+          for (int x = 0; x < kSquare; ++x) sum[k] = Line::fma(Line::splat(a + (i + x) * a_step), r[x], sum[k]);
         } else {
-          for (int x = 0; x < kSquare; ++x) r[x] = side_load(at[k * kSquare + x] + i, tail);
+          for (int x = 0; x < kSquare; ++x) r[x] = Line::load(at[k * kSquare + x] + i, tail);
           turn(r);
-          for (int x = 0; x < left; ++x) sum[k] = side_fma(a + (i + x) * a_step, r[x], sum[k]);
+          for (int x = 0; x < left; ++x) sum[k] = Line::fma(Line::splat(a + (i + x) * a_step), r[x], sum[k]);
         }
       }
     }
     for (int k = 0; k < kBlocks && k * kSquare < here; ++k) {
-      const int64_t n = here - k * kSquare < kSquare ? here - k * kSquare : kSquare;
+      const auto tail = Line::tail(static_cast<int>(std::min<int64_t>(here - k * kSquare, kSquare)));
       float* to = c + j + k * kSquare;
-      side_store(to, more ? side_add(side_load(to, side_tail(n)), sum[k]) : sum[k], side_tail(n));
+      Line::store(to, more ? Line::add(Line::load(to, tail), sum[k]) : sum[k], tail);
     }
   }
 }
