@@ -420,10 +420,19 @@ class Elab {
   std::vector<Loc> calls;   // places of the calls that lead to what is elaborated now
   // While it lives: a call whose body is put in its place.
   struct InPlace {
-    InPlace(Elab& elab, Loc call) : e(elab) { e.calls.push_back(call); }
-    ~InPlace() { e.calls.pop_back(); }
+    InPlace(Elab& elab, Loc call) : e(elab), cx(elab.cx), before(cx->b.via()) {
+      e.calls.push_back(call);
+      call.via = before;
+      if (call.known()) cx->b.via(e.module.places.inside(call));
+    }
+    ~InPlace() {
+      e.calls.pop_back();
+      cx->b.via(before);
+    }
     InPlace(const InPlace&) = delete;
     Elab& e;
+    FnCx* cx;
+    uint32_t before;
   };
 
   // ---- models (elab_model.cpp)
@@ -481,7 +490,7 @@ class Elab {
   // A name of a top level that has no value yet: a library `let` is elaborated when first used; one of
   // this file is used before it is defined.
   void force_top(Binding& b, const std::string& id, Loc loc);
-  bool in_library(Loc loc) const { return library_files.count(loc.file) != 0; }
+  bool in_library(Loc loc) const { return sources.library(loc.file); }
   ScopePtr load_library(const std::string& module_name);
   // A function or a block that nothing has called yet, checked by what its text says alone.
   void check_function(const ast::FnDecl& d, const ScopePtr& s, const Val& self = nullptr);

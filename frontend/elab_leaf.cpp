@@ -13,8 +13,9 @@ Elab::Elab(ir::Module& m, SourceMap& s, Texts& t)
 }
 
 void Elab::error(Code code, Loc where, std::string message, std::string hint, std::vector<Note> notes) {
-  Diagnostic d{code, where, std::move(message), std::move(notes), std::move(hint)};
-  blame(d, {calls.rbegin(), calls.rend()}, [this](Loc l) { return in_library(l); });
+  Diagnostic d{code, where, std::move(message), std::move(notes), std::move(hint), Fault::program, false,
+               {calls.rbegin(), calls.rend()}};
+  blame(d, sources);
   throw UserError(std::move(d));
 }
 

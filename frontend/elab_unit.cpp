@@ -145,7 +145,7 @@ Binding* Elab::library_name(std::string_view id, Loc from) {
 ScopePtr Elab::load_library(const std::string& module_name) {
   if (auto it = loaded.find(module_name); it != loaded.end()) return it->second;
   const TextSource* t = texts.library(module_name);
-  FileId file = sources.add("<" + t->name + ">", t->text);
+  FileId file = sources.add_library("<" + t->name + ">", t->text);
   library_files[file] = module_of(module_name, *t);
   ParseResult r = parse(sources, file);
   if (!r.module) bug("the library does not parse: " + render(r.errors[0], sources));
@@ -231,7 +231,9 @@ struct Elaborator::Impl {
         prefix.run(id);
         for (ir::FnId extra : e.extra_functions) prefix.run(extra);
         e.extra_functions.clear();
-      } catch (const UserError& err) {
+      } catch (UserError& err) {
+        e.module.places.spell_out(err.diagnostic);
+        blame(err.diagnostic, e.sources);
         e.report(err.diagnostic);
       }
     }

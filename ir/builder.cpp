@@ -17,6 +17,7 @@ Value Builder::param(Type t, Leaf leaf) {
 const Node& Builder::emit(Op op, std::vector<Value> operands, Attr attr,
                           std::vector<Region> regions) {
   Node node{op, std::move(operands), {}, std::move(attr), std::move(regions), loc_};
+  if (node.loc.via == 0) node.loc.via = via_;
   Inferred r = infer(module_, fn_, node);
   if (!r.error.empty()) bug(fn_.name + ": " + r.error);
   node.results.reserve(r.types.size());

@@ -19,6 +19,9 @@ class Builder {
 
   void at(Loc loc) { loc_ = loc; }  // the place of what is emitted from here on
   Loc at() const { return loc_; }
+  // Calls that the code is put in place of (Loc::via), for what is emitted from here on.
+  void via(uint32_t calls) { via_ = calls; }
+  uint32_t via() const { return via_; }
 
   Value param(Type t, Leaf leaf = {});  // appends a parameter to the function
 
@@ -56,6 +59,7 @@ class Builder {
   Module& module_;
   Function& fn_;
   Loc loc_;
+  uint32_t via_ = 0;
   std::vector<Region*> regions_;               // where nodes go: back()
   std::vector<std::unique_ptr<Region>> open_;  // regions under construction
 };

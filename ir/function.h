@@ -21,6 +21,7 @@
 #include <variant>
 #include <vector>
 
+#include "ir/call_places.h"
 #include "ir/dim.h"
 #include "ir/dtype.h"
 #include "ir/op.h"
@@ -252,6 +253,7 @@ struct Function {
 struct Module {
   Dims dims;
   std::vector<std::unique_ptr<Function>> functions;  // never moved: references stay good
+  CallPlaces places;
   std::shared_ptr<void> derivatives;                 // the memo of ir/passes/differentiate.h
 
   FnId add(std::unique_ptr<Function> f) {

@@ -124,7 +124,12 @@ std::vector<Tensor> Session::Impl::run(ir::FnId fn, std::span<const int64_t> siz
                                        const std::vector<uint32_t>& inputs) {
   arguments = arguments_of(fn, std::move(arguments), inputs);
   RunContext c = context();
-  return interpreter.run(tier.prepare(fn), sizes, std::move(arguments), c);
+  try {
+    return interpreter.run(tier.prepare(fn), sizes, std::move(arguments), c);
+  } catch (UserError& error) {
+    blame(error.diagnostic, sources);
+    throw;
+  }
 }
 
 Diagnostics Session::Impl::run_unit(const Unit& unit) {

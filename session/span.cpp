@@ -244,7 +244,7 @@ class Cut {
       }
     attr.fn = module_.add(std::move(span));
     verify_after("cutting spans", module_, module_.fn(attr.fn));
-    out_nodes.push_back({Op::call, takes, gives, std::move(attr), {}, loc});
+    out_nodes.push_back({Op::call, takes, gives, std::move(attr), {}, {}});  // no call of the program: no place
     for (Node& n : behind) out_nodes.push_back(std::move(n));
   }
 

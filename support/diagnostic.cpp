@@ -89,6 +89,41 @@ std::string render(const Diagnostic& d, const SourceMap& sources, bool colour) {
   return out;
 }
 
+void blame(Diagnostic& d, const SourceMap& sources) {
+  constexpr size_t kMost = 6;  // calls shown; of a recursion, the innermost ones and the first
+  std::vector<Loc> calls;
+  std::vector<size_t> times;
+  for (const Loc& call : d.calls) {
+    if (!call.known() || sources.library(call.file)) continue;
+    auto at = std::find(calls.begin(), calls.end(), call);
+    if (at == calls.end()) {
+      calls.push_back(call);
+      times.push_back(1);
+    } else {
+      ++times[static_cast<size_t>(at - calls.begin())];
+    }
+  }
+  d.calls.clear();
+  if (d.where.known() && sources.library(d.where.file) && !calls.empty()) {
+    d.notes.insert(d.notes.begin(), {d.where, "it shows here, in the library"});
+    d.where = calls[0];
+    calls.erase(calls.begin());
+    times.erase(times.begin());
+  }
+  auto around = [&](const Loc& call) {  // a call that holds the place is seen with it
+    return call.file == d.where.file && call.begin <= d.where.begin && d.where.end <= call.end;
+  };
+  size_t left_out = calls.size() > kMost ? calls.size() - kMost : 0;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (left_out && i == kMost - 1) {
+      d.notes.push_back({{}, "and through " + std::to_string(left_out) + " calls more"});
+      i += left_out;
+    }
+    if (around(calls[i])) continue;
+    d.notes.push_back({calls[i], "in this call" + (times[i] > 1 ? ", " + std::to_string(times[i]) + " times over" : "")});
+  }
+}
+
 void fail(Code code, Loc where, std::string message, std::string hint, std::vector<Note> notes,
           Fault fault) {
   throw UserError({code, where, std::move(message), std::move(notes), std::move(hint), fault});

@@ -37,7 +37,12 @@ struct Diagnostic {
   std::string hint;         // one way out; may be empty
   Fault fault = Fault::program;
   bool warning = false;     // a note of `tenon check`: does not fail the run
+  std::vector<Loc> calls = {};  // that lead to `where`, innermost first; `blame` makes notes of them
 };
+
+// Decides which place a message is about: the innermost one in the user's own text, when the
+// mistake shows in the library. What shows there and the other calls on the way become notes.
+void blame(Diagnostic& diagnostic, const SourceMap& sources);
 
 std::string_view code_name(Code code);   // "E0301"
 std::string_view code_title(Code code);  // one line

@@ -10,8 +10,14 @@ FileId SourceMap::add(std::string name, std::string text) {
   std::vector<uint32_t> starts{0};
   for (uint32_t i = 0; i < text.size(); ++i)
     if (text[i] == '\n') starts.push_back(i + 1);
-  files_.push_back({std::move(name), std::move(text), std::move(starts)});
+  files_.push_back({std::move(name), std::move(text), std::move(starts), false});
   return static_cast<FileId>(files_.size());
+}
+
+FileId SourceMap::add_library(std::string name, std::string text) {
+  const FileId file = add(std::move(name), std::move(text));
+  files_.back().library = true;
+  return file;
 }
 
 std::string_view SourceMap::text(Loc loc) const {

@@ -17,6 +17,7 @@ struct Loc {
   FileId file = 0;  // 0: nowhere
   uint32_t begin = 0;
   uint32_t end = 0;
+  uint32_t via = 0;  // how a node of the IR came here, when its call is gone (ir/call_places.h)
 
   bool known() const { return file != 0; }
   friend bool operator==(const Loc&, const Loc&) = default;
@@ -39,6 +40,9 @@ class SourceMap {
  public:
   // Takes the text as it is; a UTF-8 BOM is blanked so that offsets stay true.
   FileId add(std::string name, std::string text);
+  // A text that is Tenon's own, not the user's: a message is not about it.
+  FileId add_library(std::string name, std::string text);
+  bool library(FileId file) const { return file != 0 && files_[file - 1].library; }
 
   std::string_view name(FileId file) const { return files_[file - 1].name; }
   std::string_view text(FileId file) const { return files_[file - 1].text; }
@@ -51,6 +55,7 @@ class SourceMap {
     std::string name;
     std::string text;
     std::vector<uint32_t> line_starts;
+    bool library = false;
   };
   std::deque<File> files_;  // a deque: views stay valid as files are added
 };

@@ -64,13 +64,15 @@ class Inliner {
     const Function& from;
     std::vector<Value> value;
     DimSubst sizes;
+    Loc call;
+    std::unordered_map<uint32_t, uint32_t> via;  // of a node in the body -> of its copy
   };
 
   void expand(const Node& call, std::vector<Node>& out, int depth) {
     const auto& attr = call.get<CallAttr>();
     const Function& f = module_.fn(attr.fn);
     size_ += node_count(f.body);
-    Copy copy{f, std::vector<Value>(f.types.size(), kNoValue), {}};
+    Copy copy{f, std::vector<Value>(f.types.size(), kNoValue), {}, call.loc, {}};
     for (size_t i = 0; i < f.sizes.size(); ++i) copy.sizes.emplace_back(f.sizes[i], attr.dims[i]);
     for (const auto& [inner, outer] : attr.fresh)
       copy.sizes.emplace_back(inner, module_.dims.symbol(outer));
@@ -115,6 +117,9 @@ class Inliner {
     }
     Node out{n.op, mapped(n.operands, copy), {}, substitute(module_, n.attr, copy.sizes), {},
              n.loc};
+    auto [via, fresh_via] = copy.via.emplace(n.loc.via, 0);
+    if (fresh_via) via->second = module_.places.inside(n.loc.via, copy.call);
+    out.loc.via = via->second;
     for (const Region& r : n.regions) {
       Region inner;
       inner.params = defined(r.params, copy);

@@ -103,6 +103,14 @@ const Prepared& Engine::code(ir::FnId fn) {
 
 namespace {
 
+// The calls that lead to where a run ended, innermost first.
+void add_calls(const Run& r, Diagnostic& d) {
+  for (const Frame* f = r.frame; f && f->caller; f = f->caller) {
+    const Prepared& code = *f->caller->code;
+    d.calls.push_back(code.locs[f->call - code.instrs.data()]);
+  }
+}
+
 // Frees what the frames of a run that was left early still hold.
 void unwind(Run& r) {
   while (r.frame) {
@@ -181,14 +189,27 @@ std::vector<Tensor> Engine::run(ir::FnId fn, std::span<const int64_t> sizes,
     Loc where = r.place;
     if (!where.known() && pc && r.frame)
       where = r.frame->code->locs[pc - r.frame->code->instrs.data()];
+    Diagnostic d{t.code, where, t.message, {}, t.hint, t.fault, false, {}};
+    add_calls(r, d);
     unwind(r);
-    fail(t.code, where, t.message, t.hint, {}, t.fault);
+    module.places.spell_out(d);
+    throw UserError(std::move(d));
   } catch (const std::bad_alloc&) {
     Loc where{};
     if (pc && r.frame) where = r.frame->code->locs[pc - r.frame->code->instrs.data()];
+    Diagnostic d{Code::E0805, where, "there is not enough memory for this step", {},
+                 "smaller sizes or batches need less", Fault::data, false, {}};
+    add_calls(r, d);
     unwind(r);
-    fail(Code::E0805, where, "there is not enough memory for this step",
-         "smaller sizes or batches need less", {}, Fault::data);
+    module.places.spell_out(d);
+    throw UserError(std::move(d));
+  } catch (UserError& e) {  // of a host function, or of compiled code that was called
+    if (pc && r.frame)
+      e.diagnostic.calls.push_back(r.frame->code->locs[pc - r.frame->code->instrs.data()]);
+    add_calls(r, e.diagnostic);
+    unwind(r);
+    module.places.spell_out(e.diagnostic);
+    throw;
   } catch (...) {
     unwind(r);
     throw;

@@ -86,8 +86,13 @@ class Compiled final : public CompiledFunction {
       }
     }
     loop::Context c(unit->program, unit->tables, context);
-    return loop::run(entry, unit->signatures[0], unit->dims, c, sizes, std::move(args),
-                     arena ? &*arena : nullptr);
+    try {
+      return loop::run(entry, unit->signatures[0], unit->dims, c, sizes, std::move(args),
+                       arena ? &*arena : nullptr);
+    } catch (UserError& e) {
+      unit->module.places.spell_out(e.diagnostic);
+      throw;
+    }
   }
 };
 

@@ -636,6 +636,18 @@ class FunctionPrinter {
     b_.CreateCondBr(b_.CreateICmpNE(status, b_.getInt64(0)), failed(1), on);
     b_.SetInsertPoint(on);
   }
+  // A call that failed says where it was made, for the message; off the path of those that did not.
+  void check_call(Value* status, uint32_t place) {
+    BasicBlock *on = fresh("on"), *stop = fresh("came_back");
+    b_.CreateCondBr(b_.CreateICmpNE(status, b_.getInt64(0)), stop, on);
+    b_.SetInsertPoint(stop);
+    auto* array = call_array(args_, max_args_, 1, "args");
+    b_.CreateAlignedStore(b_.getInt64(place), slot(array, 0), llvm::Align(8));
+    Value* outs = call_array(outs_, max_outs_, 1, "outs");
+    b_.CreateRet(b_.CreateCall(runtime(runtime_symbol(static_cast<uint32_t>(loop::Runtime::called_from))),
+                               {ctx_, array, outs}));
+    b_.SetInsertPoint(on);
+  }
   BasicBlock* failed(int status) {
     BasicBlock*& f = failed_[status];
     if (!f) {
@@ -658,7 +670,10 @@ class FunctionPrinter {
               r == loop::Runtime::tape_shrink || r == loop::Runtime::fold_run ||
               r == loop::Runtime::tape_end;
     }
-    if (!never) check_status(status);
+    if (own && s.place != loop::kNone)
+      check_call(status, s.place);
+    else if (!never)
+      check_status(status);
     for (size_t i = 0; i < s.outs.size(); ++i)
       store_var(s.outs[i], b_.CreateAlignedLoad(i64(), slot(outs, i), llvm::Align(8)));
   }

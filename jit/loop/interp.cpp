@@ -353,7 +353,11 @@ class Machine {
             s.callee == Callee::function
                 ? interpret(c_, s.id, args.data(), outs.data())
                 : runtime_function(static_cast<Runtime>(s.id))(&c_, args.data(), outs.data());
-        if (status != 0) return End::failed;
+        if (status != 0) {
+          const int64_t place = s.place;
+          if (s.place != kNone) runtime_function(Runtime::called_from)(&c_, &place, nullptr);
+          return End::failed;
+        }
         for (size_t i = 0; i < s.outs.size(); ++i) vars_[s.outs[i]] = static_cast<Bits>(outs[i]);
         return End::none;
       }

@@ -86,7 +86,8 @@ struct Stmt {
   // fold: var = the partials of order c (docs/semantics.md) over i = `index` in [a, b), b - a <=
   // 16384,
   //       of the value c, computed by body; with d: p = fma(c, d, p)
-  // call: callee `id` of args, results into outs; a status that is not 0 is returned at once
+  // call: callee `id` of args, results into outs; a status that is not 0 is returned at once, after
+  //       telling the Context which `place` (of Tables) it came back to
   // launch: kernel `id` with args over [0, a), cut into chunks of b
   // ret: the values args are the function's results; or for a kernel nothing
   uint32_t var = kNone, index = kNone;
@@ -96,6 +97,7 @@ struct Stmt {
   ir::ReduceKind reduce = ir::ReduceKind::sum;
   Callee callee = Callee::function;
   uint32_t id = 0;
+  uint32_t place = kNone;
   std::vector<Expr> args{};
   std::vector<Var> outs{};
   Block body{}, other{};

@@ -110,7 +110,7 @@ namespace {
 
 void set_error(Context& c, Code code, Loc where, std::string message, std::string hint,
                Fault fault) {
-  c.error = Diagnostic{code, where, std::move(message), {}, std::move(hint), fault, false};
+  c.error = Diagnostic{code, where, std::move(message), {}, std::move(hint), fault, false, {}};
 }
 
 // Runs what may throw Trap; the trap gets the place of the node.
@@ -459,6 +459,11 @@ int64_t rt_check(Context* c, const int64_t* args, int64_t*) {
   const TrapSite& site = c->program.traps[node.trap];
   set_error(*c, site.code, site.where, fill_holes(site.text, shown(c, node, args)), site.hint,
             site.fault);
+  return 1;
+}
+
+int64_t rt_called_from(Context* c, const int64_t* args, int64_t*) {
+  c->error->calls.push_back(place(c, args[0]));
   return 1;
 }
 

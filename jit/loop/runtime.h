@@ -57,7 +57,7 @@ struct Tables {
   std::vector<NodeInfo> nodes;
   std::vector<std::shared_ptr<const ir::Literal>> literals;
   std::vector<const void*> literal_data;
-  std::vector<Loc> places;  // of allocations, for when memory runs out
+  std::vector<Loc> places;  // of allocations, for when memory runs out, and of calls
   std::unique_ptr<Layouts> layouts;  // none: nothing is planned
 };
 
@@ -125,6 +125,7 @@ using KernelFn = int64_t (*)(Context*, const int64_t* args, int64_t lo, int64_t 
   X(tape_end)    /* tape */                                                                        \
   X(trap)        /* site, values..: ends the run */                                                \
   X(check)       /* node, shown..: ends the run with the text of a check node */                   \
+  X(called_from) /* place: the call there has failed */                                            \
   X(debug)       /* node, shown.. */
 enum class Runtime : uint32_t {
 #define X(n) n,

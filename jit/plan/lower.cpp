@@ -477,6 +477,7 @@ void FunctionLowering::call_node(const Node& n) {
   CallSite site{attr.dims, {}, n.loc};
   for (Value v : n.results) site.results.push_back(type(v));
   unit_.calls.push_back(std::move(site));
+  if (n.loc.known()) s.place = place_of(n.loc);
   for (DimId d : attr.dims) s.args.push_back(dim(d));
   for (Expr e : slots_of(n.operands, {})) s.args.push_back(e);
   for (size_t i = 0; i < sig.results.size() + sig.bound.size(); ++i)

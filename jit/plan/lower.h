@@ -165,6 +165,7 @@ class FunctionLowering {
   void bind_slot(ir::Value v, Expr slot);
   Place in_memory(ir::Value v);
   Expr here();  // this place in the program, for when memory runs out
+  uint32_t place_of(Loc where);  // its number in the tables
   void copy(const Place& from, const Place& to, const ir::Type& t);
   void in_view(std::vector<Expr>& args, const Place& p, const ir::Type& t);
   void out_view(std::vector<Expr>& args, const Place& p, const ir::Type& t);

@@ -311,9 +311,13 @@ void FunctionLowering::out_view(std::vector<Expr>& args, const Place& p, const i
 }
 
 Expr FunctionLowering::here() {
+  return x_.i64(place_of(loc_));
+}
+
+uint32_t FunctionLowering::place_of(Loc where) {
   auto& places = unit_.tables.places;
-  if (places.empty() || !(places.back() == loc_)) places.push_back(loc_);
-  return x_.i64(static_cast<int64_t>(places.size()) - 1);
+  if (places.empty() || !(places.back() == where)) places.push_back(where);
+  return static_cast<uint32_t>(places.size()) - 1;
 }
 
 uint32_t FunctionLowering::node_info(ir::Op op, const std::vector<ir::Type>& types) {
