@@ -116,7 +116,7 @@ std::string Derivatives::unique_name(const std::string& base) {
 FnId Derivatives::callee(const Node& node) {
   if (node.op == Op::call) return node.get<CallAttr>().fn;
   const auto& a = node.get<DeriveAttr>();
-  return make({a.mode, a.fn, a.wrt, a.seeds}, node.loc);
+  return called_at(node.loc, [&] { return make({a.mode, a.fn, a.wrt, a.seeds}, node.loc); });
 }
 
 const std::vector<DimId>& Derivatives::sizes(const Node& node) const {

@@ -135,6 +135,17 @@ class Copier {
   Builder& b_;
 };
 
+// Runs f; a refusal inside the function that it differentiates came by the call at `call`.
+template <class F>
+decltype(auto) called_at(Loc call, F&& f) {
+  try {
+    return f();
+  } catch (UserError& e) {
+    e.diagnostic.calls.push_back(call);
+    throw;
+  }
+}
+
 // A value that can carry a derivative: a float tensor or a tape.
 inline bool differentiable(const Type& t) { return t.tape || is_float(t.dtype); }
 

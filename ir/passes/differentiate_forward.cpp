@@ -314,7 +314,7 @@ void Forward::call(const Node& n) {
   }
   for (size_t k = 0; k < n.results.size(); ++k)
     if (activity_.active(n.results[k])) key.results.push_back(int(k));
-  const FnId fn = memo_.tangent(key).fn;
+  const FnId fn = called_at(n.loc, [&] { return memo_.tangent(key).fn; });
   b_.at(n.loc);
   CallAttr attr{fn, memo_.sizes(n), {}};
   if (n.op == Op::call) attr.fresh = n.get<CallAttr>().fresh;

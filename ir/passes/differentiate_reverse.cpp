@@ -175,7 +175,7 @@ void Reverse::forward_call(const Node& node, Frame& frame) {
     if (activity_.active(node.operands[i])) key.params.push_back(int(i));
   for (size_t k = 0; k < node.results.size(); ++k)
     if (activity_.active(node.results[k])) key.results.push_back(int(k));
-  const Pair& pair = memo_.pair(key);
+  const Pair& pair = called_at(node.loc, [&]() -> const Pair& { return memo_.pair(key); });
   Plan& plan = plans_[&node];
   plan.pair = &pair;
   if (node.op == Op::call) plan.fresh = node.get<CallAttr>().fresh;
