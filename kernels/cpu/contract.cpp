@@ -12,6 +12,7 @@
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/reduce_table.h"
 #include "kernels/cpu/walk.h"
+#include "kernels/cpu/window.h"
 #include "runtime/copy.h"
 #include "support/diagnostic.h"
 
@@ -178,7 +179,57 @@ Tensor row_major_rows(Problem& p, const ir::ContractSpec& spec, DType t) {
   return dense;
 }
 
+// Whether an operand is read through a window: at places that no stride for each index describes.
+bool reads_windows(const std::vector<ir::Affine>& axes) {
+  for (const ir::Affine& a : axes)
+    for (const auto& term : a.terms)
+      if (a.terms.size() > 1 || term.coefficient != 1) return true;
+  return false;
+}
+
+// A convolution or a derivative of one: its windows become the rows of a product, and are read where
+// they lie.
+bool through_windows(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
+                     Threads& threads) {
+  const bool in_a = reads_windows(spec.a), in_b = reads_windows(spec.b);
+  if (!in_a && !in_b) return false;
+  if (!in_a) {
+    std::swap(p.a, p.b);
+    std::swap(p.in_a, p.in_b);
+    std::swap(p.a_data, p.b_data);
+  }
+  WindowSpec w;
+  for (uint8_t i : spec.out) {
+    if (p.batch(i)) {
+      w.batch_a.add(p.range[i], p.a[i]);
+      w.batch_b.add(p.range[i], p.b[i]);
+      w.batch_c.add(p.range[i], p.out[i]);
+    } else if (p.in_a[i]) {
+      w.rows_a.add(p.range[i], p.a[i]);
+      w.rows_c.add(p.range[i], p.out[i]);
+    } else {
+      w.cols_b.add(p.range[i], p.b[i]);
+      w.cols_c.add(p.range[i], p.out[i]);
+    }
+  }
+  for (int i = 0; i < p.n; ++i)
+    if (!p.in_out[i]) {
+      w.depth_a.add(p.range[i], p.a[i]);
+      w.depth_b.add(p.range[i], p.b[i]);
+    }
+  // A vector holds columns: where there are hardly any, or each is a batch, they are better made of
+  // what are rows here.
+  const int last = spec.out.back();
+  if (p.batch(last) || (w.cols_b.count() < 4 && p.in_a[last])) return false;
+  w.a = p.a_data;
+  w.b = p.b_data;
+  w.c = out.data;
+  window_product(t, w, threads);
+  return true;
+}
+
 void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
+  if (through_windows(p, spec, t, out, threads)) return;
   // Columns are the group that holds the last result axis; fma(a, b, c) is fma(b, a, c).
   const int last = spec.out.back();
   bool columns_of_a = p.in_a[last] && !p.in_b[last];

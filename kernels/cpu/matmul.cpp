@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cstring>
 #include <emmintrin.h>
-#include <memory>
 #include <mutex>
 
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/reduce_table.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/tile_table.h"
 #include "kernels/cpu/walk.h"
 #include "runtime/copy.h"
@@ -22,18 +22,6 @@ constexpr int64_t kRowBlock = 240;      // rows of a that stay in L2 with 1024 o
 constexpr int64_t kColumnBlock = 4096;  // columns of b packed at once
 constexpr double kLeastFlops = 3e5;     // of a piece of work: about a microsecond
 constexpr int64_t kWidest = kTileVectors * 16;  // columns of a panel
-
-// Memory of one thread that is kept from call to call.
-template <int kWhich>
-char* scratch(size_t bytes) {
-  static thread_local std::unique_ptr<char[]> memory;
-  static thread_local size_t size = 0;
-  if (size < bytes + 64) {
-    size = bytes + 64;
-    memory.reset(new char[size]);
-  }
-  return memory.get() + (64 - reinterpret_cast<uintptr_t>(memory.get()) % 64) % 64;
-}
 
 // A few dozen elements: a call of memcpy would cost more than the copy.
 template <class T>

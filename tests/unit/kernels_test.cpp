@@ -255,6 +255,49 @@ TEST(Kernels, ConvolutionsAndTheirGradients) {
   }
 }
 
+// Large enough for several blocks of depth, panels of columns and blocks of rows, for depths that are cut
+// and for results whose columns do not lie side by side; with strides, dilation and groups.
+TEST(Kernels, LargeConvolutions) {
+  struct Case {
+    int64_t N, G, C, O, H, W, R, step, dilation;
+    bool last;  // channels
+  };
+  for (const Case& q :
+       {Case{2, 1, 40, 70, 12, 11, 3, 1, 1, true}, Case{1, 1, 130, 33, 9, 10, 3, 1, 1, true},
+        Case{3, 1, 3, 17, 21, 20, 5, 2, 2, true}, Case{2, 3, 5, 8, 13, 9, 3, 1, 2, true},
+        Case{2, 1, 40, 70, 12, 11, 3, 1, 1, false}, Case{1, 1, 130, 100, 9, 10, 3, 1, 1, false},
+        Case{3, 1, 3, 17, 21, 20, 5, 2, 2, false}, Case{2, 3, 5, 8, 13, 9, 3, 1, 2, false},
+        Case{5, 1, 1, 32, 34, 36, 3, 1, 1, true}, Case{5, 1, 1, 20, 34, 36, 3, 1, 1, false}}) {
+    const int64_t reach = q.dilation * (q.R - 1) + 1;
+    const int64_t P = (q.H - reach) / q.step + 1, Q = (q.W - reach) / q.step + 1;
+    const std::string what = "channels " + std::to_string(q.C) + (q.last ? " last" : " first");
+    auto window = [&](int place, int tap) { return at({{place, q.step}, {tap, q.dilation}}); };
+    auto image = [&](int n, int g, int c, ir::Affine h, ir::Affine w) {
+      return q.last ? std::vector<ir::Affine>{at({{n, 1}}), h, w, at({{g, 1}}), at({{c, 1}})}
+                    : std::vector<ir::Affine>{at({{n, 1}}), at({{g, 1}}), at({{c, 1}}), h, w};
+    };
+    auto shape = [&](int64_t c, int64_t h, int64_t w) {
+      return q.last ? Extents{q.N, h, w, q.G, c} : Extents{q.N, q.G, c, h, w};
+    };
+    auto both = [&](const ir::ContractSpec& spec, const std::vector<int64_t>& range, Extents a, Extents b,
+                    const std::string& of) {
+      check_contract<float>(DType::f32, spec, range, random_tensor(DType::f32, a),
+                            random_tensor(DType::f32, b), of + what);
+      check_contract<double>(DType::f64, spec, range, random_view(DType::f64, a),
+                             random_view(DType::f64, b), of + what + ", f64");
+    };
+    // 0 n, 1 g, 2 o, 3 p, 4 q, 5 r, 6 s, 7 c
+    const std::vector<uint8_t> out = q.last ? std::vector<uint8_t>{0, 3, 4, 1, 2} : std::vector<uint8_t>{0, 1, 2, 3, 4};
+    both({{}, image(0, 1, 7, window(3, 5), window(4, 6)),
+          {at({{1, 1}}), at({{2, 1}}), at({{7, 1}}), at({{5, 1}}), at({{6, 1}})}, out},
+         {q.N, q.G, q.O, P, Q, q.R, q.R, q.C}, shape(q.C, q.H, q.W), {q.G, q.O, q.C, q.R, q.R}, "conv, ");
+    // The gradient of w: 0 g, 1 o, 2 c, 3 r, 4 s, 5 n, 6 p, 7 q
+    both({{}, image(5, 0, 1, at({{6, 1}}), at({{7, 1}})), image(5, 0, 2, window(6, 3), window(7, 4)),
+          {0, 1, 2, 3, 4}},
+         {q.G, q.O, q.C, q.R, q.R, q.N, P, Q}, shape(q.O, P, Q), shape(q.C, q.H, q.W), "gradient of w, ");
+  }
+}
+
 TEST(Kernels, DotsAndOddContractions) {
   for (int64_t K : {0, 1, 63, 64, 65, 1000, 16384, 40000}) {
     ir::ContractSpec dot{{}, {at({{0, 1}})}, {at({{0, 1}})}, {}};

@@ -1,0 +1,307 @@
+// Products through windows: what window.h says, cut into blocks of rows and panels of columns. Every
+// output is a chain of its own, so no cut is felt by a bit.
+#include "kernels/cpu/window.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/cpu/kernels.h"
+#include "kernels/cpu/reduce_table.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/tile_table.h"
+#include "kernels/cpu/walk.h"
+
+namespace tenon::kernels {
+
+void Axes::offsets(int64_t first, int64_t count, int64_t* to) const {
+  if (n == 0) {
+    std::fill_n(to, count, int64_t{0});
+    return;
+  }
+  Walk at(range, strides, n, first);
+  const int64_t step = stride();
+  for (int64_t done = 0; done < count;) {
+    const int64_t here = std::min(count - done, range[n - 1] - at.at(n - 1)), from = at.offset();
+    for (int64_t i = 0; i < here; ++i) to[done + i] = from + i * step;
+    done += here;
+    at.skip(here);
+  }
+}
+
+namespace {
+
+constexpr int64_t kRowBlock = 240;                // rows that one thread takes at once, at most
+constexpr int64_t kMostBlocks = 32;               // of depth, between two packings of b
+constexpr int64_t kMostPacked = int64_t{32} << 20;   // bytes of b packed at once
+constexpr int64_t kMostPartial = int64_t{16} << 20;  // bytes of results of blocks of depth, side by side
+constexpr double kLeastFlops = 3e5;               // of a piece of work
+
+template <class T>
+class WindowProduct {
+ public:
+  WindowProduct(const WindowSpec& s, const TileTable& tiles, Threads& threads)
+      : s_(s),
+        tiles_(tiles),
+        threads_(threads),
+        batch_(s.batch_c.count()),
+        rows_(s.rows_a.count()),
+        cols_(s.cols_b.count()),
+        depth_(s.depth_a.count()),
+        lanes_(tiles.lanes) {
+    const int64_t vectors = (cols_ + lanes_ - 1) / lanes_;
+    if (tiles.window_rows[4] >= 6)  // 32 registers
+      vectors_ = vectors <= 4 ? vectors : vectors % 4 != 0 && vectors % 3 == 0 ? 3 : 4;
+    else
+      vectors_ = vectors == 1 ? 1 : rows_ <= 3 && vectors >= 4 ? 4 : 2;
+    width_ = vectors_ * lanes_;
+    panels_ = (cols_ + width_ - 1) / width_;
+    padded_ = panels_ * width_;
+    tall_ = tiles.window_rows[vectors_];
+    blocks_ = std::max<int64_t>(1, (depth_ + kChainBlock - 1) / kChainBlock);
+    // b is read where it lies when its columns do in whole vectors, and near one another.
+    pack_ = !(s.cols_b.even() && s.depth_b.even() && s.cols_b.stride() == 1 && cols_ % lanes_ == 0 &&
+              (panels_ == 1 || rows_ * batch_ <= 48));
+    direct_ = s.cols_c.n == 0 || (s.cols_c.even() && s.cols_c.stride() == 1);
+    cut();
+  }
+
+  void run() {
+    const int64_t packed_block =
+        batch_ * padded_ * std::min(depth_, kChainBlock) * static_cast<int64_t>(sizeof(T));
+    int64_t chunk = kMostBlocks;  // blocks of depth at once
+    if (pack_) chunk = std::min(chunk, std::max<int64_t>(1, kMostPacked / std::max<int64_t>(1, packed_block)));
+    const int64_t cells = batch_ * rows_ * padded_;
+    const bool split = tasks_ < 2 * threads_.count() && threads_.count() > 1 && blocks_ >= 4 &&
+                       cells * static_cast<int64_t>(sizeof(T)) * 4 <= kMostPartial;
+    if (split) chunk = std::min(chunk, kMostPartial / (cells * static_cast<int64_t>(sizeof(T))));
+    chunk = std::min(chunk, blocks_);
+    // Results that do not lie in rows of columns, and are not done in one go, grow here.
+    if (split || (!direct_ && chunk < blocks_))
+      wide_ = reinterpret_cast<T*>(scratch<12>(static_cast<size_t>(cells) * sizeof(T)));
+    int64_t* steps = reinterpret_cast<int64_t*>(
+        scratch<10>(static_cast<size_t>(std::min(depth_, chunk * kChainBlock)) * sizeof(int64_t)));
+    steps_ = steps;
+    for (int64_t b0 = 0; b0 < blocks_; b0 += chunk) {
+      first_ = b0 * kChainBlock;
+      last_ = std::min(depth_, (b0 + chunk) * kChainBlock);
+      s_.depth_a.offsets(first_, last_ - first_, steps);
+      if (pack_) pack();
+      if (split)
+        side_by_side(std::min(blocks_ - b0, chunk), cells);
+      else
+        each(tasks_, task_flops_, [&](int64_t t) { task(t, first_, last_, target(t)); });
+    }
+    if (wide_) store_wide();
+  }
+
+ private:
+  // Where the rows of a task are written: row i of it at base + at[i], for the first column of all.
+  struct Target {
+    T* base;
+    bool more, turned;
+    bool to_result;
+  };
+
+  template <class F>
+  void each(int64_t count, double flops, F&& f) {
+    const int64_t piece = std::clamp<int64_t>(
+        static_cast<int64_t>(kLeastFlops / std::max(1.0, flops)), 1, std::max<int64_t>(1, count));
+    threads_.each((count + piece - 1) / piece, [&](int64_t p) {
+      for (int64_t i = p * piece; i < std::min(count, (p + 1) * piece); ++i) f(i);
+    });
+  }
+
+  // Blocks of rows, and of panels where there are few of those: a few for each thread.
+  void cut() {
+    const int64_t want = 6 * threads_.count(), share = std::max<int64_t>(1, want / batch_);
+    row_block_ = std::clamp((rows_ / share + tall_ - 1) / tall_ * tall_, tall_,
+                            kRowBlock / tall_ * tall_);
+    row_blocks_ = (rows_ + row_block_ - 1) / row_block_;
+    const int64_t have = batch_ * row_blocks_;
+    panel_block_ = have >= want ? panels_ : std::max<int64_t>(1, panels_ / (want / have));
+    panel_blocks_ = (panels_ + panel_block_ - 1) / panel_block_;
+    tasks_ = have * panel_blocks_;
+    task_flops_ = 2.0 * static_cast<double>(row_block_) * static_cast<double>(panel_block_ * width_) *
+                  static_cast<double>(depth_);
+  }
+
+  Target target(int64_t) const {
+    if (wide_) return {wide_, first_ > 0, false, false};
+    return {static_cast<T*>(s_.c), first_ > 0, !direct_, true};
+  }
+
+  // A block of rows against a block of panels, over depth [k0, k1) of what is packed.
+  void task(int64_t t, int64_t k0, int64_t k1, Target to) {
+    const int64_t in_batch = row_blocks_ * panel_blocks_, batch = t / in_batch;
+    const int64_t i0 = t % in_batch / panel_blocks_ * row_block_, q0 = t % panel_blocks_ * panel_block_;
+    const int64_t rows = std::min(row_block_, rows_ - i0), q1 = std::min(panels_, q0 + panel_block_);
+    int64_t at[kRowBlock], result[kRowBlock], batch_a = 0, batch_b = 0, batch_c = 0;
+    s_.batch_a.offsets(batch, 1, &batch_a);
+    s_.batch_b.offsets(batch, 1, &batch_b);
+    s_.batch_c.offsets(batch, 1, &batch_c);
+    s_.rows_a.offsets(i0, rows, at);
+    const T* a = static_cast<const T*>(s_.a) + batch_a;
+    T* block = nullptr;
+    if (to.turned)
+      block = reinterpret_cast<T*>(scratch<11>(static_cast<size_t>(kRowBlock * width_) * sizeof(T)));
+    for (int64_t i = 0; i < rows && !(to.to_result && direct_); ++i)
+      result[i] = to.turned ? i * width_ : (batch * rows_ + i0 + i) * padded_;
+    if (to.to_result) {
+      to.base += batch_c;
+      if (direct_) s_.rows_c.offsets(i0, rows, result);
+    }
+    for (int64_t q = q0; q < q1; ++q) {
+      const int64_t c0 = q * width_, columns = std::min(width_, cols_ - c0);
+      const int64_t vectors = (columns + lanes_ - 1) / lanes_;
+      const int last = static_cast<int>(columns - (vectors - 1) * lanes_);
+      const int64_t tall = tiles_.window_rows[vectors];
+      const int64_t tiles = (rows + tall - 1) / tall, low = rows / tiles, extra = rows % tiles;
+      T* c = to.turned ? block : to.base + c0;
+      bool more = to.more;
+      int64_t k = k0;
+      do {
+        const int64_t depth = std::min(k1 - k, kChainBlock);
+        const T* b;
+        int64_t b_step = width_;
+        if (pack_) {
+          b = packed_ + ((batch * panels_ + q) * (last_ - first_) + (k - first_)) * width_;
+        } else {
+          b_step = s_.depth_b.stride();
+          b = static_cast<const T*>(s_.b) + batch_b + k * b_step + c0;
+        }
+        for (int64_t i = 0, tile = 0; tile < tiles; ++tile) {
+          const int64_t height = low + (tile < extra);
+          tiles_.window[vectors][height](a, at + i, steps_ + (k - first_), b, b_step, c, result + i,
+                                         depth, last, more);
+          i += height;
+        }
+        more = true;
+        k += depth;
+      } while (k < k1);
+      if (to.turned) turn_out(block, width_, i0, rows, c0, columns, to.base);
+    }
+  }
+
+  // Rows [i0, i0 + rows) and columns [c0, c0 + columns) of the result from where rows are `stride`
+  // apart.
+  void turn_out(const T* from, int64_t stride, int64_t i0, int64_t rows, int64_t c0, int64_t columns,
+                T* c) const {
+    int64_t row[kRowBlock];
+    s_.rows_c.offsets(i0, rows, row);
+    for (int64_t i = 0; i < rows;) {
+      int64_t run = 1;  // of rows that lie side by side
+      while (i + run < rows && row[i + run] == row[i] + run) ++run;
+      int64_t j = 0, column = 0;
+      if (sizeof(T) == 4 && tiles_.turn && s_.cols_c.even() && run >= 8) {
+        s_.cols_c.offsets(c0, 1, &column);
+        tiles_.turn(from + i * stride, stride, c + row[i] + column, s_.cols_c.stride(), columns, run);
+        j = columns;
+      }
+      for (; j < columns; ++j) {
+        s_.cols_c.offsets(c0 + j, 1, &column);
+        for (int64_t x = 0; x < run; ++x) c[row[i + x] + column] = from[(i + x) * stride + j];
+      }
+      i += run;
+    }
+  }
+
+  // Few outputs and a long depth: its blocks side by side, added in their order.
+  void side_by_side(int64_t blocks, int64_t cells) {
+    T* partial = reinterpret_cast<T*>(scratch<13>(static_cast<size_t>(blocks * cells) * sizeof(T)));
+    threads_.each(blocks * tasks_, [&](int64_t t) {
+      const int64_t block = t / tasks_, k0 = first_ + block * kChainBlock;
+      task(t % tasks_, k0, std::min(last_, k0 + kChainBlock),
+           {partial + block * cells, false, false, false});
+    });
+    for (int64_t block = 0; block < blocks; ++block) {
+      const T* from = partial + block * cells;
+      if (block == 0 && first_ == 0)
+        std::copy_n(from, cells, wide_);
+      else
+        for (int64_t i = 0; i < cells; ++i) wide_[i] += from[i];
+    }
+  }
+
+  void store_wide() {
+    const int64_t blocks = (rows_ + kRowBlock - 1) / kRowBlock;
+    threads_.each(batch_ * blocks, [&](int64_t t) {
+      const int64_t batch = t / blocks, i0 = t % blocks * kRowBlock;
+      int64_t offset = 0;
+      s_.batch_c.offsets(batch, 1, &offset);
+      turn_out(wide_ + (batch * rows_ + i0) * padded_, padded_, i0, std::min(kRowBlock, rows_ - i0),
+               0, cols_, static_cast<T*>(s_.c) + offset);
+    });
+  }
+
+  // ---- packing of b: [batch][panel][depth][width], depth [first_, last_)
+  void pack() {
+    const int64_t depth = last_ - first_;
+    T* to = reinterpret_cast<T*>(
+        scratch<14>(static_cast<size_t>(batch_ * padded_ * depth) * sizeof(T)));
+    packed_ = to;
+    constexpr int64_t kPiece = 256;  // of depth
+    const int64_t pieces = (depth + kPiece - 1) / kPiece;
+    each(batch_ * panels_ * pieces, static_cast<double>(kPiece * width_) * 8, [&](int64_t t) {
+      const int64_t panel = t / pieces, k0 = t % pieces * kPiece, k1 = std::min(depth, k0 + kPiece);
+      int64_t batch = 0;
+      s_.batch_b.offsets(panel / panels_, 1, &batch);
+      const int64_t c0 = panel % panels_ * width_;
+      pack_panel(static_cast<const T*>(s_.b) + batch, c0, std::min(cols_, c0 + width_), first_ + k0,
+                 first_ + k1, to + (panel * depth + k0) * width_);
+    });
+  }
+
+  void pack_panel(const T* b, int64_t c0, int64_t c1, int64_t k0, int64_t k1, T* to) const {
+    const int64_t columns = c1 - c0;
+    int64_t column[4 * 16], step[256];
+    s_.cols_b.offsets(c0, columns, column);
+    s_.depth_b.offsets(k0, k1 - k0, step);
+    const bool rows = s_.cols_b.stride() == 1 && column[columns - 1] == column[0] + columns - 1;
+    const bool turned = sizeof(T) == 4 && tiles_.turn && s_.cols_b.even();
+    for (int64_t k = 0; k < k1 - k0;) {
+      int64_t run = 1;  // of depth that lies side by side
+      if (turned && !rows)
+        while (k + run < k1 - k0 && step[k + run] == step[k] + run) ++run;
+      const T* from = b + step[k];
+      T* out = to + k * width_;
+      if (rows) {
+        std::memcpy(out, from + column[0], static_cast<size_t>(columns) * sizeof(T));
+      } else if (run >= 8) {
+        tiles_.turn(from + column[0], s_.cols_b.stride(), out, width_, run, columns);
+      } else {  // sixteen steps of one column after the other: each is a line or a few
+        run = std::min<int64_t>(k1 - k0 - k, 16);
+        for (int64_t j = 0; j < columns; ++j)
+          for (int64_t x = 0; x < run; ++x) out[x * width_ + j] = b[step[k + x] + column[j]];
+      }
+      k += run;
+    }
+    if (columns < width_)
+      for (int64_t k = 0; k < k1 - k0; ++k)
+        std::fill_n(to + k * width_ + columns, width_ - columns, T{0});
+  }
+
+  const WindowSpec& s_;
+  const TileTable& tiles_;
+  Threads& threads_;
+  int64_t batch_, rows_, cols_, depth_, lanes_;
+  int64_t vectors_, width_, panels_, padded_, tall_, blocks_;
+  int64_t row_block_, row_blocks_, panel_block_, panel_blocks_, tasks_;
+  double task_flops_;
+  bool pack_;
+  bool direct_;  // the columns of the result lie side by side
+  int64_t first_ = 0, last_ = 0;  // the depth at hand
+  const int64_t* steps_ = nullptr;
+  const T* packed_ = nullptr;
+  T* wide_ = nullptr;
+};
+
+}  // namespace
+
+void window_product(DType t, const WindowSpec& spec, Threads& threads) {
+  if (t == DType::f64)
+    WindowProduct<double>(spec, tile_table(t), threads).run();
+  else
+    WindowProduct<float>(spec, tile_table(t), threads).run();
+}
+
+}  // namespace tenon::kernels

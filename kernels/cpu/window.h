@@ -1,0 +1,55 @@
+// Products whose operands are read through windows: convolutions, their derivatives, and whatever
+// else is read at places that no single stride describes.
+#pragma once
+
+#include <cstdint>
+
+#include "ir/dtype.h"
+#include "kernels/cpu/matmul.h"
+#include "runtime/threads.h"
+
+namespace tenon::kernels {
+
+// Indices that run together, row-major, as one operand walks them: a stride each, in elements.
+// Neighbours that are walked as one are one.
+class Axes {
+ public:
+  void add(int64_t extent, int64_t stride) {
+    count_ *= extent;
+    if (extent == 1) return;
+    if (n > 0 && strides[n - 1] == stride * extent) {
+      range[n - 1] *= extent;
+      strides[n - 1] = stride;
+      return;
+    }
+    range[n] = extent;
+    strides[n++] = stride;
+  }
+  int64_t count() const { return count_; }
+  // Where the elements [first, first + count) lie.
+  void offsets(int64_t first, int64_t count, int64_t* to) const;
+  // One stride for all: of an operand that needs no table.
+  bool even() const { return n <= 1; }
+  int64_t stride() const { return n == 0 ? 0 : strides[n - 1]; }  // of the innermost
+  int64_t run() const { return n == 0 ? count_ : range[n - 1]; }
+
+  int n = 0;
+  int64_t range[kMostIndices], strides[kMostIndices];
+
+ private:
+  int64_t count_ = 1;
+};
+
+// c[batch.., rows.., cols..] = the chain over depth of a[batch, rows, depth] * b[batch, depth, cols], in
+// blocks of 1024 (docs/semantics.md), each with any strides. a is read where it lies, element by
+// element, so it is the operand with the windows; b is read in vectors along its columns, and packed
+// where it does not lie so.
+struct WindowSpec {
+  Axes batch_a, batch_b, batch_c, rows_a, rows_c, cols_b, cols_c, depth_a, depth_b;
+  const void* a;
+  const void* b;
+  void* c;
+};
+void window_product(DType t, const WindowSpec& spec, Threads& threads);  // f32 or f64
+
+}  // namespace tenon::kernels
