@@ -313,10 +313,11 @@ struct Update : Stmt {  // update center = e
   Name id;
   const Expr* value = nullptr;
 };
-struct Setting {  // loss(batch) = e
+struct Setting {  // loss(batch) = e    loss(batch) { .. }
   Name id;
   std::optional<std::vector<Param>> params;
-  const Expr* value = nullptr;
+  FnBody body;
+  Loc loc() const { return body.expr ? body.expr->loc : body.block->loc; }
 };
 struct Train : Stmt {
   explicit Train(Loc l) : Stmt(train, l) {}

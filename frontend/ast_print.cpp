@@ -340,7 +340,8 @@ class Printer {
           line("setting " + setting.id.text + (setting.params ? "()" : ""));
           Inner inner(*this);
           if (setting.params) params(*setting.params);
-          expr(*setting.value);
+          block("block", setting.body.block);
+          if (setting.body.expr) expr(*setting.body.expr);
         }
         return;
       }

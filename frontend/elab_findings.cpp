@@ -58,11 +58,11 @@ void Elab::find_train(const ast::Train& t, const Args& args) {
         if (a.name == "optimizer") text += ", steps";
         if (e.params)
           for (const ast::Param& p : *e.params) text += ", " + p.id.text;
-        text += ") = ";
+        text += e.body.block ? ") " : ") = ";
       }
-      std::string value(sources.text(e.value->loc));
-      if (a.name == "optimizer" && e.value->kind == ast::Expr::call) {
-        const auto& call = ast::as<ast::Call>(*e.value);
+      std::string value(sources.text(e.loc()));
+      if (a.name == "optimizer" && e.body.expr->kind == ast::Expr::call) {
+        const auto& call = ast::as<ast::Call>(*e.body.expr);
         const size_t open = value.find('(', sources.text(call.callee->loc).size());
         if (open != value.npos)
           value.insert(open + 1, place + (call.args.empty() ? "" : ", "));

@@ -14,7 +14,7 @@ constexpr std::string_view kLater[] = {"shards"};
 // What an entry may be, said at its own line: inside the library nobody would know what is meant.
 class Entry {
  public:
-  Entry(Elab& e, const ast::Setting& s, const Val& v) : e_(e), name_("`" + s.id.text + "`"), v_(v), loc_(s.value->loc) {}
+  Entry(Elab& e, const ast::Setting& s, const Val& v) : e_(e), name_("`" + s.id.text + "`"), v_(v), loc_(s.loc()) {}
 
   void check() const {
     const std::string_view id = std::string_view(name_).substr(1, name_.size() - 2);
@@ -76,13 +76,12 @@ class Entry {
 
 // The loss gives one float; the place is that of the loss.
 Val loss_value(Elab& e, const Args& args) {
-  const auto& given = args.list.at(0);
-  Val head = given.value;
+  Val given = args.list.at(0).value, head = given;
   if (auto* t = as<TupleVal>(head); t && !t->elements.empty()) head = t->elements[0];
   auto* t = as<TensorVal>(head);
   const bool number = head->kind == Value::real || (t && t->type.scalar() && is_float(t->type.dtype));
   if (!number)
-    e.error(Code::E0602, given.loc, "the loss is one float, but this is " + e.type_text(given.value),
+    e.error(Code::E0602, args.loc, "the loss is one float, but this is " + e.type_text(given),
             t && !t->type.scalar() && is_float(t->type.dtype) ? "the mean of it, or a loss: mse(a, b)" : "");
   return head;
 }
@@ -141,6 +140,7 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
     for (auto later : kLater)
       if (later == e.id.text) error(Code::E0411, e.id.loc, "the entry `" + e.id.text + "` is not built yet", "training works without it");
     if (!entries.emplace(e.id.text, &e).second) error(Code::E0602, e.id.loc, "the entry `" + e.id.text + "` stands twice");
+    if (e.params && e.id.text != "loss") error(Code::E0602, e.id.loc, "`" + e.id.text + "` is no function", "write `" + e.id.text + " = ..`");
   }
   auto need = [&](const char* name, const char* hint) {
     if (!entries.count(name)) error(Code::E0602, t.loc, std::string("`train` needs the entry `") + name + "`", hint);
@@ -157,9 +157,9 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
     checks->define("check " + std::string(check->name), f, false, t.loc);
   }
   frozen = checks;
-  auto checked = [&](const std::string& name, const ast::Expr* value) -> const ast::Expr* {
-    auto* c = tree->make<ast::Call>(value->loc);
-    auto* f = tree->make<ast::NameRef>(value->loc);
+  auto checked = [&](const std::string& name, const ast::Expr* value, Loc at) -> const ast::Expr* {
+    auto* c = tree->make<ast::Call>(at);
+    auto* f = tree->make<ast::NameRef>(at);
     f->id = "check " + name;
     c->callee = f;
     c->args.push_back({std::nullopt, value});
@@ -167,7 +167,7 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   };
   // fn(net, params..) = e
   auto function = [&](const ast::Setting& e, std::vector<ast::Param> params, const ast::Expr* body) -> Val {
-    auto* l = tree->make<ast::Lambda>(e.value->loc);
+    auto* l = tree->make<ast::Lambda>(e.loc());
     l->sig.params.push_back({{trained_name, e.id.loc}, nullptr, false, nullptr});
     for (auto& p : params) l->sig.params.push_back(p);
     l->sig.loc = e.id.loc;
@@ -199,10 +199,11 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   if (!loss->params || loss->params->size() != 1)
     error(Code::E0602, loss->id.loc, "the loss is a function of the batch", "loss(batch) = cross_entropy(net(batch.x), batch.y)");
   const ast::Setting* opt = need("optimizer", "optimizer = adam(lr = 1e-3)");
-  if (opt->value->kind != ast::Expr::call)
-    error(Code::E0602, opt->value->loc, "the optimizer is a call, into which the model is put first", "optimizer = adam(lr = 1e-3)");
+  const ast::Expr* made = opt->body.expr;
+  if (made->kind != ast::Expr::call)
+    error(Code::E0602, made->loc, "the optimizer is a call, into which the model is put first", "optimizer = adam(lr = 1e-3)");
   // optimizer = f(a, k = v) becomes fn(net, steps) = f(net, a, k = v, steps = steps)
-  const auto& oc = ast::as<ast::Call>(*opt->value);
+  const auto& oc = ast::as<ast::Call>(*made);
   auto* call_tree = tree->make<ast::Call>(oc.loc);
   auto* net_ref = tree->make<ast::NameRef>(oc.loc);
   net_ref->id = trained_name;
@@ -218,15 +219,29 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   auto give = [&](const std::string& name, Val v, Loc loc) { args.list.push_back({name, std::move(v), loc}); };
   give("", net, t.place->loc);
   give("", data, t.data->loc);
-  give("loss", function(*loss, *loss->params, checked("loss", loss->value)), loss->value->loc);
-  give("optimizer", function(*opt, {steps_param}, checked("optimizer", call_tree)), opt->value->loc);
+  // A loss of several statements is a function called on the spot; its value stands in its last line.
+  const ast::Expr* loss_body = loss->body.expr;
+  Loc loss_at = loss->loc();
+  if (const ast::Block* b = loss->body.block) {
+    auto* f = tree->make<ast::Lambda>(b->loc);
+    f->sig.loc = b->loc;
+    f->body = loss->body;
+    auto* c = tree->make<ast::Call>(b->loc);
+    c->callee = f;
+    loss_body = c;
+    const ast::Stmt* last = b->stmts.empty() ? nullptr : b->stmts.back();
+    loss_at = last ? last->loc : loss->id.loc;
+    if (!last || last->kind == ast::Stmt::bind || last->kind == ast::Stmt::index_bind || last->kind == ast::Stmt::assign)
+      error(Code::E0602, loss_at, "this loss ends without a value", "its last line is the loss: mse(y, batch.y)");
+  }
+  give("loss", function(*loss, *loss->params, checked("loss", loss_body, loss_at)), loss->loc());
+  give("optimizer", function(*opt, {steps_param}, checked("optimizer", call_tree, made->loc)), made->loc);
   for (const char* name : {"batch", "epochs", "steps", "seed", "shuffle", "validate", "clip", "patience", "log", "checkpoint"})
     if (entries.count(name)) {
-      if (entries[name]->params) error(Code::E0602, entries[name]->id.loc, std::string("`") + name + "` is no function");
-      Val v = named_value(expr(*entries[name]->value, s));
+      Val v = named_value(expr(*entries[name]->body.expr, s));
       if (is_poison(v)) throw Reported{};
       Entry(*this, *entries[name], v).check();
-      give(name, v, entries[name]->value->loc);
+      give(name, v, entries[name]->loc());
     }
   if (entries.count("epochs") && entries.count("steps"))
     error(Code::E0602, entries["steps"]->id.loc, "`epochs` and `steps` stand together", "one of them says how long to train");
@@ -239,21 +254,21 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   if (held) curve->push_back(std::string(kHeld) + "loss");
   if (entries.count("metrics")) {
     const ast::Setting& metrics = *entries["metrics"];
-    Val list = expr(*metrics.value, frozen);
+    Val list = expr(*metrics.body.expr, frozen);
     auto* r = as<RecordVal>(list);
-    if (!r) error(Code::E0602, metrics.value->loc, "metrics are a record of functions, but this is " + type_text(list), "{accuracy: fn(batch) = ..}");
+    if (!r) error(Code::E0602, metrics.loc(), "metrics are a record of functions, but this is " + type_text(list), "{accuracy: fn(batch) = ..}");
     for (auto& [n, f] : r->fields) {
       if (f->kind != Value::function && f->kind != Value::model) {
-        Loc at = metrics.value->loc;
-        if (metrics.value->kind == ast::Expr::record)
-          for (auto& field : ast::as<ast::RecordExpr>(*metrics.value).fields)
+        Loc at = metrics.loc();
+        if (metrics.body.expr->kind == ast::Expr::record)
+          for (auto& field : ast::as<ast::RecordExpr>(*metrics.body.expr).fields)
             if (field.id.text == n) at = field.value->loc;
         error(Code::E0602, at, "the metric `" + n + "` is a function of the batch, but this is " + type_text(f),
               n + ": fn(batch) = accuracy(" + id + "(batch.x), batch.y)");
       }
       curve->push_back((held ? std::string(kHeld) : "") + n);
     }
-    give("metrics", function(metrics, {}, metrics.value), metrics.value->loc);
+    give("metrics", function(metrics, {}, metrics.body.expr), metrics.loc());
   }
   Binding* trainer = library_name("_train");
   require(trainer && trainer->value, "the library has no _train");

@@ -112,11 +112,12 @@ bool Items::after_dot(size_t i) const {
   return two && two->token.kind == Tk::DOT;
 }
 
-// name params? '='
+// name params? '=': an entry with a block has none
 void Items::find_setting(size_t i) {
   int depth = 0;
   for (; i < list_.size(); ++i) {
     Tk k = list_[i].token.kind;
+    if (k == Tk::LBRACE && depth == 0) return;
     if (is_open(k)) ++depth;
     if (is_close(k)) --depth;
     if (k == Tk::ASSIGN && depth == 0) {

@@ -272,7 +272,7 @@ class Walk {
           Scope s(*this);
           if (e.params)
             for (auto& p : *e.params) define(p.id, Defined::other);
-          expr(*e.value);
+          body(e.body);
         }
         return;
       }

@@ -161,7 +161,8 @@ const Stmt* Builder::train(P::TrainContext* c) {
     Setting setting;
     setting.id = name(one->name());
     if (one->params()) setting.params = params(one->params());
-    setting.value = expr(one->expr());
+    if (one->block()) setting.body.block = block(one->block());
+    else setting.body.expr = expr(one->expr());
     s->settings.push_back(std::move(setting));
   }
   return s;

@@ -28,7 +28,7 @@ constexpr Form kForms[] = {
     {"model", "a model", "model Name(inputs: int) { ... }"},
     {"param", "a parameter", "param w: f32[n] ~ normal(0, 1), or state s: f32[n] = zeros(n)"},
     {"update", "an update", "update center = ..."},
-    {"setting", "an entry of train", "batch = 64, or loss(batch) = ..."},
+    {"setting", "an entry of train", "batch = 64, loss(batch) = ..., or loss(batch) { ... }"},
     {"train", "train", "train net on data { loss(batch) = ... }"},
     {"test", "a test", "test \"name\" { ... }"},
     {"derivative", "a derivative", "derivative of f(x) -> y, dy { ... }"},
@@ -121,6 +121,9 @@ class Writer {
 
   bool known_mistake() {
     Tk tok = kind(), prev = kind(-1);
+    if (statements_behind_equals()) return true;
+    if (rule() == "setting" && could_be(Tk::ASSIGN) && could_be(Tk::LPAREN))
+      return say("expected `=`, found " + found(), "an entry of train is written: " + example_of("setting"));
     // a line that begins with .name
     if (tok == Tk::DOT && (prev == Tk::NL || fault_.at == 0))
       return say("a line cannot begin with `.`",
@@ -222,6 +225,25 @@ class Writer {
                  "a block needs a head: `if c {`, `for i in 0..n {`, `fn f(x) {`, `test \"t\" {`");
     if (fault_.after_statement) return after_statement(tok, prev);
     return false;
+  }
+
+  // fn f(x) = { let y = .. }: behind `=` a brace begins a record (rule 5), a block has no `=`.
+  bool statements_behind_equals() {
+    if (rule() != "record" && rule() != "field") return false;
+    size_t brace = fault_.at;
+    while (brace > 0 && fault_.at - brace < 2 && tokens_[brace].kind != Tk::LBRACE) --brace;
+    if (tokens_[brace].kind != Tk::LBRACE || brace < 2 || tokens_[brace - 1].kind != Tk::ASSIGN)
+      return false;
+    size_t head = brace - 1;  // where the line of the brace begins
+    while (head > 0 && tokens_[head - 1].kind != Tk::NL && tokens_[head - 1].kind != Tk::LBRACE) --head;
+    bool entry = is_name(tokens_[head].kind) && tokens_[head + 1].kind == Tk::LPAREN;
+    bool function = tokens_[head].kind == Tk::FN || tokens_[head].kind == Tk::EXPORT;
+    bool lambda = false;
+    for (size_t i = head + 1; i < brace; ++i) lambda |= tokens_[i].kind == Tk::FN;
+    if (!entry && !function && !lambda) return false;
+    return say("behind `=` a brace begins a record, but this is none",
+               std::string("statements stand in a block, without the `=`: ") +
+                   (entry ? "loss(batch) { ... }" : lambda ? "fn(x) { ... }" : "fn f(x) { ... }"));
   }
 
   bool within_for_parentheses() const {

@@ -55,7 +55,7 @@ param      : ('param' | 'state') name ':' type (('~' | '=') expr)? ('if' expr)? 
 update     : 'update' name '=' expr ;
 train      : 'train' place 'on' expr '{' (setting (NL setting)*)? '}' ;
 place      : word (member | '[' sub (',' sub)* ']')* ;
-setting    : name params? '=' expr ;
+setting    : name (params (block | '=' expr) | '=' expr) ;
 test       : ('test' | 'bench') STRING block ;
 derivative : 'derivative' 'of' name params '->' name ',' name block ;
 typedefS    : 'type' name '=' type ;
