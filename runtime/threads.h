@@ -1,5 +1,5 @@
-// A pool that spins for a short while and then parks (cpu.md 5). Work is cut into chunks that depend
-// on sizes only, never on the number of threads; threads take chunks by an atomic counter, so results
+// A pool that spins for a short while and then parks (cpu.md 5). Work is cut into chunks in ways that
+// no result depends on, mostly by sizes alone; threads take chunks by an atomic counter, so results
 // are the same bits for any count (law 1).
 #pragma once
 

@@ -395,6 +395,8 @@ std::string print(const Program& p, const Function& f) {
   for (size_t i = 0; i < f.params.size(); ++i) head += (i ? ", " : "") + printer.var(f.params[i]);
   head += ")";
   if (f.kernel()) head += " over " + printer.var(f.lo) + " .. " + printer.var(f.hi);
+  for (const Streamed& s : f.streamed)
+    head += ", streams " + printer.var(f.params[s.param]) + " by " + std::to_string(s.bytes);
   printer.out = head + "\n";
   for (const Stmt& s : f.body) printer.stmt(s);
   return printer.out;

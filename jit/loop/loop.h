@@ -103,6 +103,13 @@ struct Stmt {
   Block body{}, other{};
 };
 
+// A parameter of a kernel: the address of memory that is only written, element i of `bytes` by item
+// i alone. Much of it may go past the caches (runtime.h: launch).
+struct Streamed {
+  uint32_t param;
+  int64_t bytes;
+};
+
 // A function or a kernel.
 struct Function {
   std::string name;
@@ -115,6 +122,7 @@ struct Function {
   bool may_trap = false;       // kernels: holds a trap
   bool replay_all = false;     // kernels: which trap comes first shows in the whole range only
   std::vector<Loc> places;     // kernels: what in the source they are for; several may be alike
+  std::vector<Streamed> streamed;
   Block body;
 
   bool kernel() const { return lo != kNone; }

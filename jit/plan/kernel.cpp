@@ -1,5 +1,6 @@
 #include "jit/plan/kernel.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -259,6 +260,12 @@ Expr KernelBuilder::identity(ir::ReduceKind kind, DType t) {
       return x_.konst(Ty::i1, 1);
   }
   bug("no such reduction");
+}
+
+void KernelBuilder::streamed(Expr driver, int64_t bytes) {
+  const auto at = std::find(args_.begin(), args_.end(), driver);
+  require(at != args_.end(), "a kernel streams what it does not write");
+  f_.streamed.push_back({static_cast<uint32_t>(at - args_.begin()), bytes});
 }
 
 void KernelBuilder::launch(Expr range, Expr work) {

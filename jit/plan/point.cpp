@@ -33,6 +33,7 @@ namespace {
 struct Walked {
   Value value = ir::kNoValue;
   bool output = false;
+  bool fresh = false;          // output: of memory that no operand lies in
   DType dtype;
   Expr address = kNone;        // in the driver
   std::vector<DimId> strides;  // per axis of the shape, then per collapsed axis
@@ -114,6 +115,7 @@ void FunctionLowering::point_group(const Group& g) {
     Walked w;
     w.value = v;
     w.output = true;
+    w.fresh = donor < 0;
     w.dtype = t.dtype;
     w.address = out.e;
     w.strides = flat;
@@ -193,6 +195,8 @@ void FunctionLowering::point_group(const Group& g) {
   if (axes.size() == 1) {
     for (Walked& w : walked) w.base = x.i64(0);
     k.loop("i", k.lo(), k.hi(), Bind::vector, body);
+    for (const Walked& w : walked)
+      if (w.fresh) k.streamed(w.address, static_cast<int64_t>(size_of(w.dtype)));
     k.launch(extent(axes[0].size), x_.i64(k.cost));
     bind_outs();
     return;

@@ -16,8 +16,13 @@ double fma_chains(int64_t turns) {
   const T one = factor, other = addend;
   const typename W::V x = W::splat(&one), y = W::splat(&other);
   typename W::V acc[kPeakChains];
+  // Each begins elsewhere: equal chains would be computed once.
+  volatile T begin = T(0);
 #pragma GCC unroll 16
-  for (auto& a : acc) a = W::zero();
+  for (auto& a : acc) {
+    const T own = begin;
+    a = W::splat(&own);
+  }
   for (int64_t i = 0; i < turns; ++i)
 #pragma GCC unroll 16
     for (auto& a : acc) a = W::fma(a, x, y);

@@ -73,6 +73,8 @@ void short_rows(ReduceKind kind, DType t, const char* data, int64_t row_stride, 
   std::memcpy(out, p, static_cast<size_t>(rows * bytes_of(t)));
 }
 
+constexpr int64_t kChunksOfPiece = 16;  // of long rows: the work of a thread at a time
+
 // x: kept axes, then the reduced ones; out: sum type, row-major over the kept axes.
 void run_axes(ReduceKind kind, const View& x, int kept, void* out, Threads& threads) {
   const DType t = x.dtype, sum = sum_type(t);
@@ -121,9 +123,31 @@ void run_axes(ReduceKind kind, const View& x, int kept, void* out, Threads& thre
     return;
   }
 
-  // Long rows: a piece is one chunk.
   const int64_t chunks = (n + kRunChunk - 1) / kRunChunk;
   std::unique_ptr<char[]> partial(new char[static_cast<size_t>(rows * chunks * bytes_of(sum))]);
+  auto rest = [&] {
+    for (int64_t r = 0; r < rows; ++r)
+      run_contiguous(kind, sum, partial.get() + r * chunks * bytes_of(sum), chunks,
+                     to + r * bytes_of(sum));
+  };
+  // Long rows that lie in one: a piece is a few chunks of a row.
+  if (tight && chunks > kChunksOfPiece) {
+    const auto run_chunks = reduce_table().chunks[static_cast<int>(kind)][static_cast<int>(t)];
+    const int64_t pieces = (chunks + kChunksOfPiece - 1) / kChunksOfPiece;
+    threads.each(rows * pieces, [&](int64_t piece) {
+      const int64_t r = piece / pieces, c0 = piece % pieces * kChunksOfPiece,
+                    c1 = std::min(chunks, c0 + kChunksOfPiece), whole = std::min(c1, n / kRunChunk);
+      const char* from =
+          data + (Walk(x.shape, x.strides, kept, r).offset() + c0 * kRunChunk) * bytes_of(t);
+      char* result = partial.get() + (r * chunks + c0) * bytes_of(sum);
+      run_chunks(from, whole - c0, result);
+      if (whole < c1)
+        run(from + (whole - c0) * kRunChunk * bytes_of(t), n - whole * kRunChunk,
+            result + (whole - c0) * bytes_of(sum));
+    });
+    return rest();
+  }
+  // A piece is one chunk.
   threads.each(rows * chunks, [&](int64_t c) {
     const int64_t r = c / chunks, k0 = c % chunks * kRunChunk, k1 = std::min(n, k0 + kRunChunk);
     char* result = partial.get() + c * bytes_of(sum);
@@ -136,9 +160,7 @@ void run_axes(ReduceKind kind, const View& x, int kept, void* out, Threads& thre
       run(packed.get(), k1 - k0, result);
     }
   });
-  for (int64_t r = 0; r < rows; ++r)
-    run_contiguous(kind, sum, partial.get() + r * chunks * bytes_of(sum), chunks,
-                   to + r * bytes_of(sum));
+  rest();
 }
 
 // ---------------------------------------------------------------- other axes: sum_col

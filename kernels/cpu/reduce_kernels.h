@@ -163,6 +163,34 @@ void run_chunk(const void* x, int64_t n, void* out) {
 }
 
 template <ReduceKind kind, DType t>
+void run_chunks(const void* x, int64_t count, void* out) {
+  using T = SumOf<t>;
+  constexpr int L = kBytes / static_cast<int>(sizeof(T));
+  constexpr int N = 64 / L;
+  constexpr int kBeside = N <= 4 && kBytes == 64 ? 4 : 1;  // what the registers hold
+  constexpr int64_t size = static_cast<int64_t>(size_of(t));
+  const char* p = static_cast<const char*>(x);
+  T* to = static_cast<T*>(out);
+  for (; kBeside > 1 && count >= kBeside; count -= kBeside, p += kBeside * kRunChunk * size) {
+    Vec<T, L> acc[kBeside][N];
+#pragma GCC unroll 4
+    for (int s = 0; s < kBeside; ++s)
+#pragma GCC unroll 4
+      for (int i = 0; i < N; ++i) acc[s][i] = Vec<T, L>{} + identity_of<kind, T>();
+    for (int64_t at = 0; at < kRunChunk * size; at += 64 * size)
+#pragma GCC unroll 4
+      for (int s = 0; s < kBeside; ++s)
+#pragma GCC unroll 4
+        for (int i = 0; i < N; ++i)
+          acc[s][i] = combine<kind, T>(
+              acc[s][i], load_sum<t, L>(p + s * kRunChunk * size + at + i * L * size));
+#pragma GCC unroll 4
+    for (int s = 0; s < kBeside; ++s) *to++ = tree_of<kind, T>(acc[s]);
+  }
+  for (; count > 0; --count, p += kRunChunk * size) run_chunk<kind, t>(p, kRunChunk, to++);
+}
+
+template <ReduceKind kind, DType t>
 void columns(void* acc_out, const void* x, int64_t rows, int64_t stride, int64_t cols) {
   using T = SumOf<t>;
   constexpr int L = kBytes / static_cast<int>(sizeof(T));
@@ -242,6 +270,7 @@ void fill_reductions(ReduceTable& table) {
   auto set = [&]<ReduceKind kind>() {
     if constexpr (reduces(kind, t)) {
       table.run[static_cast<int>(kind)][d] = run_chunk<kind, t>;
+      table.chunks[static_cast<int>(kind)][d] = run_chunks<kind, t>;
       table.columns[static_cast<int>(kind)][d] = columns<kind, t>;
     }
   };

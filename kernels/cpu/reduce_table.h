@@ -19,12 +19,16 @@ constexpr DType sum_type(DType t) { return t == DType::f16 || t == DType::bf16 ?
 struct ReduceTable {
   // One chunk of sum_run: n <= kRunChunk contiguous elements; *out is of the sum type.
   using Run = void (*)(const void* x, int64_t n, void* out);
+  // `count` whole chunks that lie behind each other, several side by side: one stream of memory
+  // alone is waited for.
+  using Chunks = void (*)(const void* x, int64_t count, void* out);
   // acc[c] = op(acc[c], x[r * stride + c]) for r ascending; acc is of the sum type.
   using Columns = void (*)(void* acc, const void* x, int64_t rows, int64_t stride, int64_t cols);
   // One chunk of sum_run with p[j] = fma(a, b, p[j]).
   using Dot = void (*)(const void* a, const void* b, int64_t n, void* out);
 
   Run run[kReduceKinds][kDTypeCount] = {};
+  Chunks chunks[kReduceKinds][kDTypeCount] = {};
   Columns columns[kReduceKinds][kDTypeCount] = {};
   Dot dot[kDTypeCount] = {};
 };

@@ -70,6 +70,12 @@ TEST(Kernels, LongReductionsFollowTheWrittenOrder) {
   // Over a million: chunks of chunks.
   check_reduce<float>(DType::f32, ir::ReduceKind::sum, random_tensor(DType::f32, {16384 * 70}),
                       {0});
+  // Pieces of several chunks, whole ones side by side, and what is left over.
+  for (int64_t n : {16384 * 17, 16384 * 20 + 1, 16384 * 33 - 7}) {
+    check_reduce<float>(DType::f32, ir::ReduceKind::sum, random_tensor(DType::f32, {2, n}), {1});
+    check_reduce<double>(DType::f64, ir::ReduceKind::min, random_tensor(DType::f64, {n}), {0});
+    check_reduce<uint8_t>(DType::u8, ir::ReduceKind::sum, random_tensor(DType::u8, {n}), {0});
+  }
 }
 
 TEST(Kernels, SixteenBitFloatsAccumulateInF32) {
