@@ -43,6 +43,7 @@ std::unique_ptr<Engine> make_engine(const RunSettings& settings) {
   SessionOptions options;
   options.mode = settings.mode;
   options.device = settings.device;
+  options.tf32 = settings.tf32;
   options.threads = settings.threads;
   options.seed = settings.seed;
   options.progress = settings.progress;

@@ -17,6 +17,7 @@ namespace tenon {
 struct RunSettings {
   Mode mode = Mode::graph;
   std::string device = "cpu";
+  bool tf32 = false;  // products of f32 matrices on a GPU round their factors to tf32
   int threads = 0;  // 0: as many as the machine has
   std::string cpu;  // compile for this CPU; empty: for this machine
   uint64_t seed = 0;

@@ -137,6 +137,7 @@ RunSettings run_settings(const Invocation& invocation, Mode otherwise) {
   if (invocation.has("--mode"))
     out.mode = invocation.value("--mode") == "eager" ? Mode::eager : Mode::graph;
   out.device = invocation.value("--device", "cpu");
+  out.tf32 = invocation.value("--precision") == "tf32";
   out.threads = number<int>(invocation, "--threads", 1, 1024, 0);
   out.cpu = invocation.value("--cpu");
   out.seed = number<uint64_t>(invocation, "--seed", 0, UINT64_MAX, 0);

@@ -9,6 +9,7 @@ constexpr size_t kAny = 1000000;
 const Option kRunOptions[] = {
     {"--mode", "graph|eager", "compile, or run node by node; the results are the same bits"},
     {"--device", "cpu|gpu|cudasim", "where to run; cpu unless told"},
+    {"--precision", "f32|tf32", "of products of f32 matrices on a gpu: tf32 is faster, with 11 bits a factor"},
     {"--threads", "N", "how many threads; all cores unless told; the results do not depend on it"},
     {"--cpu", "NAME", "no more than this CPU has: x86-64-v3, x86-64-v4; the same bits"},
     {"--seed", "N", "the seed of every draw; 0 unless told"},

@@ -74,7 +74,7 @@ Session::Impl::Impl(SessionOptions o)
     : options(std::move(o)),
       threads(options.threads > 0 ? options.threads : granted_cores()),
       host(sources, output_of(options), options.progress),
-      tier(module, interpreter, options.mode, options.device) {
+      tier(module, interpreter, options.mode, options.device, options.tf32) {
   host.seed = options.seed;
   limit_cpu(options.cpu);
   host.run = [this](ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor> arguments) {

@@ -26,6 +26,7 @@ using Diagnostics = std::vector<Diagnostic>;
 struct SessionOptions {
   Mode mode = Mode::eager;
   std::string device = "cpu";
+  bool tf32 = false;  // products of f32 matrices on a GPU round their factors to tf32
   int threads = 0;  // 0: as many as the machine grants
   std::string cpu;  // x86-64-v3, x86-64-v4: no more than that CPU has, in the whole process
   uint64_t seed = 0;

@@ -15,21 +15,22 @@ namespace tenon {
 
 namespace {
 
-std::unique_ptr<cuda::GpuCompiler> compiler_for(ir::Module& module, const std::string& device) {
+std::unique_ptr<cuda::GpuCompiler> compiler_for(ir::Module& module, const std::string& device, bool tf32) {
   if (device == "cpu") return nullptr;
-  if (device == "cudasim") return std::make_unique<cuda::GpuCompiler>(module, cuda::cudasim());
-  if (device == "gpu") return std::make_unique<cuda::GpuCompiler>(module, cuda::gpu());
+  if (device == "cudasim") return std::make_unique<cuda::GpuCompiler>(module, cuda::cudasim(), tf32);
+  if (device == "gpu") return std::make_unique<cuda::GpuCompiler>(module, cuda::gpu(), tf32);
   fail(Code::E1002, {}, "there is no device '" + device + "'",
        "programs run on the cpu, on a gpu, or on cudasim, which emulates one", {}, Fault::data);
 }
 
 }  // namespace
 
-Tier::Tier(ir::Module& module, Interpreter& interpreter, Mode mode, const std::string& device)
+Tier::Tier(ir::Module& module, Interpreter& interpreter, Mode mode, const std::string& device,
+           bool tf32)
     : module_(module),
       graph_(mode == Mode::graph || device != "cpu"),
       cutter_(module),
-      gpu_(compiler_for(module, device)) {
+      gpu_(compiler_for(module, device, tf32)) {
   const char* tiering = std::getenv("TENON_TIERING");
   always_ = tiering && std::strcmp(tiering, "off") == 0;
   if (graph_) interpreter.set_override(override, this);

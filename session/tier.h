@@ -24,8 +24,8 @@ class GpuCompiler;
 class Tier {
  public:
   // `device`: as --device takes it. On another than the cpu every span is compiled for it before its
-  // first run. Throws UserError E1002 if it is not there.
-  Tier(ir::Module& module, Interpreter& interpreter, Mode mode, const std::string& device);
+  // first run; `tf32`: with f32 products on tensor cores. Throws UserError E1002 if it is not there.
+  Tier(ir::Module& module, Interpreter& interpreter, Mode mode, const std::string& device, bool tf32 = false);
   ~Tier();
   Tier(const Tier&) = delete;
   Tier& operator=(const Tier&) = delete;

@@ -48,7 +48,7 @@ constexpr int kOutOfMemory = 2, kStub = 34, kNoDevice = 100;
 struct Driver {
   Library library;
   DriverState state;
-  int device = 0, multiprocessors = 0, version = 0;
+  int device = 0, multiprocessors = 0, version = 0, major = 0;
   std::string arch;
   Handle context = nullptr, stream = nullptr;
 #define X(name, ...) int (*name)(__VA_ARGS__) = nullptr;
@@ -92,7 +92,7 @@ struct Driver {
       return;
     }
     char name[128] = "";
-    int major = 0, minor = 0;
+    int minor = 0;
     sure(cuDeviceGetName(name, sizeof name, device), "cuDeviceGetName");
     sure(cuDeviceGetAttribute(&multiprocessors, kMultiprocessors, device), "cuDeviceGetAttribute");
     sure(cuDeviceGetAttribute(&major, kMajor, device), "cuDeviceGetAttribute");
@@ -145,6 +145,7 @@ class Cuda final : public Gpu {
   std::string_view name() const override { return "gpu"; }
   bool host_memory() const override { return false; }
   int64_t multiprocessors() const override { return d_.multiprocessors; }
+  bool tensor_cores() const override { return d_.major >= 8; }
 
   std::byte* take(size_t bytes) override {
     std::lock_guard lock(mutex_);

@@ -21,14 +21,14 @@ constexpr int64_t kThreadsEach = 2048;  // per multiprocessor, at most: the rest
 
 std::string kernel_name(uint32_t i) { return "k" + std::to_string(i); }
 
-std::string print(const plan::Unit& unit, Gpu::Kernels& kernels) {
+std::string print(const plan::Unit& unit, const Arithmetic& arithmetic, Gpu::Kernels& kernels) {
   std::string text;
   for (uint32_t i = 0; i < unit.program.kernels.size(); ++i) {
     text += print_kernel(unit.program.kernels[i], kernel_name(i)) + "\n";
     kernels[kernel_name(i)] = kOwnSlots + unit.program.kernels[i].params.size();
   }
   Instances instances;
-  for (const loop::NodeInfo& n : unit.tables.nodes) instantiate(n, instances);
+  for (const loop::NodeInfo& n : unit.tables.nodes) instantiate(n, arithmetic, instances);
   kernels.merge(instances.kernels);
   return text + instances.text;
 }
@@ -42,10 +42,11 @@ CompileOptions options() {
 
 class Compiled final : public CompiledFunction {
  public:
-  Compiled(ir::Module& module, ir::FnId fn, Gpu& gpu) : gpu_(gpu), unit_(module, options()) {
+  Compiled(ir::Module& module, ir::FnId fn, Gpu& gpu, const Arithmetic& arithmetic)
+      : gpu_(gpu), arithmetic_(arithmetic), unit_(module, options()) {
     unit_.lower(fn);
     Gpu::Kernels kernels;
-    const std::string text = print(unit_, kernels);
+    const std::string text = print(unit_, arithmetic, kernels);
     if (!kernels.empty()) module_ = gpu.compile(text, kernels);
     for (const auto& l : unit_.tables.literals) {
       literals_.push_back(Buffer::allocate(std::max<size_t>(l->bytes.size(), 8), gpu));
@@ -61,6 +62,7 @@ class Compiled final : public CompiledFunction {
  private:
   friend class Run;
   Gpu& gpu_;
+  Arithmetic arithmetic_;
   plan::Unit unit_;
   std::unique_ptr<Gpu::Module> module_;
   std::vector<boost::intrusive_ptr<Buffer>> literals_;
@@ -114,6 +116,7 @@ class Run final : public loop::Offload, private Stage {
     const int64_t most = gpu_.multiprocessors() * kThreadsEach / threads;
     gpu_.launch(c_.module_->kernel(kernel), std::min(wanted, most), threads, together != 0, args);
   }
+  bool tensor_cores(DType t) const override { return c_.arithmetic_.tensor_cores(t); }
   int64_t scratch(int64_t bytes) override {
     scratch_.push_back(Buffer::allocate(static_cast<size_t>(std::max<int64_t>(bytes, 8)), gpu_));
     return reinterpret_cast<int64_t>(scratch_.back()->on(gpu_));
@@ -146,10 +149,12 @@ std::vector<Tensor> Compiled::run(std::span<const int64_t> sizes, std::vector<Te
 struct GpuCompiler::Impl {
   ir::Module& module;
   Gpu& gpu;
+  Arithmetic arithmetic;
   std::map<ir::FnId, std::unique_ptr<Compiled>> done;
 };
 
-GpuCompiler::GpuCompiler(ir::Module& module, Gpu& gpu) : impl_(new Impl{module, gpu, {}}) {}
+GpuCompiler::GpuCompiler(ir::Module& module, Gpu& gpu, bool tf32)
+    : impl_(new Impl{module, gpu, {gpu.tensor_cores(), tf32}, {}}) {}
 GpuCompiler::~GpuCompiler() = default;
 
 void GpuCompiler::wait() const { impl_->gpu.wait(); }
@@ -158,7 +163,7 @@ bool GpuCompiler::has(ir::FnId fn) const { return impl_->done.contains(fn); }
 
 const CompiledFunction& GpuCompiler::compile(ir::FnId fn) {
   auto& made = impl_->done[fn];
-  if (!made) made = std::make_unique<Compiled>(impl_->module, fn, impl_->gpu);
+  if (!made) made = std::make_unique<Compiled>(impl_->module, fn, impl_->gpu, impl_->arithmetic);
   return *made;
 }
 
@@ -166,7 +171,7 @@ std::string GpuCompiler::text(ir::Module& module, ir::FnId fn) {
   plan::Unit unit(module, options());
   unit.lower(fn);
   Gpu::Kernels kernels;
-  return print(unit, kernels);
+  return print(unit, {true, false}, kernels);
 }
 
 }  // namespace tenon::cuda

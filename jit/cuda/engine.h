@@ -13,7 +13,8 @@ namespace tenon::cuda {
 
 class GpuCompiler {
  public:
-  GpuCompiler(ir::Module& module, Gpu& gpu);
+  // `tf32`: products of f32 matrices may run on tensor cores, where factors are rounded to tf32.
+  GpuCompiler(ir::Module& module, Gpu& gpu, bool tf32 = false);
   ~GpuCompiler();
   GpuCompiler(const GpuCompiler&) = delete;
 

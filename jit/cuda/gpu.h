@@ -29,6 +29,7 @@ class Gpu : public Device {
   virtual void copy_on(std::byte* to, const std::byte* from, size_t bytes) = 0;  // device to device
   virtual bool owns(const void* address) const = 0;
   virtual int64_t multiprocessors() const = 0;
+  virtual bool tensor_cores() const = 0;  // those of mma.sync for f16, bf16 and tf32, and cp.async
 };
 
 // The emulator (cudasim). Always there; throws UserError E1002 where no compiler for the host is.

@@ -3,7 +3,6 @@
 #include "jit/cuda/nodes.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "jit/cuda/print.h"
 #include "jit/plan/kernel.h"
@@ -159,17 +158,17 @@ std::string sort_kernel(Instances* out, const char* step, DType t, int rank) {
 
 // ---------------------------------------------------------------- contractions, as strides per index
 
-constexpr int kTile = 64, kTileThreads = 256;  // of tn_gemm
-constexpr int64_t kWorthATile = 8;             // fewer rows or columns leave most of it idle
+constexpr int kTile = 64, kTileThreads = 256, kTensorThreads = 128;  // of tn_gemm and tn_gemm_mma
+constexpr int64_t kWorthATile = 8;           // fewer rows or columns leave most of it idle
+constexpr int64_t kWorthTensorCores = 16;    // their smallest operand, in each direction
+constexpr int kDown = 1, kWide = 2;          // as in gemm.cuh
 
+// The indices of a contraction by who has them. A tile's rows are all that only a and the result have, its
+// columns those of b; `batch` are the other indices of the result.
 struct Plan {
-  std::vector<uint8_t> out, summed;
+  std::vector<uint8_t> out, summed, row, col, batch;
   bool free = false;  // some index of the result is not in both operands
-  // The last indices of the result that only a, and only b has: a tile's rows and columns. `outer` are
-  // the others.
-  std::optional<uint8_t> row, col;
-  std::vector<uint8_t> outer;
-  bool tiles() const { return row && col; }
+  bool tiles() const { return !row.empty() && !col.empty(); }
 };
 Plan plan_of(const ir::ContractSpec& s) {
   auto in = [](const std::vector<ir::Affine>& axes, size_t index) {
@@ -186,31 +185,35 @@ Plan plan_of(const ir::ContractSpec& s) {
   }
   for (uint8_t i : s.out) {
     const bool a = in(s.a, i), b = in(s.b, i);
-    if (a && !b) p.row = i;
-    if (b && !a) p.col = i;
+    (a && !b ? p.row : b && !a ? p.col : p.batch).push_back(i);
   }
-  for (uint8_t i : s.out)
-    if (p.row != i && p.col != i) p.outer.push_back(i);
   return p;
 }
-std::string gemm_kernel(Instances* out, const Plan& p, DType t) {
-  const int n = static_cast<int>(p.outer.size()), m = static_cast<int>(p.summed.size());
+// `mma`: on tensor cores.
+std::string gemm_kernel(Instances* out, const Plan& p, DType t, bool mma) {
   const std::string s(storage_name(t));
-  // Slots: a, b, out, then extent, a, b, out per outer index, extent, a, b per summed one, then counts.
-  std::string set = "TnIndices<" + str(n) + "> o; tn_int oc[" + str(std::max(n, 1)) + "]; TnIndices<" + str(m) + "> s;";
+  const std::string counts = str(static_cast<int>(p.row.size())) + ", " + str(static_cast<int>(p.col.size())) + ", " +
+                             str(static_cast<int>(p.batch.size())) + ", " + str(static_cast<int>(p.summed.size()));
+  std::string name = mma ? "tn_gemm_mma_" : "tn_gemm_";
+  name += word(s);
+  for (const auto* list : {&p.row, &p.col, &p.batch, &p.summed}) name += "_" + str(static_cast<int>(list->size()));
+  // Slots: a, b, out, then for each index its extent and two strides (three for a batch), then the rest.
+  std::string set = "TnGemm<" + counts + "> p; p.a = n0; p.b = n1; p.out = n2;";
   int at = 3;
-  for (int i = 0; i < n; ++i) {
-    for (const char* part : {"extent", "a", "b"})
-      set += std::string(" o.") + part + "[" + str(i) + "] = n" + str(at++) + ";";
-    set += " oc[" + str(i) + "] = n" + str(at++) + ";";
-  }
-  for (int i = 0; i < m; ++i)
-    for (const char* part : {"extent", "a", "b"})
-      set += std::string(" s.") + part + "[" + str(i) + "] = n" + str(at++) + ";";
-  std::string rest;
-  for (int i = 0; i < 8; ++i) rest += ", n" + str(at++);
-  return instance(out, "tn_gemm_" + word(s) + "_" + str(n) + "_" + str(m), {}, at,
-                  set + " tn_gemm<" + s + ", " + str(n) + ", " + str(m) + ">(n0, n1, n2, o, oc, s" + rest + ");");
+  auto next = [&] { return " = n" + str(at++) + ";"; };
+  auto range = [&](const std::string& which, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      const std::string place = "[" + str(static_cast<int>(i)) + "]";
+      for (const char* part : {".extent", ".in", ".out"}) set += " p." + which + part + place + next();
+      if (which == "batch") set += " p.batch_out" + place + next();
+    }
+  };
+  range("row", p.row.size());
+  range("col", p.col.size());
+  range("batch", p.batch.size());
+  range("sum", p.summed.size());
+  for (const char* part : {"batches", "rows", "cols", "depth", "a_order", "b_order"}) set += std::string(" p.") + part + next();
+  return instance(out, name, {}, at, set + (mma ? " tn_gemm_mma<" : " tn_gemm<") + s + ">(p);");
 }
 std::string contract_kernel(Instances* out, const ir::ContractSpec& spec, DType t, DType to) {
   const Plan p = plan_of(spec);
@@ -340,6 +343,21 @@ void sort(const NodeInfo& node, const View& x, const View& values, const View& p
   stage.launch(sort_kernel(nullptr, "end", x.dtype, x.rank()), total, 0, slots({&to, &at}, {keys, places, total}));
 }
 
+// How an operand lies (gemm.cuh): in which direction its neighbours are, and whether 16 bytes of them can
+// be fetched at a time: then every step to another line keeps their alignment.
+int64_t order_of(const View& x, const Plan& p, const std::vector<uint8_t>& lines, const List& range, const List& stride) {
+  const uint8_t line = lines.back();
+  const bool along = !p.summed.empty() && stride[p.summed.back()] == 1, down = !along && stride[line] == 1;
+  if (!along && !down) return kDown;
+  const int64_t wide = 16 / static_cast<int64_t>(size_of(x.dtype));
+  const uint8_t contiguous = along ? p.summed.back() : line;
+  bool aligned = x.data % 16 == 0 && range[contiguous] % wide == 0;
+  for (const auto* list : {&lines, &p.batch, &p.summed})
+    for (uint8_t i : *list)
+      if (i != contiguous) aligned &= stride[i] % wide == 0;
+  return (down ? kDown : 0) | (aligned ? kWide : 0);
+}
+
 void contract(const NodeInfo& node, Slots& k, Stage& stage) {
   View a = k.in(), b = k.in();
   const View out = k.out();
@@ -366,20 +384,25 @@ void contract(const NodeInfo& node, Slots& k, Stage& stage) {
   }
   const int64_t elements = out.count();
   if (elements == 0) return;
-  if (p.tiles() && range[*p.row] >= kWorthATile && range[*p.col] >= kWorthATile) {
+  const auto all = [&](const std::vector<uint8_t>& list) {
+    int64_t n = 1;
+    for (uint8_t i : list) n *= range[i];
+    return n;
+  };
+  const int64_t rows = all(p.row), cols = all(p.col);
+  if (p.tiles() && rows >= kWorthATile && cols >= kWorthATile) {
+    const bool mma = stage.tensor_cores(a.dtype) && std::min({rows, cols, depth}) >= kWorthTensorCores;
     List stride_c(range.size());
     for (size_t i = 0; i < p.out.size(); ++i) stride_c[p.out[i]] = out.strides[i];
-    int64_t batches = 1;
     args.resize(3);
-    for (uint8_t i : p.outer) {
-      args.insert(args.end(), {range[i], stride_a[i], stride_b[i], stride_c[i]});
-      batches *= range[i];
-    }
+    for (uint8_t i : p.row) args.insert(args.end(), {range[i], stride_a[i], stride_c[i]});
+    for (uint8_t i : p.col) args.insert(args.end(), {range[i], stride_b[i], stride_c[i]});
+    for (uint8_t i : p.batch) args.insert(args.end(), {range[i], stride_a[i], stride_b[i], stride_c[i]});
     for (uint8_t i : p.summed) args.insert(args.end(), {range[i], stride_a[i], stride_b[i]});
-    const uint8_t m = *p.row, n = *p.col;
-    args.insert(args.end(), {batches, depth, range[m], stride_a[m], stride_c[m], range[n], stride_b[n], stride_c[n]});
-    const int64_t tiles = batches * cut(range[m], kTile) * cut(range[n], kTile);
-    stage.launch(gemm_kernel(nullptr, p, a.dtype), tiles, kTileThreads, args);
+    args.insert(args.end(), {all(p.batch), rows, cols, depth, order_of(a, p, p.row, range, stride_a),
+                             order_of(b, p, p.col, range, stride_b)});
+    const int64_t tiles = all(p.batch) * cut(rows, kTile) * cut(cols, kTile);
+    stage.launch(gemm_kernel(nullptr, p, a.dtype, mma), tiles, mma ? kTensorThreads : kTileThreads, args);
     return;
   }
   args.insert(args.end(), {elements, depth});
@@ -399,7 +422,7 @@ void contract(const NodeInfo& node, Slots& k, Stage& stage) {
 
 }  // namespace
 
-void instantiate(const NodeInfo& n, Instances& out) {
+void instantiate(const NodeInfo& n, const Arithmetic& arithmetic, Instances& out) {
   const DType t = n.dtypes.empty() ? DType::f32 : n.dtypes[0];
   const int rank = n.ranks.empty() ? 0 : n.ranks[0];
   switch (n.op) {
@@ -416,7 +439,10 @@ void instantiate(const NodeInfo& n, Instances& out) {
     case ir::Op::scan: scan_kernel(&out, n.reduce, t, rank); return;
     case ir::Op::contract: {
       contract_kernel(&out, *n.spec, t, t);
-      if (const Plan p = plan_of(*n.spec); p.tiles()) gemm_kernel(&out, p, t);
+      if (const Plan p = plan_of(*n.spec); p.tiles()) {
+        gemm_kernel(&out, p, t, false);
+        if (arithmetic.tensor_cores(t)) gemm_kernel(&out, p, t, true);
+      }
       if (!plan_of(*n.spec).free) {
         contract_kernel(&out, *n.spec, t, plan::accumulator(t));
         fold_instances(out, false, ir::ReduceKind::sum, plan::accumulator(t), t, 2, 1);

@@ -16,6 +16,15 @@ struct Instances {
   Gpu::Kernels kernels;
 };
 
+// What matrix products may run on.
+struct Arithmetic {
+  bool cores = false;  // the device has tensor cores for f16 and bf16, and for f32 as tf32
+  bool tf32 = false;   // the program was told to use them for f32 (--precision tf32)
+  bool tensor_cores(DType t) const {
+    return cores && (t == DType::f16 || t == DType::bf16 || (t == DType::f32 && tf32));
+  }
+};
+
 // The stage on which a node runs. In the first pass over a program's nodes nothing is launched and the
 // instances are written; a run then finds them by name.
 class Stage {
@@ -25,10 +34,11 @@ class Stage {
   virtual void launch(const std::string& kernel, int64_t items, int together,
                       std::span<const int64_t> args) = 0;
   virtual int64_t scratch(int64_t bytes) = 0;  // device memory until the node is done
+  virtual bool tensor_cores(DType t) const = 0;
 };
 
 // Writes what `node` may need.
-void instantiate(const loop::NodeInfo& node, Instances& out);
+void instantiate(const loop::NodeInfo& node, const Arithmetic& arithmetic, Instances& out);
 // Runs it: `args` are the slots behind the node's number. Throws Trap for what data makes wrong.
 void run_node(const loop::NodeInfo& node, const int64_t* args, Stage& stage);
 

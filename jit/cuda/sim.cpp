@@ -45,22 +45,37 @@ struct Registers {
   void (*barrier)();
   void (*exchange)(const void* mine, void* got, int lane, int bytes);
   void* (*shared)(const void* key, long long bytes);
+  const char* (*gather)(const void* mine, int bytes);
+  void (*copy_async)(void* to, long long from, int bytes);
+  void (*copies_sent)();
+  void (*copies_but)(int groups);
 };
 using Entry = void (*)(const long long*);
 
 // ---------------------------------------------------------------- the threads of a block
 
 constexpr size_t kStack = 256 << 10;
-constexpr int kWarp = 32, kWidest = 16;
+constexpr int kWarp = 32, kWidest = 16, kApart = 64;  // kTnApart
+constexpr size_t kShared = 8;  // words of poison behind what is shared
 
-enum class State : uint8_t { ready, barrier, exchange, done };
+// exchange: one lane hears from another; gather: each from all 32, none of which may be elsewhere.
+enum class State : uint8_t { ready, barrier, exchange, gather, done };
 
 struct Fibre {
   context::fcontext_t at = nullptr;
   State state = State::done;
-  char mine[kWidest];
+  char mine[kApart];
   void* got = nullptr;
   int lane = 0, bytes = 0;
+  // What cp.async has not brought yet, as if it took its time until somebody waits for it.
+  struct Copy {
+    void* to;
+    const void* from;  // null: zeros
+    size_t bytes;
+    int group;
+  };
+  std::vector<Copy> copies;
+  int sent = 0;  // groups
 };
 
 struct Kernel {
@@ -71,7 +86,7 @@ struct Kernel {
 
 class Block {
  public:
-  Block() : order_(order()) { current_ = this; }
+  Block() { current_ = this; }
   ~Block() {
     for (void* s : stacks_) munmap(s, kStack);
   }
@@ -80,6 +95,7 @@ class Block {
   void run(const Kernel& k, int threads, const long long* args) {
     kernel_ = &k;
     args_ = args;
+    order_ = order();
     fault_.clear();
     shared_.clear();
     fibres_.assign(static_cast<size_t>(threads), {});
@@ -88,24 +104,29 @@ class Block {
       if (s == MAP_FAILED) throw Trap(Code::E0805, "there is not enough memory for the emulator's threads");
       stacks_.push_back(s);
     }
-    std::vector<int> turn(fibres_.size());
-    for (size_t i = 0; i < turn.size(); ++i) {
-      turn[i] = static_cast<int>(i);
+    gathered_.resize((fibres_.size() + kWarp - 1) / kWarp * (kWarp * kApart));
+    std::vector<int> turn(kWarp);
+    for (int i = 0; i < kWarp; ++i) turn[static_cast<size_t>(i)] = order_ == Order::reverse ? kWarp - 1 - i : i;
+    for (size_t i = 0; i < fibres_.size(); ++i) {
       fibres_[i].at = context::make_fcontext(static_cast<char*>(stacks_[i]) + kStack, kStack, begin);
       fibres_[i].state = State::ready;
     }
-    if (order_ == Order::reverse) std::reverse(turn.begin(), turn.end());
+    // Warp after warp: in a fixed order each runs as far ahead as it can, shuffled they take turns.
+    std::vector<size_t> warps((fibres_.size() + kWarp - 1) / kWarp);
+    for (size_t w = 0; w < warps.size(); ++w) warps[w] = order_ == Order::reverse ? warps.size() - 1 - w : w;
     for (;;) {
-      if (order_ == Order::shuffled) std::shuffle(turn.begin(), turn.end(), random_);
       bool ran = false;
-      for (int t : turn) {
-        if (fibres_[static_cast<size_t>(t)].state != State::ready) continue;
-        ran = true;
-        resume(t);
-        if (!fault_.empty()) throw SimFault(fault_);
-      }
-      if (!ran && !release()) return;
+      if (order_ == Order::shuffled) std::shuffle(warps.begin(), warps.end(), random_);
+      for (size_t w : warps)
+        while (advance(w * kWarp, turn)) {
+          ran = true;
+          if (order_ == Order::shuffled) break;
+        }
+      if (!ran && !release()) break;
     }
+    for (const auto& [key, memory] : shared_)
+      for (size_t i = memory.size() - kShared; i < memory.size(); ++i)
+        if (memory[i] != -1) throw SimFault("kernel " + k.name + " writes behind its shared memory");
   }
 
   // One thread of a block in which nobody waits.
@@ -133,8 +154,31 @@ class Block {
     for (auto& [k, memory] : current_->shared_)
       if (k == key) return memory.data();
     auto& made = current_->shared_.emplace_back(key, std::vector<long long>());
-    made.second.assign(static_cast<size_t>(bytes + 7) / 8, -1);  // poison: NaN
+    made.second.assign(static_cast<size_t>(bytes + 7) / 8 + kShared, -1);  // poison: NaN
     return made.second.data();
+  }
+  static const char* gather(const void* mine, int bytes) {
+    Block& b = *current_;
+    if (b.fibre_ < 0) throw SimFault(b.where() + " gathers over lanes in a kernel launched without");
+    Fibre& f = b.fibres_[static_cast<size_t>(b.fibre_)];
+    std::memcpy(f.mine, mine, static_cast<size_t>(bytes));
+    f.bytes = bytes;
+    b.wait(State::gather);
+    return b.gathered_.data() + b.fibre_ / kWarp * (kWarp * kApart);
+  }
+  static void copy_async(void* to, long long from, int bytes);
+  static void copies_sent() { ++current_->fibres_[static_cast<size_t>(current_->fibre_)].sent; }
+  static void copies_but(int groups) {
+    Fibre& f = current_->fibres_[static_cast<size_t>(current_->fibre_)];
+    std::erase_if(f.copies, [&](const Fibre::Copy& c) {
+      if (c.group >= f.sent - groups) return false;
+      arrived(c);
+      return true;
+    });
+  }
+  static void arrived(const Fibre::Copy& c) {
+    if (c.from) std::memcpy(c.to, c.from, c.bytes);
+    else std::memset(c.to, 0, c.bytes);
   }
   std::string where() const {
     return "kernel " + kernel_->name + ", block " + std::to_string(kernel_->registers->block) + ", thread " +
@@ -174,32 +218,54 @@ class Block {
     fibres_[static_cast<size_t>(fibre_)].state = s;
     scheduler_ = context::jump_fcontext(scheduler_, nullptr).fctx;
   }
-  // Lets go whoever has been waited for; false when all are done.
+  // The threads of the warp from `w` on, each until it waits; and what they exchange when all of them do.
+  // False when none of them could move.
+  bool advance(size_t w, std::vector<int>& turn) {
+    const size_t end = std::min(fibres_.size(), w + kWarp);
+    if (order_ == Order::shuffled) std::shuffle(turn.begin(), turn.end(), random_);
+    bool ran = false;
+    for (int t : turn) {
+      const size_t i = w + static_cast<size_t>(t);
+      if (i >= end || fibres_[i].state != State::ready) continue;
+      ran = true;
+      resume(static_cast<int>(i));
+      if (!fault_.empty()) throw SimFault(fault_);
+    }
+    size_t here = 0, exchange = 0, gather = 0;
+    for (size_t i = w; i < end; ++i) {
+      here += fibres_[i].state != State::done;
+      exchange += fibres_[i].state == State::exchange;
+      gather += fibres_[i].state == State::gather;
+    }
+    if (gather == kWarp) {
+      for (size_t i = w; i < end; ++i) {
+        if (fibres_[i].bytes != fibres_[w].bytes)
+          throw SimFault("kernel " + kernel_->name + ": threads " + std::to_string(w) + " and " + std::to_string(i) +
+                         " are at different operations of their warp");
+        std::memcpy(gathered_.data() + i * kApart, fibres_[i].mine, static_cast<size_t>(fibres_[i].bytes));
+        fibres_[i].state = State::ready;
+      }
+      return true;
+    }
+    if (exchange == 0 || exchange != here) return ran;
+    for (size_t i = w; i < end; ++i) {
+      if (fibres_[i].state != State::exchange) continue;
+      const auto bytes = static_cast<size_t>(fibres_[i].bytes), from = w + static_cast<size_t>(fibres_[i].lane);
+      if (bytes == 0) continue;  // they only meet
+      if (from < end && fibres_[from].state == State::exchange) std::memcpy(fibres_[i].got, fibres_[from].mine, bytes);
+      else std::memset(fibres_[i].got, 0xff, bytes);  // a lane that is gone
+    }
+    for (size_t i = w; i < end; ++i)
+      if (fibres_[i].state == State::exchange) fibres_[i].state = State::ready;
+    return true;
+  }
+  // When nobody can move: all wait at the barrier and are let go, or all are done (false).
   bool release() {
     size_t live = 0, waiting = 0;
-    bool any = false;
-    for (size_t w = 0; w < fibres_.size(); w += kWarp) {
-      const size_t end = std::min(fibres_.size(), w + kWarp);
-      size_t here = 0, ready = 0;
-      for (size_t i = w; i < end; ++i) {
-        here += fibres_[i].state != State::done;
-        ready += fibres_[i].state == State::exchange;
-        waiting += fibres_[i].state == State::barrier;
-      }
-      live += here;
-      if (ready == 0 || ready != here) continue;
-      for (size_t i = w; i < end; ++i) {
-        if (fibres_[i].state != State::exchange) continue;
-        const auto bytes = static_cast<size_t>(fibres_[i].bytes), from = w + static_cast<size_t>(fibres_[i].lane);
-        if (bytes == 0) continue;  // they only meet
-        if (from < end && fibres_[from].state == State::exchange) std::memcpy(fibres_[i].got, fibres_[from].mine, bytes);
-        else std::memset(fibres_[i].got, 0xff, bytes);  // a lane that is gone
-      }
-      for (size_t i = w; i < end; ++i)
-        if (fibres_[i].state == State::exchange) fibres_[i].state = State::ready;
-      any = true;
+    for (const Fibre& f : fibres_) {
+      live += f.state != State::done;
+      waiting += f.state == State::barrier;
     }
-    if (any) return true;
     if (live == 0) return false;
     if (waiting == live) {
       for (Fibre& f : fibres_)
@@ -209,18 +275,21 @@ class Block {
     std::string s = "deadlock in kernel " + kernel_->name + ", block " + std::to_string(kernel_->registers->block) + ":";
     for (size_t i = 0; i < fibres_.size(); ++i)
       if (fibres_[i].state != State::done)
-        s += " thread " + std::to_string(i) + (fibres_[i].state == State::barrier ? " at a barrier;" : " at an exchange;");
+        s += " thread " + std::to_string(i) + (fibres_[i].state == State::barrier    ? " at a barrier;"
+                                                 : fibres_[i].state == State::gather ? " at tensor cores;"
+                                                                                     : " at an exchange;");
     throw SimFault(s);
   }
 
   static inline Block* current_ = nullptr;
-  Order order_;
+  Order order_ = Order::forward;
   std::mt19937 random_{20261123};
   const Kernel* kernel_ = nullptr;
   const long long* args_ = nullptr;
   std::vector<Fibre> fibres_;
   std::vector<void*> stacks_;
   std::vector<std::pair<const void*, std::vector<long long>>> shared_;
+  std::vector<char> gathered_;  // per warp
   context::fcontext_t scheduler_ = nullptr;
   std::string fault_;
   int fibre_ = -1;
@@ -362,6 +431,9 @@ class Sim final : public Gpu {
     return find(reinterpret_cast<long long>(address), low, high);
   }
   int64_t multiprocessors() const override { return 2; }
+  bool tensor_cores() const override { return true; }
+
+  static void access(long long address, long long bytes);
 
   std::unique_ptr<Module> compile(const std::string& text, const Kernels& kernels) override {
     // TENON_SIM_NVRTC=sm_90a: the real compiler must take the text, too.
@@ -378,7 +450,8 @@ class Sim final : public Gpu {
                      std::to_string(threads) + " threads");
     const std::vector<long long> slots(args.begin(), args.end());
     Registers& r = *k.registers;
-    r = {0, threads, 0, blocks, {}, {}, access, Block::barrier, Block::exchange, Block::shared};
+    r = {0, threads, 0, blocks, {}, {}, access, Block::barrier, Block::exchange, Block::shared,
+         Block::gather, Block::copy_async, Block::copies_sent, Block::copies_but};
     for (r.block = 0; r.block < blocks; ++r.block) {
       if (together) {
         block_.run(k, threads, slots.data());
@@ -404,8 +477,6 @@ class Sim final : public Gpu {
                       reinterpret_cast<long long>(at) + static_cast<long long>(bytes) > high))
       throw SimFault("a copy of " + std::to_string(bytes) + " bytes leaves the device's memory");
   }
-  static void access(long long address, long long bytes);
-
   std::map<long long, size_t> live_;
   MemoryUse use_{0, 0};
   Block block_;
@@ -432,6 +503,21 @@ void Sim::access(long long at, long long bytes) {
     throw SimFault(Block::current().where() + ":" + what + " at byte " + std::to_string(at - low) + " of an allocation of " +
                    std::to_string(high - low));
   throw SimFault(Block::current().where() + ":" + what + " that is not aligned");
+}
+
+void Block::copy_async(void* to, long long from, int bytes) {
+  Block& b = *current_;
+  if (from != 0) Sim::access(from, bytes);
+  bool shared = false;
+  for (const auto& [key, memory] : b.shared_) {
+    const auto at = static_cast<const char*>(to) - reinterpret_cast<const char*>(memory.data());
+    shared |= at >= 0 && at % bytes == 0 && at + bytes <= static_cast<long long>((memory.size() - kShared) * 8);
+  }
+  if (!shared) throw SimFault(b.where() + ": an asynchronous copy to where no shared memory is, or not aligned");
+  Fibre& f = b.fibres_[static_cast<size_t>(b.fibre_)];
+  f.copies.push_back({to, reinterpret_cast<const void*>(from), static_cast<size_t>(bytes), f.sent});
+  // It may arrive at once, or as late as somebody waits for it.
+  if (b.order_ == Order::reverse || (b.order_ == Order::shuffled && b.random_() % 2)) arrived(f.copies.back()), f.copies.pop_back();
 }
 
 }  // namespace

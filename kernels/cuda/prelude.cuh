@@ -6,6 +6,7 @@
 //   tn_load/tn_store  the only ways to memory; the emulator checks each access
 //   tn_lane, tn_warp  items that are shared out go to the 32 threads of a warp, which meet in tn_meet
 //   tn_at_once        the fold over a warp, in the order of docs/semantics.md
+//   tn_copy_async     cp.async; tensor_core.cuh has what mma.sync takes
 
 typedef long long tn_int;
 typedef unsigned long long tn_uint;
@@ -24,7 +25,12 @@ struct TnSim {
   void (*barrier)();
   void (*exchange)(const void* mine, void* got, int lane, int bytes);  // got: that lane's
   void* (*shared)(const void* key, tn_int bytes);
+  const char* (*gather)(const void* mine, int bytes);  // what all 32 lanes gave, kTnApart bytes apart
+  void (*copy_async)(void* to, tn_int from, int bytes);  // from 0: zeros
+  void (*copies_sent)();
+  void (*copies_but)(int groups);
 };
+enum { kTnApart = 64 };
 extern "C" TnSim tn_sim;
 TnSim tn_sim;
 TN_DEVICE int tn_thread() { return tn_sim.thread; }
@@ -52,6 +58,14 @@ TN_DEVICE T* tn_address(tn_int address, tn_int index) {
     tn_sim.access(at, sizeof(T));
   return (T*)at;
 }
+// 16 bytes from memory into shared memory, on their own; zeros unless `there`.
+template <class T>
+TN_DEVICE void tn_copy_async(T* to, tn_int address, tn_int index, bool there) {
+  tn_sim.copy_async(to, there ? address + index * (tn_int)sizeof(T) : 0, 16);
+}
+TN_DEVICE void tn_copies_sent() { tn_sim.copies_sent(); }
+template <int groups>
+TN_DEVICE void tn_copies_but() { tn_sim.copies_but(groups); }
 TN_DEVICE void tn_lower(tn_int address, tn_int value) {
   tn_int* p = tn_address<tn_int>(address, 0);
   if (value < *p) *p = value;
@@ -76,7 +90,7 @@ TN_DEVICE double tn_rint(double x) { return __builtin_rint(x); }
 #define TN_DEVICE static __device__ __forceinline__
 #define TN_APART static __device__ __noinline__
 #define TN_KERNEL extern "C" __global__ void
-#define TN_SHARED(T, name, n) __shared__ T name[n]
+#define TN_SHARED(T, name, n) __shared__ __align__(16) T name[n]
 TN_DEVICE int tn_thread() { return threadIdx.x; }
 TN_DEVICE int tn_threads() { return blockDim.x; }
 TN_DEVICE tn_int tn_block() { return blockIdx.x; }
@@ -90,6 +104,27 @@ TN_DEVICE T tn_from_lane(T v, int lane) {
 template <class T>
 TN_DEVICE T* tn_address(tn_int address, tn_int index) {
   return (T*)(address + index * (tn_int)sizeof(T));
+}
+// 16 bytes from memory into shared memory, on their own (sm_80 and up); zeros unless `there`. Those
+// sent together are waited for together: tn_copies_but<n> until all but the last n groups are there.
+template <class T>
+TN_DEVICE void tn_copy_async(T* to, tn_int address, tn_int index, bool there) {
+#if __CUDA_ARCH__ >= 800
+  const unsigned at = (unsigned)__cvta_generic_to_shared(to);
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(at), "l"(address + index * (tn_int)sizeof(T)),
+               "r"(there ? 16 : 0));
+#endif
+}
+TN_DEVICE void tn_copies_sent() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.commit_group;\n" ::: "memory");
+#endif
+}
+template <int groups>
+TN_DEVICE void tn_copies_but() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_group %0;\n" ::"n"(groups) : "memory");
+#endif
 }
 TN_DEVICE void tn_lower(tn_int address, tn_int value) { atomicMin((tn_int*)address, value); }
 TN_DEVICE float tn_sqrt(float x) { return __fsqrt_rn(x); }
