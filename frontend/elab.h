@@ -243,6 +243,7 @@ class Elab {
     DimId count;
     bool drop = false;  // the axis goes away
     Loc loc;
+    int64_t step = 1;
   };
   std::vector<Cut> cuts(const std::vector<DimId>& shape, const std::vector<ast::Sub>& subs, Loc loc,
                         const ScopePtr& s, const std::string& what);

@@ -356,37 +356,49 @@ class Elab::IndexNotation {
     return {v, {}};
   }
 
-  // a[i, k]: slices and a transpose for plain subscripts, a gather for all others.
+  // a[i, 2 * k + 1]: a slice and a transpose, where every axis is read along one index of its own, in steps.
+  // An index that is `fixed` stands for its place in its range.
+  std::optional<Part> sliced(const ast::Subscript& x, const TensorVal& t, const std::map<int, int64_t>& fixed) {
+    std::vector<Cut> cuts;
+    std::vector<int> order;  // index of each kept axis
+    std::set<int> seen;
+    for (auto& sub : x.subs) {
+      auto use = affine(*sub.at);
+      if (!use) return std::nullopt;
+      Cut cut{use->offset, e.dims.constant(1), true, sub.loc};
+      for (auto [i, c] : use->terms) {
+        auto place = fixed.find(i);
+        int64_t at = place == fixed.end() ? 0 : place->second;
+        if (place == fixed.end()) {
+          if (c < 1 || !cut.drop || !seen.insert(i).second) return std::nullopt;
+          order.push_back(i);
+          cut.count = range(i);
+          cut.drop = false;
+          cut.step = c;
+        }
+        auto plus = [&](const IntVal& more) {
+          Val by = c == 1 ? std::make_shared<IntVal>(more) : e.int_binary(BinaryOp::mul, more, IntVal(e.dims.constant(c)), sub.loc);
+          cut.start = e.int_binary(BinaryOp::add, *as<IntVal>(cut.start), *as<IntVal>(by), sub.loc);
+        };
+        if (auto& first = indices[static_cast<size_t>(i)].first) plus(*as<IntVal>(first));
+        if (at != 0) plus(IntVal(e.dims.constant(at)));
+      }
+      cuts.push_back(cut);
+    }
+    ir::Value v = e.slice_value(e.use(t), cuts, x.loc);
+    std::vector<int> axes = order, perm;
+    std::sort(axes.begin(), axes.end());
+    for (int a : axes) perm.push_back(static_cast<int>(std::find(order.begin(), order.end(), a) - order.begin()));
+    if (axes != order) v = e.cx->b.transpose(v, perm);
+    return Part{e.tensor(v), axes};
+  }
+
+  // a[i, k]: a gather where it is not a slice.
   Part read(const ast::Subscript& x) {
     Val b = base(x);
     auto* t = as<TensorVal>(b);
     if (!t) e.error(Code::E0401, x.object->loc, "this is " + e.type_text(b) + " and has no elements");
-    std::vector<Cut> cuts;
-    std::vector<int> order;  // index of each kept axis
-    bool plain = true;
-    std::set<int> seen;
-    for (size_t k = 0; k < x.subs.size() && plain; ++k) {
-      auto use = affine(*x.subs[k].at);
-      if (!use || use->terms.size() > 1) plain = false;
-      else if (use->terms.empty()) cuts.push_back({use->offset, e.dims.constant(1), true, x.subs[k].loc});
-      else {
-        auto [i, c] = *use->terms.begin();
-        if (c != 1 || !seen.insert(i).second) plain = false;
-        Val start = use->offset;
-        if (auto& first = indices[static_cast<size_t>(i)].first)
-          start = e.int_binary(BinaryOp::add, *as<IntVal>(start), *as<IntVal>(first), x.loc);
-        order.push_back(i);
-        cuts.push_back({start, range(i), false, x.subs[k].loc});
-      }
-    }
-    if (plain) {
-      ir::Value v = e.slice_value(e.use(*t), cuts, x.loc);
-      std::vector<int> axes = order, perm;
-      std::sort(axes.begin(), axes.end());
-      for (int a : axes) perm.push_back(static_cast<int>(std::find(order.begin(), order.end(), a) - order.begin()));
-      if (axes != order) v = e.cx->b.transpose(v, perm);
-      return {e.tensor(v), axes};
-    }
+    if (auto part = sliced(x, *t, {})) return *part;
     std::vector<Part> at;
     std::vector<int> axes;
     for (auto& sub : x.subs) {
@@ -516,6 +528,10 @@ class Elab::IndexNotation {
         }
       }
     }
+    if (auto taps = window(r, mine)) {
+      close();
+      return *taps;
+    }
     Part p = part(*r.body);
     std::vector<int> all = p.axes, out;
     for (int i : mine) all = united(all, {i});
@@ -533,6 +549,47 @@ class Elab::IndexNotation {
     Val result = f->call(e, Args{{{"", v, r.body->loc}, {"axis", axis, r.op.loc}}, r.loc});
     close();
     return {result, out};
+  }
+
+  // max[r in 0..2] x[2 * p + r]: a window of a known small size is written out, one slice after the other.
+  std::optional<Part> window(const ast::Reduction& r, const std::vector<int>& mine) {
+    const std::string& op = r.op.text;
+    if ((op != "sum" && op != "max" && op != "min") || r.body->kind != Expr::subscript) return std::nullopt;
+    const auto& sub = ast::as<ast::Subscript>(*r.body);
+    auto* t = as<TensorVal>(base(sub));
+    if (!t || t->type.dtype == DType::boolean) return std::nullopt;
+    std::set<int> moved;  // indices that stand in a window beside another
+    for (auto& p : sub.subs)
+      if (auto use = p.at ? affine(*p.at) : std::nullopt; use && use->terms.size() > 1)
+        for (auto& [i, c] : use->terms) moved.insert(i);
+    int64_t count = 1;
+    std::vector<int64_t> size;
+    for (int i : mine) {
+      auto n = e.dims.value(range(i));
+      if (!moved.count(i) || !n || *n < 1 || *n > kMostTaps || (count *= *n) > kMostTaps) return std::nullopt;
+      size.push_back(*n);
+    }
+    Part total;
+    for (int64_t tap = 0; tap < count; ++tap) {
+      std::map<int, int64_t> fixed;
+      int64_t rest = tap;
+      for (size_t k = mine.size(); k-- > 0; rest /= size[k]) fixed[mine[k]] = rest % size[k];
+      auto part = sliced(sub, *t, fixed);
+      if (!part) return std::nullopt;
+      e.cx->b.at(r.loc);
+      total = tap == 0 ? *part : Part{e.tensor(joined(op, e.use(*as<TensorVal>(total.v)), e.use(*as<TensorVal>(part->v)))), part->axes};
+    }
+    return total;
+  }
+  static constexpr int64_t kMostTaps = 64;
+
+  // Of a value and the next tap of its window. The first extreme stays, and so does a NaN.
+  ir::Value joined(const std::string& op, ir::Value total, ir::Value tap) {
+    ir::Builder& b = e.cx->b;
+    if (op == "sum") return b.one(ir::Op::add, {total, tap});
+    ir::Value stays = op == "max" ? b.one(ir::Op::le, {tap, total}) : b.one(ir::Op::le, {total, tap});
+    if (is_float(b.type(total).dtype)) stays = b.one(ir::Op::or_, {stays, b.one(ir::Op::not_, {b.one(ir::Op::eq, {total, total})})});
+    return b.one(ir::Op::select, {stays, total, tap});
   }
 
   // Element by element: indices are numbers, subscripts read one element, `if` takes one arm.

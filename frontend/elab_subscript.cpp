@@ -94,10 +94,10 @@ ir::Value Elab::slice_value(ir::Value x, const std::vector<Cut>& list, Loc loc) 
   bool all = true;
   for (size_t i = 0; i < list.size(); ++i) {
     attr.shape.push_back(list[i].count);
-    attr.strides.push_back(1);
+    attr.strides.push_back(list[i].step);
     operands.push_back(int_value(*as<IntVal>(list[i].start)));
     if (!list[i].drop) kept.push_back(list[i].count);
-    all = all && !list[i].drop && list[i].count == from[i];
+    all = all && !list[i].drop && list[i].count == from[i] && list[i].step == 1;
   }
   if (all) return x;
   cx->b.at(loc);
