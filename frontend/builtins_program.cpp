@@ -324,6 +324,10 @@ Val is_list_fn(Elab& e, const Args& args) {
   Taken a(e, args, "is_list", {"x"}, 1);
   return e.boolean(a[0]->kind == Value::list || a[0]->kind == Value::tuple);
 }
+Val is_string_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "is_string", {"x"}, 1);
+  return e.boolean(a[0]->kind == Value::string);
+}
 // _has(args.., "name"): whether a record has the field
 Val has_fn(Elab& e, const Args& args) {
   Taken a(e, args, "_has", {"record", "name"}, 2);
@@ -512,6 +516,7 @@ constexpr Builtin kTable[] = {
     {"tuple", "tuple(count, get)", tuple_fn},
     {"is_function", "is_function(x)", is_function_fn},
     {"is_list", "is_list(x)", is_list_fn},
+    {"is_string", "is_string(x)", is_string_fn},
     {"_has", "_has(record, name)", has_fn},
     {"_is_empty", "_is_empty(x)", is_empty_fn},
     {"_merge", "_merge(a, b)", merge_fn},
