@@ -22,6 +22,7 @@ constexpr Pass kPrefix[] = {
 constexpr Pass kExact[] = {
     {"inline", "replaces calls of small functions by their bodies", Pass::exact, inline_calls},
     {"simplify", "applies the rewrites that change no bit", Pass::exact, simplify},
+    {"join", "writes the parts of a tensor in one", Pass::exact, join_updates},
     {"cse", "computes equal things once", Pass::exact, share_common},
     {"dce", "drops what nobody needs and cannot fail", Pass::exact, drop_dead_exact},
 };

@@ -85,6 +85,7 @@ std::unique_ptr<Function> drop_dead_exact(Module& module,
                                           const Function& fn);  // keeps what may trap
 std::unique_ptr<Function> inline_calls(Module& module, const Function& fn);
 std::unique_ptr<Function> simplify(Module& module, const Function& fn);
+std::unique_ptr<Function> join_updates(Module& module, const Function& fn);
 std::unique_ptr<Function> share_common(Module& module, const Function& fn);
 
 }  // namespace tenon::ir

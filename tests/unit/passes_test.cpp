@@ -225,6 +225,45 @@ TEST(Simplify, Constants) {
       std::string::npos);
 }
 
+TEST(JoinUpdates, PartsOfATensor) {
+  const std::string head = "fn @0 f[N, H](%0: f32[N, 3*H], %1: f32[N, H], %2: f32[N, H], "
+                           "%3: f32[N, H], %4: i64) {\n"
+                           "%5: i64 = constant 0\n%6: i64 = size H\n%7: i64 = size 2*H\n"
+                           "%8: f32 = constant 0.0\n%9: f32[N, 3*H] = broadcast(%8) axes=[]\n";
+  const std::string body = "strides=[1, 1]\n";
+  // As a derivative writes the parts of what was sliced, from the last to the first.
+  EXPECT_EQ(after({join_updates, drop_dead},
+                  head + "%10: f32[N, 3*H] = update(%9, %3, %5, %7) " + body +
+                      "%11: f32[N, H] = slice(%10, %5, %6) " + body +
+                      "%12: f32[N, H] = add(%11, %2)\n" +
+                      "%13: f32[N, 3*H] = update(%10, %12, %5, %6) " + body +
+                      "%14: f32[N, 3*H] = update(%13, %1, %5, %5) " + body + "return %14\n}"),
+            "  %5: f32 = constant 0.0\n"
+            "  %6: f32[N, H] = broadcast(%5) axes=[]\n"
+            "  %7: f32[N, H] = add(%6, %2)\n"
+            "  %8: f32[N, 3*H] = concat(%1, %7, %3) axis=1\n"
+            "  return %8\n");
+  const auto stays = [&](const std::string& lines, const std::string& part) {
+    const std::string s = after({join_updates, drop_dead}, head + lines + "\n}");
+    EXPECT_EQ(s.find("concat("), std::string::npos) << s;
+    EXPECT_NE(s.find(part), std::string::npos) << s;
+  };
+  // A hole, parts that meet, and a place that only the run knows.
+  stays("%10: f32[N, 3*H] = update(%9, %3, %5, %7) " + body +
+            "%11: f32[N, 3*H] = update(%10, %1, %5, %5) " + body + "return %11",
+        "update(");
+  stays("%10: f32[N, 3*H] = update(%0, %3, %5, %7) " + body +
+            "%11: f32[N, 3*H] = update(%10, %2, %5, %7) " + body +
+            "%12: f32[N, 3*H] = update(%11, %1, %5, %5) " + body + "return %12",
+        "update(");
+  stays("%10: f32[N, 3*H] = update(%9, %3, %5, %4) " + body +
+            "%11: f32[N, H] = slice(%10, %5, %5) " + body + "return %11",
+        "slice(%8");
+  stays("%10: f32[N, 3*H] = update(%0, %3, %5, %6) " + body +
+            "%11: f32[N, H] = slice(%10, %5, %6) " + body + "return %11",
+        "slice(%7");
+}
+
 TEST(Simplify, Views) {
   EXPECT_EQ(
       after({simplify, drop_dead},
@@ -382,7 +421,7 @@ TEST(Prefix, LeavesNoDerivative) {
 
 TEST(Passes, AreListedOnce) {
   EXPECT_EQ(prefix_passes().size(), 3u);
-  EXPECT_EQ(exact_passes().size(), 4u);
+  EXPECT_EQ(exact_passes().size(), 5u);
   for (const Pass& p : prefix_passes()) EXPECT_EQ(p.kind, Pass::prefix);
   for (const Pass& p : exact_passes()) EXPECT_EQ(p.kind, Pass::exact);
 }
