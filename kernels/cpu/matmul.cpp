@@ -21,6 +21,8 @@ namespace {
 constexpr int64_t kRowBlock = 240;      // rows of a that stay in L2 with 1024 of depth
 constexpr int64_t kColumnBlock = 4096;  // columns of b packed at once
 constexpr double kLeastFlops = 3e5;     // of a piece of work: about a microsecond
+constexpr int64_t kLongRow = 1 << 20;   // bytes of b that one row is multiplied with as it lies
+constexpr int64_t kTurnedRows = 96;     // so few that turning b would cost more than turning c
 constexpr int64_t kWidest = kTileVectors * 16;  // columns of a panel
 
 // A few dozen elements: a call of memcpy would cost more than the copy.
@@ -78,6 +80,7 @@ class Product {
     b_step_ = s.depth.n == 1 ? s.depth.s[1][0] : 0;
     turned_ = tiles.turned_row && plain_a && s.cols.n == 1 && s.depth.n == 1 && b_step_ == 1 &&
               s.cols.s[1][0] != 1;
+    plain_ = plain_a && plain_b;
     pack_b_ =
         !plain_b || (rows_ > 48 && cols_ * depth_ * static_cast<int64_t>(sizeof(T)) > (256 << 10));
   }
@@ -98,6 +101,11 @@ class Product {
       });
       return;
     }
+    if (rows_ == 1 && plain_ && cols_ * depth_ * static_cast<int64_t>(sizeof(T)) >= kLongRow)
+      return row(a, b, c);
+    if (turned_ && tiles_.turn && a_step_ == 1 && rows_ >= 24 && rows_ <= kTurnedRows &&
+        2 * rows_ <= cols_ && depth_ >= 128)
+      return turned(a, b, c);
     // Few outputs and a long depth: the blocks of depth side by side, added in their order.
     const int64_t blocks = (depth_ + kChainBlock - 1) / kChainBlock, cells = rows_ * cols_;
     if (row_blocks_ * panels_ <= 4 && blocks >= 4 && cells <= 16384 && threads_.count() > 1) {
@@ -117,6 +125,67 @@ class Product {
     const T* p;
     int64_t major, step;  // rows or columns; depth
   };
+
+  // One row against a matrix that the caches do not hold: its rows are read as they lie, a stretch
+  // of columns by each thread, and the sums wait in the first cache.
+  void row(const T* a, const T* b, T* c) {
+    constexpr int64_t kWidth = 1024;
+    const int64_t share = cols_ / (2 * threads_.count());
+    const int64_t width = std::clamp<int64_t>(share / 64 * 64, 256, kWidth);
+    threads_.each((cols_ + width - 1) / width, [&](int64_t piece) {
+      alignas(64) T sums[kWidth];
+      const int64_t c0 = piece * width, n = std::min(cols_ - c0, width);
+      for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock) {
+        std::fill_n(sums, n, T{0});
+        tiles_.row_chain(a + k0 * a_step_, a_step_, b + k0 * b_step_ + c0, b_step_, sums,
+                         std::min(depth_ - k0, kChainBlock), n);
+        for (int64_t j = 0; j < n; ++j) c[c0 + j] = k0 > 0 ? c[c0 + j] + sums[j] : sums[j];
+      }
+    });
+  }
+
+  // Few rows against many columns that lie along the depth (the weights of a layer): these are read
+  // as they lie, in the part of the rows; the rows are packed as panels; and the result is turned,
+  // which is less than they are. fma(a, b, c) is fma(b, a, c).
+  void turned(const T* a, const T* b, T* c) {
+    const int64_t col = s_.cols.s[1][0];
+    ProductSpec spec;
+    spec.rows.add(cols_, col, 0);
+    spec.cols.add(rows_, 0, a_row_);
+    spec.depth.add(depth_, 1, 1);
+    Product other(spec, tiles_, threads_);
+    other.c_row_ = rows_;
+    const int64_t panels = other.panels_, width = other.width_;
+    T* packed = reinterpret_cast<T*>(
+        scratch<2>(static_cast<size_t>(depth_ * panels * width) * sizeof(T)));
+    const int64_t blocks = (depth_ + kChainBlock - 1) / kChainBlock;
+    threads_.each(blocks * panels, [&](int64_t i) {
+      const int64_t k0 = i / panels * kChainBlock, k1 = std::min(depth_, k0 + kChainBlock);
+      const int64_t q = i % panels, c0 = q * width;
+      other.pack_panel(a, c0, std::min(rows_, c0 + width), k0, k1,
+                       packed + k0 * panels * width + q * (k1 - k0) * width);
+    });
+    // As many columns as the second cache holds with their depth, in whole tiles and squares.
+    constexpr int64_t kWhole = 48;
+    const int64_t most = (int64_t{256} << 10) / (std::min(depth_, kChainBlock) * int64_t{sizeof(T)});
+    const int64_t share = cols_ / (4 * threads_.count());
+    const int64_t block = std::max<int64_t>(1, std::min(most, share) / kWhole) * kWhole;
+    threads_.each((cols_ + block - 1) / block, [&](int64_t piece) {
+      const int64_t j0 = piece * block, n = std::min(cols_ - j0, block);
+      T* result =
+          reinterpret_cast<T*>(scratch<1>(static_cast<size_t>(block * rows_) * sizeof(T)));
+      for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock) {
+        const int64_t depth = std::min(depth_ - k0, kChainBlock);
+        for (int64_t q = 0; q < panels; ++q) {
+          const int64_t c0 = q * width, c1 = std::min(rows_, c0 + width);
+          other.tiles({b + j0 * col + k0, col, 1}, 0, n,
+                      {packed + k0 * panels * width + q * depth * width, 1, width}, c1 - c0,
+                      result + c0, depth, k0 > 0);
+        }
+      }
+      tiles_.turn(result, rows_, c + j0, c_row_, rows_, n);
+    });
+  }
 
   void split(const T* a, const T* b, T* c, int64_t blocks, int64_t cells) {
     const int64_t group = std::max<int64_t>(1, (int64_t{1} << 20) / cells);  // blocks held at once
@@ -349,6 +418,7 @@ class Product {
   int64_t vectors_, width_, tall_, panels_, row_block_, row_blocks_;
   int64_t a_row_, a_step_, b_step_;
   bool pack_a_, pack_b_;
+  bool plain_;   // both are read along one stride each
   bool turned_;  // the columns of b lie along the depth
 };
 

@@ -146,6 +146,41 @@ void tile(const void* a, int64_t a_row, int64_t a_step, const void* b, int64_t b
                              b_step, static_cast<T*>(c), c_row, depth, last, more);
 }
 
+template <class T, int R>
+__attribute__((always_inline)) inline void chain_rows(const T* a, int64_t a_step, const T* b,
+                                                      int64_t b_step, T* acc, int64_t columns) {
+  using W = Registers<T>;
+  typename W::V s[R];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) s[i] = W::splat(a + i * a_step);
+  int64_t j = 0;
+  for (; j + W::L <= columns; j += W::L) {
+    auto sum = W::load(acc + j);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) sum = W::fma(s[i], W::load(b + i * b_step + j), sum);
+    W::store(acc + j, sum);
+  }
+  if (j == columns) return;
+  const auto tail = W::tail(static_cast<int>(columns - j));
+  auto sum = W::load(acc + j, tail);
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) sum = W::fma(s[i], W::load(b + i * b_step + j, tail), sum);
+  W::store(acc + j, sum, tail);
+}
+
+template <class T>
+void row_chain(const void* row, int64_t a_step, const void* matrix, int64_t b_step, void* sums,
+               int64_t depth, int64_t columns) {
+  const T *a = static_cast<const T*>(row), *b = static_cast<const T*>(matrix);
+  T* acc = static_cast<T*>(sums);
+  constexpr int kRows = 8;
+  int64_t i = 0;
+  for (; i + kRows <= depth; i += kRows)
+    chain_rows<T, kRows>(a + i * a_step, a_step, b + i * b_step, b_step, acc, columns);
+  for (; i < depth; ++i)
+    chain_rows<T, 1>(a + i * a_step, a_step, b + i * b_step, b_step, acc, columns);
+}
+
 template <class T, int N, int... R>
 void fill_rows(TileTable& table, std::integer_sequence<int, R...>) {
   table.rows[N] = kMostRows[N];
@@ -154,6 +189,7 @@ void fill_rows(TileTable& table, std::integer_sequence<int, R...>) {
 template <class T>
 void fill_tiles(TileTable& table) {
   table.lanes = Registers<T>::L;
+  table.row_chain = row_chain<T>;
   auto fill = [&]<int N>() {
     if constexpr (kMostRows[N] > 0)
       fill_rows<T, N>(table, std::make_integer_sequence<int, kMostRows[N]>());

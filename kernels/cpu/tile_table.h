@@ -35,6 +35,11 @@ using WindowTile = void (*)(const void* a, const int64_t* rows, const int64_t* s
                             int64_t b_step, void* c, const int64_t* c_rows, int64_t depth, int last,
                             bool more);
 
+// acc[j] = fma(a[i * a_step], b[i * b_step + j], acc[j]) for i ascending: one row against rows of b
+// that lie as they are read, a few of them in one pass over acc.
+using RowChain = void (*)(const void* a, int64_t a_step, const void* b, int64_t b_step, void* acc,
+                          int64_t depth, int64_t columns);
+
 struct TileTable {
   int lanes = 0;                    // columns of one vector
   int rows[kTileVectors + 1] = {};  // the most rows for a number of vectors; 0: none
@@ -43,6 +48,7 @@ struct TileTable {
   WindowTile window[5][kTileRows + 1] = {};
   Turn turn = nullptr;                              // of 4-byte elements; null: there is none
   TurnedRow turned_row = nullptr;
+  RowChain row_chain = nullptr;
 };
 
 namespace v3 {

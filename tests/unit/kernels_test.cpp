@@ -185,7 +185,8 @@ TEST(Kernels, TallWideAndLongProducts) {
   struct {
     int64_t m, n, k;
   } cases[] = {{1, 1, 5000},   {1, 300, 1100}, {300, 1, 1100}, {2, 300, 64},   {9, 200, 33},
-               {400, 10, 128}, {513, 33, 65},  {7, 4500, 5},   {250, 66, 1030}, {1, 45, 37}};
+               {400, 10, 128}, {513, 33, 65},  {7, 4500, 5},   {250, 66, 1030}, {1, 45, 37},
+               {1, 1003, 1029}, {1, 3000, 130}, {20, 70, 1100}, {67, 150, 300}, {130, 517, 129}};
   for (auto [M, N, K] : cases) {
     ir::ContractSpec spec{{}, {at({{0, 1}}), at({{2, 1}})}, {at({{2, 1}}), at({{1, 1}})}, {0, 1}};
     check_contract<float>(DType::f32, spec, {M, N, K}, random_tensor(DType::f32, {M, K}),
@@ -193,6 +194,9 @@ TEST(Kernels, TallWideAndLongProducts) {
     Tensor bt = random_tensor(DType::f32, {N, K}).transposed(std::vector<int>{1, 0});
     Tensor a_t = random_tensor(DType::f32, {K, M}).transposed(std::vector<int>{1, 0});
     check_contract<float>(DType::f32, spec, {M, N, K}, a_t, bt, "tt");
+    check_contract<float>(DType::f32, spec, {M, N, K}, random_tensor(DType::f32, {M, K}), bt, "nt");
+    check_contract<double>(DType::f64, spec, {M, N, K}, random_tensor(DType::f64, {M, K}),
+                           random_tensor(DType::f64, {K, N}), "nn");
   }
 }
 
