@@ -87,9 +87,9 @@ void run(const Case& c, int threads) {
   auto [im, ib] = measure([&] { interpreter.run(0, c.sizes, args, context); });
   const CompileStats& s = compiler.stats();
   std::printf(
-      "%-28s compile %6.1f ms (warm %5.1f; lower %.2f print %.2f code %.2f) %2d kernels | "
+      "%-28s compile %6.1f ms (warm %5.1f; lower %.2f code %.2f link %.2f) %2d kernels | "
       "run %9.2f us (best %9.2f) | eager %9.2f (best %9.2f)\n",
-      c.name, compile, warm, s.lower_ms, s.print_ms, s.codegen_ms, s.kernels, gm, gb, im, ib);
+      c.name, compile, warm, s.lower_ms, s.codegen_ms, s.link_ms, s.kernels, gm, gb, im, ib);
 }
 
 const char* kScalar = R"(fn @0 f[](%0: f64) {

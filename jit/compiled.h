@@ -23,6 +23,7 @@ struct CompileOptions {
   uint32_t random_cuts = 0;   // tests: a seed by which groups are cut at random; 0: no cuts
   bool verify = false;        // check loop IR and LLVM IR (tests)
   bool wide = true;           // use AVX-512 where the machine has it
+  bool cache = false;         // keep machine code on disk (io/cache.h), and take from there what is known
 };
 
 class CompiledFunction {
@@ -38,8 +39,11 @@ class CompiledFunction {
 
 struct CompileStats {
   double lower_ms = 0;    // IR to loop IR
-  double print_ms = 0;    // loop IR to LLVM IR
-  double codegen_ms = 0;  // LLVM IR to machine code, linked
+  double read_ms = 0;     // what of its code was made before, in this process or on disk
+  double codegen_ms = 0;  // the rest: loop IR to LLVM IR to machine code
+  double link_ms = 0;
+  int parts_read = 0;  // from disk
+  int parts_made = 0;
   int functions = 0;      // compiled IR functions
   int kernels = 0;        // distinct loop nests
   int launches = 0;       // places where a kernel is started

@@ -50,7 +50,11 @@ void Tier::wait() const {
 ir::FnId Tier::prepare(ir::FnId fn) { return graph_ ? cutter_.cut(fn) : fn; }
 
 Compiler& Tier::compiler() {
-  if (!compiler_) compiler_ = std::make_unique<Compiler>(module_);
+  if (!compiler_) {
+    CompileOptions options;
+    options.cache = true;
+    compiler_ = std::make_unique<Compiler>(module_, options);
+  }
   return *compiler_;
 }
 

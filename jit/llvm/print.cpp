@@ -26,18 +26,11 @@ using loop::StmtKind;
 using loop::Ty;
 using loop::Var;
 
-std::string function_symbol(const PrintOptions& o, uint32_t f) {
-  return o.prefix + "f" + std::to_string(f);
-}
 std::string runtime_symbol(uint32_t r) {
   return "tn_" + std::string(loop::name(static_cast<loop::Runtime>(r)));
 }
 
 namespace {
-
-std::string kernel_symbol(const PrintOptions& o, uint32_t k) {
-  return o.prefix + "k" + std::to_string(k);
-}
 
 class FunctionPrinter {
  public:
@@ -661,7 +654,7 @@ class FunctionPrinter {
     Value* args = arguments(s.args);
     Value* outs = call_array(outs_, max_outs_, s.outs.size(), "outs");
     const bool own = s.callee == loop::Callee::function;
-    Value* status = b_.CreateCall(runtime(own ? function_symbol(o_, s.id) : runtime_symbol(s.id)),
+    Value* status = b_.CreateCall(runtime(own ? o_.functions[s.id] : runtime_symbol(s.id)),
                                   {ctx_, args, outs});
     bool never = false;
     if (!own) {
@@ -683,7 +676,8 @@ class FunctionPrinter {
     Value* args = arguments(s.args);
     auto* t = llvm::FunctionType::get(
         i64(), {b_.getPtrTy(), b_.getInt32Ty(), b_.getPtrTy(), b_.getPtrTy(), i64(), i64()}, false);
-    llvm::Function* kernel = m_.getFunction(kernel_symbol(o_, s.id));
+    auto* of_kernel = llvm::FunctionType::get(i64(), {b_.getPtrTy(), b_.getPtrTy(), i64(), i64()}, false);
+    Value* kernel = m_.getOrInsertFunction(o_.kernels[s.id], of_kernel).getCallee();
     check_status(b_.CreateCall(m_.getOrInsertFunction(kLaunchSymbol, t),
                                {ctx_, b_.getInt32(s.id), kernel, args, range, work}));
   }
@@ -753,29 +747,21 @@ class FunctionPrinter {
 
 }  // namespace
 
-std::unique_ptr<llvm::Module> print_llvm(const loop::Program& p, const PrintOptions& o,
-                                         llvm::LLVMContext& c) {
-  auto m = std::make_unique<llvm::Module>(o.prefix, c);
+std::unique_ptr<llvm::Module> print_llvm(const loop::Program& p, const Part& part,
+                                         const PrintOptions& o, llvm::LLVMContext& c) {
+  auto m = std::make_unique<llvm::Module>("tenon", c);
   auto* ptr = llvm::PointerType::getUnqual(c);
   llvm::Type* word = llvm::Type::getInt64Ty(c);
-  auto declare = [&](const std::string& name, bool kernel) {
-    auto* t = kernel ? llvm::FunctionType::get(word, {ptr, ptr, word, word}, false)
-                     : llvm::FunctionType::get(word, {ptr, ptr, ptr}, false);
-    auto* f = llvm::Function::Create(
-        t, kernel ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage, name,
-        *m);
-    f->setDoesNotThrow();
-    return f;
+  auto print = [&](const loop::Function& f, const std::string& name) {
+    auto* t = f.kernel() ? llvm::FunctionType::get(word, {ptr, ptr, word, word}, false)
+                         : llvm::FunctionType::get(word, {ptr, ptr, ptr}, false);
+    // Another function of this part may have declared it.
+    auto* fn = llvm::cast<llvm::Function>(m->getOrInsertFunction(name, t).getCallee());
+    fn->setDoesNotThrow();
+    FunctionPrinter(*m, p, f, o, fn).run();
   };
-  std::vector<llvm::Function*> kernels, functions;
-  for (uint32_t i = 0; i < p.kernels.size(); ++i)
-    kernels.push_back(declare(kernel_symbol(o, i), true));
-  for (uint32_t i = 0; i < p.functions.size(); ++i)
-    functions.push_back(declare(function_symbol(o, i), false));
-  for (size_t i = 0; i < kernels.size(); ++i)
-    FunctionPrinter(*m, p, p.kernels[i], o, kernels[i]).run();
-  for (size_t i = 0; i < functions.size(); ++i)
-    FunctionPrinter(*m, p, p.functions[i], o, functions[i]).run();
+  for (uint32_t i : part.kernels) print(p.kernels[i], o.kernels[i]);
+  for (uint32_t i : part.functions) print(p.functions[i], o.functions[i]);
   return m;
 }
 

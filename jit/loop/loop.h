@@ -181,6 +181,8 @@ class Exprs {
 
 std::string print(const Program& p);
 std::string print(const Program& p, const Function& f);
+// All that machine code depends on, and nothing else (names, places, the numbers of a kernel's traps).
+void append_bytes(const Function& f, std::string& out);
 // The first thing wrong, or empty.
 std::string verify(const Program& p);
 
