@@ -21,7 +21,8 @@ line, what its comments say, and the same bytes every time:
     f(0)                # error E0801: zero        (the run ends here, code and text on stderr)
   A file with `test "..."` blocks goes through `tenon test` as well. In graph mode every span is
   compiled before its first run (TENON_TIERING=off), and --stats must say that code was compiled,
-  unless the program ends in an error or a line says `# compiles nothing`.
+  unless the program ends in an error or a line says `# compiles nothing`. The graph legs share a cache
+  of their own: the first one makes all code, the others must find all of it there.
 
 cudasim: code and output must be those of eager mode to the byte, in one of the three orders in which
   the emulator can take up the threads of a block (which one depends on the program's name).
@@ -52,6 +53,7 @@ ERROR = re.compile(r"#\s*error (E\d{4})(?::\s*(.*))?$")
 EXPECT = re.compile(r"^#\s*expect (.+?)\s*(>=|<=)\s*([-+.\deE]+)\s*$", re.M)
 SEEDS = re.compile(r"^#\s*seeds((?: \d+)+)\s*$", re.M)
 COMPILED = re.compile(r"^stats: .*\bcompiled (\d+)", re.M)
+PARTS = re.compile(r"^stats: .*\bparts read (\d+) and made (\d+)", re.M)
 
 
 class Failure(Exception):
@@ -146,11 +148,11 @@ def expectations(text):
     return lines, error
 
 
-def run_leg(tenon, model, mode, threads, folder, seed=None):
+def run_leg(tenon, model, mode, threads, folder, cache, seed=None):
     arguments = [tenon, "run", "--mode", mode, "--threads", str(threads), "--stats"]
     if seed is not None:
         arguments += ["--seed", str(seed)]
-    done = run(arguments + [str(model)], folder, {"TENON_TIERING": "off"})
+    done = run(arguments + [str(model)], folder, {"TENON_TIERING": "off", "TENON_CACHE": cache})
     return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
 
@@ -196,14 +198,25 @@ def check_program(tenon, model, own_folder):
         if done.returncode != 0:
             raise Failure(f"tenon check: exit code {done.returncode}\n"
                           + done.stderr.decode(errors="replace"))
-    first = None
+    with tempfile.TemporaryDirectory() as cache:
+        check_legs(tenon, model, text, own_folder, cache)
+    if re.search(r'^\s*test\s+"', text, re.M):
+        for mode in ("eager", "graph"):
+            done = run([tenon, "test", "--mode", mode, str(model)], model.parent)
+            if done.returncode != 0:
+                raise Failure(f"tenon test --mode {mode}: exit code {done.returncode}\n"
+                              + (done.stdout + done.stderr).decode(errors="replace"))
+
+
+def check_legs(tenon, model, text, own_folder, cache):
+    first, cold = None, True
     for mode, threads in EXAMPLE_LEGS if own_folder else LEGS:
         leg = f"--mode {mode} --threads {threads}"
         try:
             with tempfile.TemporaryDirectory() as fresh:
                 folder = fresh if own_folder else model.parent
                 name = model if own_folder else model.name
-                code, stdout, stderr = run_leg(tenon, name, mode, threads, folder)
+                code, stdout, stderr = run_leg(tenon, name, mode, threads, folder, cache)
                 files = written(fresh)
             check_output(model, text, code, stdout, stderr)
             check_numbers(text, stdout)
@@ -212,6 +225,8 @@ def check_program(tenon, model, own_folder):
                 compiled = COMPILED.search(stderr)
                 if not compiled or int(compiled.group(1)) == 0:
                     raise Failure(f"--stats does not say that code was compiled\n{stderr}")
+                check_parts(stderr, cold)
+                cold = False
             if first is None:
                 first = (stdout, files)
             elif stdout != first[0]:
@@ -225,16 +240,17 @@ def check_program(tenon, model, own_folder):
     if seeds := SEEDS.search(text):
         for seed in seeds.group(1).split():
             with tempfile.TemporaryDirectory() as fresh:
-                code, stdout, stderr = run_leg(tenon, model, "graph", 2, fresh, seed)
+                code, stdout, stderr = run_leg(tenon, model, "graph", 2, fresh, cache, seed)
                 if code != 0:
                     raise Failure(f"with --seed {seed}: exit code {code}\n{stderr}")
                 check_numbers(text, stdout)
-    if re.search(r'^\s*test\s+"', text, re.M):
-        for mode in ("eager", "graph"):
-            done = run([tenon, "test", "--mode", mode, str(model)], model.parent)
-            if done.returncode != 0:
-                raise Failure(f"tenon test --mode {mode}: exit code {done.returncode}\n"
-                              + (done.stdout + done.stderr).decode(errors="replace"))
+
+
+def check_parts(stderr, cold):
+    parts = PARTS.search(stderr)
+    read, made = map(int, parts.groups()) if parts else (0, 0)
+    if (read, made > 0) != (0, True) if cold else (read > 0, made) != (True, 0):
+        raise Failure(f"with {'an empty' if cold else 'a filled'} cache: parts read {read} and made {made}\n{stderr}")
 
 
 def check_cudasim(tenon, model):

@@ -17,9 +17,11 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <random>
 #include <sstream>
 
+#include "io/cache.h"
 #include "io/file.h"
 #include "jit/cuda/gpu.h"
 #include "jit/cuda/nvrtc.h"
@@ -302,15 +304,6 @@ uint64_t hash(std::string_view s, uint64_t h) {
   return h;
 }
 
-fs::path cache_folder() {
-  const char* own = std::getenv("TENON_CACHE_DIR");
-  const char* xdg = std::getenv("XDG_CACHE_HOME");
-  const char* home = std::getenv("HOME");
-  if (own && *own) return fs::path(own) / "cudasim";
-  if (xdg && *xdg) return fs::path(xdg) / "tenon" / "cudasim";
-  return fs::path(home && *home ? home : "/tmp") / (home && *home ? ".cache/tenon/cudasim" : "tenon-cudasim");
-}
-
 // How a kernel is called with an array of its slots.
 std::string call_of(const std::string& name, size_t slots) {
   std::string s = "extern \"C\" void " + name + "_call(const tn_int* a) { " + name + "(";
@@ -325,10 +318,11 @@ class SimModule final : public Gpu::Module {
     char name[40];
     std::snprintf(name, sizeof name, "%016llx%016llx", static_cast<unsigned long long>(hash(text, 0xcbf29ce484222325ull)),
                   static_cast<unsigned long long>(hash(text, 0x84222325cbf29ce4ull)));
-    fs::path folder = cache_folder();
+    const std::optional<std::string> cache = io::cache_folder();
+    fs::path folder = cache ? fs::path(*cache) / "cudasim" : fs::path();
     std::error_code error;
-    fs::create_directories(folder, error);
-    if (error || access(folder.c_str(), W_OK) != 0) {  // a folder of one's own, then
+    if (cache) fs::create_directories(folder, error);
+    if (!cache || error || access(folder.c_str(), W_OK) != 0) {  // a folder of one's own, then
       std::string own = (fs::temp_directory_path() / "tenon-XXXXXX").string();
       if (!mkdtemp(own.data())) fail(Code::E1002, {}, "the emulator found no folder to compile in", {}, {}, Fault::data);
       folder = temporary_ = own;
