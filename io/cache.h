@@ -14,6 +14,8 @@ namespace tenon::io {
 // there is no home.
 std::optional<std::string> cache_folder();
 
+inline constexpr int64_t kCodeBytes = int64_t{256} << 20;  // for machine code, in the folder `code`
+
 // Many processes may use a folder at once: an entry appears whole, by renaming, and whoever has it
 // open keeps it when it is removed. Entries that another user could have written are not read.
 class DiskCache {

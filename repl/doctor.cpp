@@ -3,9 +3,11 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <sched.h>
 #include <unistd.h>
 
+#include "io/cache.h"
 #include "repl/command.h"
 
 namespace tenon {
@@ -54,7 +56,7 @@ std::string kernels() {
       __builtin_cpu_supports("avx512cd"))
     return "512-bit (x86-64-v4)";
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "256-bit (x86-64-v3)";
-  return "the portable ones: this CPU has no AVX2";
+  return "none: this CPU has no AVX2 and FMA (x86-64-v3), the least that programs run on";
 }
 
 std::string cores() {
@@ -91,6 +93,16 @@ std::string memory() {
   return out;
 }
 
+std::string cache() {
+  const std::optional<std::string> folder = io::cache_folder();
+  if (!folder) return "off";
+  const io::DiskCache::Use use = io::DiskCache(*folder + "/code", io::kCodeBytes).use();
+  char text[96];
+  std::snprintf(text, sizeof text, ": %lld objects, %.1f of at most %lld MiB", static_cast<long long>(use.entries),
+                static_cast<double>(use.bytes) / (1 << 20), static_cast<long long>(io::kCodeBytes >> 20));
+  return *folder + text;
+}
+
 }  // namespace
 
 int command_doctor(const Invocation&) {
@@ -102,6 +114,7 @@ int command_doctor(const Invocation&) {
   row("memory", memory());
   std::string compiler = compiler_version();
   row("compiler", compiler.empty() ? "none in this build" : "LLVM " + compiler);
+  row("cache", cache());
   for (const auto& [what, found] : session_gpu_report()) row(what.c_str(), found);
   return 0;
 }

@@ -29,8 +29,6 @@ namespace {
 
 namespace orc = llvm::orc;
 
-constexpr int64_t kCacheBytes = int64_t{256} << 20;
-
 double now_ms() {
   using namespace std::chrono;
   return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
@@ -196,7 +194,7 @@ struct Code::Impl {
                 (wide ? " wide " : " narrow ");
     if (const std::string id = build_id(); options.cache && !id.empty())
       if (auto folder = io::cache_folder()) {
-        cache.emplace(*folder + "/code", kCacheBytes);
+        cache.emplace(*folder + "/code", io::kCodeBytes);
         settings += id;
       }
   }

@@ -45,8 +45,9 @@ struct Writer {
 }  // namespace
 
 void append_bytes(const Function& f, std::string& out) {
-  const auto& [name, exprs, vars, params, ctx, lo, hi, results, may_trap, replay_all, places, body] = f;
-  (void)name, (void)may_trap, (void)replay_all, (void)places;  // for messages and the interpreter
+  const auto& [name, exprs, vars, params, ctx, lo, hi, results, may_trap, replay_all, places, streamed, body] = f;
+  // For messages, for the interpreter, for whoever launches it.
+  (void)name, (void)may_trap, (void)replay_all, (void)places, (void)streamed;
   Writer w{out, f.kernel()};
   w.raw(exprs.size());
   for (const ExprNode& n : exprs) w.node(n);

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "unit/temp_folder.h"
+#include "tests/unit/temp_folder.h"
 
 namespace tenon::io {
 namespace {
@@ -35,7 +35,7 @@ void age(const std::string& path, int seconds) {
 class DiskCacheTest : public testing::Test {
  protected:
   TempFolder temp;
-  std::string folder = temp.path("cache/deep");
+  std::string folder = (temp / "cache/deep");
   std::string at(const std::string& key) { return folder + "/" + key; }
 };
 
@@ -127,8 +127,8 @@ TEST_F(DiskCacheTest, ReadsNothingThatOthersCouldHaveWritten) {
 }
 
 TEST_F(DiskCacheTest, AFolderThatCannotBeIsNoFault) {
-  write(temp.path("file"), "x");
-  for (const std::string& wrong : {temp.path("file") + "/cache", std::string("/proc/tenon"), std::string("/dev/null")}) {
+  write((temp / "file"), "x");
+  for (const std::string& wrong : {(temp / "file") + "/cache", std::string("/proc/tenon"), std::string("/dev/null")}) {
     DiskCache cache(wrong, 10000);
     cache.put("a", "x");
     EXPECT_EQ(cache.get("a"), std::nullopt) << wrong;

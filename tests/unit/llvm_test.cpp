@@ -208,6 +208,31 @@ TEST(Point, ADyingOperandGivesItsMemory) {
   EXPECT_TRUE(same_bits(kept, copy));
 }
 
+TEST(Compile, WhatIsEqualIsMadeOnce) {
+  Graph g(R"(fn @0 f[N](%0: f32[N], %1: f32[N]) {
+    %2: f32[N] = add(%0, %1)
+    return %2
+  }
+  fn @1 g[M](%0: f32[M], %1: f32[M]) {
+    %2: f32[M] = add(%0, %1)
+    return %2
+  }
+  fn @2 h[N](%0: f32[N], %1: f32[N]) {
+    %2: f32[N] = add(%0, %1)
+    %3: f32[N] = neg(%0)
+    %4: f32 = reduce(%3) sum axes=[0]
+    return %2, %4
+  })");
+  Compiler c(g.module());
+  c.compile(0);
+  EXPECT_EQ(c.stats().parts_made, 2);  // its kernel, its driver
+  c.compile(1);
+  EXPECT_EQ(c.stats().parts_made, 2);
+  c.compile(2);
+  EXPECT_EQ(c.stats().parts_made, 4);
+  EXPECT_EQ(c.stats().parts_read, 0);
+}
+
 TEST(Point, DivisionByZeroIsFoundWhereverItIs) {
   Graph g(R"(fn @0 f[N](%0: i64[N], %1: i64[N]) {
     %2: i64[N] = add(%0, %1)
