@@ -22,6 +22,7 @@ constexpr int64_t kRowBlock = 240;      // rows of a that stay in L2 with 1024 o
 constexpr int64_t kColumnBlock = 4096;  // columns of b packed at once
 constexpr double kLeastFlops = 3e5;     // of a piece of work: about a microsecond
 constexpr int64_t kLongRow = 1 << 20;   // bytes of b that one row is multiplied with as it lies
+constexpr int64_t kRowGap = 16;         // between packed rows, in elements
 constexpr int64_t kTurnedRows = 96;     // so few that turning b would cost more than turning c
 constexpr int64_t kWidest = kTileVectors * 16;  // columns of a panel
 
@@ -69,13 +70,20 @@ class Product {
     panels_ = (cols_ + width_ - 1) / width_;
     row_block_ = panels_ >= 4 ? kRowBlock : std::clamp<int64_t>((rows_ + 7) / 8, tall_, kRowBlock);
     row_block_ = std::max<int64_t>(tall_, row_block_ / tall_ * tall_);
-    row_blocks_ = (rows_ + row_block_ - 1) / row_block_;
     // a is read where it lies when its rows and its depth are one index each and depth is dense
     // enough; b when its columns are contiguous and it is small or little used.
     const bool plain_a = s.rows.n <= 1 && s.depth.n <= 1;
     a_row_ = s.rows.n == 1 ? s.rows.s[0][0] : 0;
     a_step_ = s.depth.n == 1 ? s.depth.s[0][0] : 0;
     pack_a_ = !plain_a || (a_step_ != 1 && depth_ > 1 && rows_ > 1 && panels_ > 2);
+    // Who packs rows computes with them, so the blocks are as many for each thread.
+    if (pack_a_ && rows_ > kRowBlock && threads.count() > 1) {
+      const int64_t blocks = (rows_ + row_block_ - 1) / row_block_, twice = 2 * threads.count();
+      const int64_t n = (blocks + twice - 1) / twice * twice, even = (rows_ + n - 1) / n;
+      const int64_t whole = (std::max<int64_t>(even, 48) + tall_ - 1) / tall_ * tall_;
+      row_block_ = std::min(row_block_, whole);
+    }
+    row_blocks_ = (rows_ + row_block_ - 1) / row_block_;
     const bool plain_b = s.cols.n <= 1 && s.depth.n <= 1 && (s.cols.n == 0 || s.cols.s[1][0] == 1);
     b_step_ = s.depth.n == 1 ? s.depth.s[1][0] : 0;
     turned_ = tiles.turned_row && plain_a && s.cols.n == 1 && s.depth.n == 1 && b_step_ == 1 &&
@@ -167,7 +175,8 @@ class Product {
     });
     // As many columns as the second cache holds with their depth, in whole tiles and squares.
     constexpr int64_t kWhole = 48;
-    const int64_t most = (int64_t{256} << 10) / (std::min(depth_, kChainBlock) * int64_t{sizeof(T)});
+    const int64_t most =
+        (int64_t{256} << 10) / (std::min(depth_, kChainBlock) * int64_t{sizeof(T)});
     const int64_t share = cols_ / (4 * threads_.count());
     const int64_t block = std::max<int64_t>(1, std::min(most, share) / kWhole) * kWhole;
     threads_.each((cols_ + block - 1) / block, [&](int64_t piece) {
@@ -219,8 +228,18 @@ class Product {
     const double flops_of_panel = 2.0 * static_cast<double>(width_) * static_cast<double>(depth);
     if (row_blocks_ == 1) {
       // Each panel of b is used once: whoever computes with it packs it.
-      const Operand rows = pack_a_ ? packed_rows<0>(a, 0, rows_, k0, k1)
-                                   : Operand{a + k0 * a_step_, a_row_, a_step_};
+      Operand rows{a + k0 * a_step_, a_row_, a_step_};
+      if (pack_a_) {
+        constexpr int64_t kRows = 32;
+        const int64_t stride = depth + kRowGap;
+        T* to = reinterpret_cast<T*>(scratch<0>(static_cast<size_t>(rows_ * stride) * sizeof(T)));
+        const int64_t parts = depth > 64 ? (rows_ + kRows - 1) / kRows : 1;
+        const int64_t each = (rows_ + parts - 1) / parts;
+        threads_.each(parts, [&](int64_t i) {
+          pack_rows(a, i * each, std::min(rows_, (i + 1) * each), k0, k1, to + i * each * stride);
+        });
+        rows = {to, stride, 1};
+      }
       const int64_t each = pieces(panels, flops_of_panel * static_cast<double>(rows_));
       threads_.each((panels + each - 1) / each, [&](int64_t piece) {
         for (int64_t q = piece * each; q < std::min(panels, (piece + 1) * each); ++q) {
@@ -311,15 +330,25 @@ class Product {
   // sets.
   template <int kWhich>
   Operand packed_rows(const T* a, int64_t i0, int64_t i1, int64_t k0, int64_t k1) const {
-    const int64_t depth = k1 - k0, stride = depth + 16;
+    const int64_t stride = k1 - k0 + kRowGap;
     T* to =
         reinterpret_cast<T*>(scratch<kWhich>(static_cast<size_t>((i1 - i0) * stride) * sizeof(T)));
+    pack_rows(a, i0, i1, k0, k1, to);
+    return {to, stride, 1};
+  }
+
+  void pack_rows(const T* a, int64_t i0, int64_t i1, int64_t k0, int64_t k1, T* to) const {
+    const int64_t depth = k1 - k0, stride = depth + kRowGap;
     const Group &r = s_.rows, &d = s_.depth;
+    if (r.n == 1 && d.n == 1 && a_row_ == 1 && tiles_.turn) {
+      tiles_.turn(a + i0 + k0 * a_step_, a_step_, to, stride, i1 - i0, depth);
+      return;
+    }
     if (r.n <= 1 && d.n <= 1) {
       const int64_t shape[2] = {i1 - i0, depth}, dense[2] = {stride, 1},
                     from[2] = {a_row_, a_step_};
       copy_strided(to, dense, a + i0 * a_row_ + k0 * a_step_, from, shape, 2, sizeof(T));
-      return {to, stride, 1};
+      return;
     }
     Walk row(r.range, r.s[0], r.n, i0);
     for (int64_t i = i0; i < i1; ++i, row.next()) {
@@ -337,7 +366,6 @@ class Product {
         k.skip(n);
       }
     }
-    return {to, stride, 1};
   }
 
   // A panel: [depth][width]. What is beyond the last column is never read.
@@ -355,6 +383,8 @@ class Product {
         const T* at = b + k.offset() + c0 * col;
         if (step == 1 && col != 1 && tiles_.turn)
           tiles_.turn(at, col, to + done * width_, width_, n, columns);
+        else if (col == 1)
+          tiles_.copy(at, step, to + done * width_, width_, n, columns);
         else
           copy_strided(to + done * width_, dense, at, from, shape, 2, sizeof(T));
       } else {

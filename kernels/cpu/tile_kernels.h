@@ -146,6 +146,34 @@ void tile(const void* a, int64_t a_row, int64_t a_step, const void* b, int64_t b
                              b_step, static_cast<T*>(c), c_row, depth, last, more);
 }
 
+template <class T, int N>
+__attribute__((always_inline)) inline void copy_rows(const T* from, int64_t from_row, T* to,
+                                                     int64_t to_row, int64_t depth) {
+  using W = Registers<T>;
+  for (int64_t i = 0; i < depth; ++i, from += from_row, to += to_row)
+#pragma GCC unroll 8
+    for (int j = 0; j < N; ++j) {
+      _mm_prefetch(reinterpret_cast<const char*>(from + kAhead * from_row + j * W::L), _MM_HINT_T0);
+      W::store(to + j * W::L, W::load(from + j * W::L));
+    }
+}
+
+template <class T>
+void copy_panel(const void* source, int64_t from_row, void* target, int64_t to_row, int64_t depth,
+                int64_t columns) {
+  using W = Registers<T>;
+  const T* from = static_cast<const T*>(source);
+  T* to = static_cast<T*>(target);
+  if (columns == 4 * W::L) return copy_rows<T, 4>(from, from_row, to, to_row, depth);
+  if (columns == 2 * W::L) return copy_rows<T, 2>(from, from_row, to, to_row, depth);
+  const int64_t whole = columns / W::L * W::L;
+  const auto tail = W::tail(static_cast<int>(columns - whole));
+  for (int64_t i = 0; i < depth; ++i, from += from_row, to += to_row) {
+    for (int64_t j = 0; j < whole; j += W::L) W::store(to + j, W::load(from + j));
+    if (whole < columns) W::store(to + whole, W::load(from + whole, tail), tail);
+  }
+}
+
 template <class T, int R>
 __attribute__((always_inline)) inline void chain_rows(const T* a, int64_t a_step, const T* b,
                                                       int64_t b_step, T* acc, int64_t columns) {
@@ -190,6 +218,7 @@ template <class T>
 void fill_tiles(TileTable& table) {
   table.lanes = Registers<T>::L;
   table.row_chain = row_chain<T>;
+  table.copy = copy_panel<T>;
   auto fill = [&]<int N>() {
     if constexpr (kMostRows[N] > 0)
       fill_rows<T, N>(table, std::make_integer_sequence<int, kMostRows[N]>());

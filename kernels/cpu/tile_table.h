@@ -35,6 +35,11 @@ using WindowTile = void (*)(const void* a, const int64_t* rows, const int64_t* s
                             int64_t b_step, void* c, const int64_t* c_rows, int64_t depth, int last,
                             bool more);
 
+// to[i * to_row + j] = from[i * from_row + j], i < depth, j < columns: a panel of b that lies along its
+// columns.
+using CopyPanel = void (*)(const void* from, int64_t from_row, void* to, int64_t to_row,
+                           int64_t depth, int64_t columns);
+
 // acc[j] = fma(a[i * a_step], b[i * b_step + j], acc[j]) for i ascending: one row against rows of b
 // that lie as they are read, a few of them in one pass over acc.
 using RowChain = void (*)(const void* a, int64_t a_step, const void* b, int64_t b_step, void* acc,
@@ -49,6 +54,7 @@ struct TileTable {
   Turn turn = nullptr;                              // of 4-byte elements; null: there is none
   TurnedRow turned_row = nullptr;
   RowChain row_chain = nullptr;
+  CopyPanel copy = nullptr;
 };
 
 namespace v3 {
