@@ -1,4 +1,6 @@
 # Attention with masks, causal, grouped queries, cross; transformer blocks; positions.
+import re
+
 import torch
 import torch.nn as tn
 import torch.nn.functional as F
@@ -22,7 +24,7 @@ def weights(module):
     for n, p in module.named_parameters():
         key = n.replace(".", "_")
         args[key] = o.normal(*p.shape, sd=0.4, digits=2)
-        parts = n.split(".")
+        parts = re.sub(r"layers\.(\d)", r"blocks[\1]", n).split(".")
         last = "weight" if parts[-1].endswith("weight") else "offset"
         path = "".join(where.get(x, x) + "." for x in parts[:-1])
         if "in_proj" in parts[-1]:
@@ -34,7 +36,7 @@ def weights(module):
     return args, lines
 
 
-def layer(name, made, module, call, names, inputs):
+def layer(name, made, module, call, names, inputs, grad=None):
     module = module.double().eval()
     args, lines = weights(module)
     params = [n for n, _ in module.named_parameters()]
@@ -42,7 +44,7 @@ def layer(name, made, module, call, names, inputs):
     def reference(*a):
         x, rest = a[:len(inputs)], a[len(inputs):]
         return names(lambda *y, **o: torch.func.functional_call(module, dict(zip(params, rest)), y, o), *x)
-    o.case(name, "\n".join([f"var m = {made}", *lines, call]), reference, note=call, **inputs, **args)
+    o.case(name, "\n".join([f"var m = {made}", *lines, call]), reference, note=call, grad=grad, **inputs, **args)
 
 
 x, y = o.normal(1, 3, 4), o.normal(1, 2, 4)
@@ -59,6 +61,14 @@ for first in (False, True):
     layer("TransformerEncoderLayer", f"nn.TransformerEncoderLayer({made})", tn.TransformerEncoderLayer(4, 2, 5, **options), "m(x)", lambda m, x: m(x), {"x": x})
     layer("TransformerEncoderLayer", f"nn.TransformerEncoderLayer({made})", tn.TransformerEncoderLayer(4, 2, 5, **options), "m(x, causal = true)", lambda m, x: m(x, src_mask=later), {"x": x})
     layer("TransformerDecoderLayer", f"nn.TransformerDecoderLayer({made})", tn.TransformerDecoderLayer(4, 2, 5, **options), "m(x, y)", lambda m, x, y: m(x, y, tgt_mask=later), {"x": x, "y": y})
+for first in (False, True):
+    made = f"2, 4, 2, 3, norm_first = {'true' if first else 'false'}, T = f64"
+    block = dict(batch_first=True, norm_first=first)
+    last = tn.LayerNorm(4) if first else None
+    layer("TransformerEncoder", f"nn.TransformerEncoder({made})", tn.TransformerEncoder(tn.TransformerEncoderLayer(4, 2, 3, **block), 2, last, enable_nested_tensor=False),
+          "m(x, causal = true)", lambda m, x: m(x, mask=later), {"x": x}, grad=("x",))
+    layer("TransformerDecoder", f"nn.TransformerDecoder({made})", tn.TransformerDecoder(tn.TransformerDecoderLayer(4, 2, 3, **block), 2, last),
+          "m(x, y)", lambda m, x, y: m(x, y, tgt_mask=later), {"x": x, "y": y}, grad=("x", "y"))
 o.case("FeedForward", "var m = nn.FeedForward(3, 5, T = f64)\nm.up.weight = u\nm.up.offset = a\nm.down.weight = d\nm.down.offset = b\nm(x)",
        lambda x, u, a, d, b: F.linear(torch.relu(F.linear(x, u, a)), d, b), x=o.normal(2, 3), u=o.normal(5, 3), a=o.normal(5), d=o.normal(3, 5), b=o.normal(3))
 
