@@ -11,6 +11,7 @@ of the two floats around t; results below the least normal number are compared a
 """
 
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -67,6 +68,23 @@ FUNCTIONS = {
     "i0": (lambda x: mp.besseli(0, x), [(-700, 700), (-9, 9)]),
     "i1": (lambda x: mp.besseli(1, x), [(-700, 700), (-9, 9)]),
 }
+# name: (call of x and y, exact function, [(range of x, range of y), ..], units of at least 1's). Pairs are drawn evenly, and
+# over all exponents where a range is marked "log".
+PAIRS = {
+    "pow": ("x ** y", mp.power, [((0.01, 100, "log"), (-30, 30)), ((0.9, 1.1), (-300, 300)), ((1e-30, 1e30, "log"), (-1.2, 1.2))], False),
+    "atan2": ("atan2(x, y)", lambda y, x: mp.atan2(y, x), [((-5, 5), (-5, 5)), ((1e-12, 1e12, "log"), (1e-12, 1e12, "log")), ((1e-12, 1e12, "log"), (-9, 0))], False),
+    "hypot": ("hypot(x, y)", lambda a, b: mp.sqrt(a * a + b * b), [((-5, 5), (-5, 5)), ((1e-30, 1e30, "log"), (1e-30, 1e30, "log")), ((1, 2), (0.9, 2.2))], False),
+    "fmod": ("fmod(x, y)", lambda a, b: mp.sign(a) * mp.fmod(abs(a), abs(b)), [((-100, 100), (0.5, 9)), ((1, 1e5, "log"), (0.1, 9)), ((-1, 1), (0.001, 2))], False),
+    "%": ("x % y", lambda a, b: a - mp.floor(a / b) * b, [((0, 100), (0.5, 9)), ((1, 1e5, "log"), (0.1, 9))], False),
+    "logaddexp": ("logaddexp(x, y)", lambda a, b: max(a, b) + mp.log1p(mp.exp(-abs(a - b))), [((-5, 5), (-5, 5)), ((-80, 80), (-80, 80))], True),
+    "xlogy": ("xlogy(x, y)", lambda a, b: a * mp.log(b), [((-5, 5), (1e-30, 1e30, "log")), ((0.1, 2), (0.9, 1.1))], False),
+    "log_beta": ("log_beta(x, y)", lambda a, b: mp.log(mp.beta(a, b)), [((0.01, 20), (0.01, 20)), ((0.001, 1, "log"), (0.001, 50, "log"))], True),
+    "lerp": ("lerp(x, y, 0.25)", lambda a, b: a + mp.mpf("0.25") * (b - a), [((0.1, 5), (0.1, 5))], False),
+    "copysign": ("copysign(x, y)", lambda a, b: mp.sign(b) * abs(a), [((-5, 5), (-5, 5))], False),
+    "polygamma": ("polygamma(3, x)", lambda a, b: mp.polygamma(3, a), [((0.01, 9), (0, 1)), ((9, 1e6, "log"), (0, 1))], False),
+    "gelu": ("gelu(x)", lambda a, b: a * mp.ncdf(a), [((-1, 8), (0, 1))], False),
+    "silu": ("silu(x)", lambda a, b: a / (1 + mp.exp(-a)), [((-80, 80), (0, 1)), ((-1, 1), (0, 1))], False),
+}
 # Near a zero that is no point of symmetry only the absolute error can be small: these count in units of at least 1's.
 ABSOLUTE = {"digamma"}
 
@@ -98,12 +116,21 @@ def points(ranges, dtype, count, rng):
     return np.unique(x[np.isfinite(x)])
 
 
-def run(tenon, name, x, dtype):
+def pairs(ranges, count, dtype, rng):
+    def drawn(lo, hi, kind=None):
+        return np.exp(rng.uniform(np.log(lo), np.log(hi), count)) if kind else rng.uniform(lo, hi, count)
+    parts = [np.stack([drawn(*x), drawn(*y)], 1) for x, y in ranges]
+    return np.concatenate(parts).astype(dtype)
+
+
+def run(tenon, call, x, dtype):
+    """What `call` of the columns x, y of an array gives."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        np.savetxt(here / "x.csv", x.astype(np.float64)[:, None], fmt="%.17g", header="x", comments="")
+        np.savetxt(here / "x.csv", x.astype(np.float64), fmt="%.17g", delimiter=",", header=",".join("xy"[:x.shape[1]]), comments="")
         d = "f32" if dtype is np.float32 else "f64"
-        (here / "m.model").write_text(f'let x = csv("x.csv", dtype = f64)\nsave({{y: {name}(cast(x[.., 0], {d}))}}, "y.safetensors")\n')
+        lines = ['let rows = csv("x.csv", dtype = f64)', f"let x = cast(rows[.., 0], {d})", f"let y = cast(rows[.., -1], {d})"]
+        (here / "m.model").write_text("\n".join(lines) + f'\nsave({{y: {call}}}, "y.safetensors")\n')
         subprocess.run([tenon, "run", "m.model"], cwd=here, check=True)
         raw = (here / "y.safetensors").read_bytes()
         n = struct.unpack("<Q", raw[:8])[0]
@@ -115,6 +142,19 @@ def spacing(t, dtype):
     digits, least = (24, -149) if dtype is np.float32 else (53, -1074)
     e = mp.frexp(t)[1] if t else least
     return mp.ldexp(1, max(e - digits, least))
+
+
+def test_of_pairs(name, dtype, chosen, worst):
+    d, digits = ("f32", "#.9g") if dtype is np.float32 else ("f64", "#.17g")
+    number = lambda v: format(float(v), digits) + ("0" if format(float(v), digits).endswith(".") else "")
+    array = lambda values: f"{d}([" + ", ".join(number(v) for v in values) + "])"
+    call, _, _, absolute = PAIRS[name]
+    size = lambda t: spacing(max(abs(t), 1) if absolute else t, dtype)
+    lines = [f'test "{name} {d}" {{', f"  let x = {array(x[0] for _, x, _ in chosen)}"]
+    if re.search(r"\by\b", call):
+        lines.append(f"  let y = {array(x[1] for _, x, _ in chosen)}")
+    return "\n".join(lines + [f"  let exact = {array(dtype(t) for _, _, t in chosen)}", f"  let unit = {array(size(t) for _, _, t in chosen)}",
+                              f"  assert abs({call} - exact) <= {mp.nstr(worst * 1.1 + 0.5, 3)} * unit", "}"])
 
 
 def test(name, dtype, chosen, worst):
@@ -133,33 +173,35 @@ def unit(name, t, dtype):
 
 
 def main():
-    names = [a for a in sys.argv[2:] if a != "--write"] or list(FUNCTIONS)
+    names = [a for a in sys.argv[2:] if a != "--write"] or [*FUNCTIONS, *PAIRS]
     tenon, program = str(Path(sys.argv[1]).resolve()), []
     print("| function | f32 | f64 |\n|---|---|---|")
     for name in names:
-        exact, ranges = FUNCTIONS[name]
-        exact = real(exact)
+        call, exact, ranges, absolute = PAIRS[name] if name in PAIRS else (f"{name}(x)", *FUNCTIONS[name], name in ABSOLUTE)
+        exact = exact if name in PAIRS else real(exact)
         cells, worst_at = [], []
         for dtype in (np.float32, np.float64):
-            x = points(ranges, dtype, 700, np.random.default_rng(7))
-            y = run(tenon, name, x, dtype)
+            rng = np.random.default_rng(7)
+            x = pairs(ranges, 2000, dtype, rng) if name in PAIRS else points(ranges, dtype, 700, rng)[:, None]
+            y = run(tenon, call, x, dtype)
             top = mp.mpf(float(np.finfo(dtype).max))
             worst, where, seen = mp.mpf(0), None, []
             for a, b in zip(x, y):
-                t = exact(float(a))
+                t = exact(*(mp.mpf(float(v)) for v in a)) if name in PAIRS else exact(float(a[0]))
+                a = tuple(float(v) for v in a) if name in PAIRS else float(a[0])
                 if mp.isnan(t) or mp.isinf(t) or abs(t) > top:
                     continue
                 if not np.isfinite(b):
                     worst, where = mp.inf, a
                     break
-                e = abs(mp.mpf(float(b)) - t) / unit(name, t, dtype)
-                seen.append((e, float(a), t))
+                e = abs(mp.mpf(float(b)) - t) / spacing(max(abs(t), 1) if absolute else t, dtype)
+                seen.append((e, a, t))
                 if e > worst:
                     worst, where = e, a
             cells.append(mp.nstr(worst, 3))
             seen.sort()
-            program.append(test(name, dtype, seen[-6:] + seen[::max(1, len(seen) // 10)], worst))
-            worst_at.append(repr(float(where)) if where is not None else "-")
+            program.append((test_of_pairs if name in PAIRS else test)(name, dtype, seen[-6:] + seen[::max(1, len(seen) // 10)], worst))
+            worst_at.append(repr(where))
         print(f"| `{name}` | {cells[0]} | {cells[1]} |   worst at {worst_at[0]}, {worst_at[1]}", flush=True)
     if "--write" in sys.argv:
         covers = "# Written by tests/oracle/ulp.py: exact values by mpmath, and how many units in the last place are allowed.\n"
