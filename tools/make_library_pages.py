@@ -3,16 +3,34 @@
 
     make_library_pages.py TENON [--check] [ROOT]
 
-`tenon doc --markdown` gives all pages; this cuts them apart. With --check it writes nothing and
-fails when a page is not what the library says.
+`tenon doc --markdown` gives all pages; this cuts them apart. The index counts what tests/oracle compares with
+PyTorch, SciPy or scikit-learn. With --check it writes nothing and fails when a page is not what the library says.
 """
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+CONSTANTS = ("pi", "inf", "nan")
 NOTE = "\n<!-- made by tools/make_library_pages.py from the comments in stdlib/ -->\n"
+
+
+def compared(root, pages):
+    """How many of the names are compared with another library, and which are not."""
+    oracle = importlib.util.spec_from_file_location("oracle", root / "tests/oracle/make.py")
+    make = importlib.util.module_from_spec(oracle)
+    oracle.loader.exec_module(make)
+    have = make.covered()
+    names = [n for body in pages.values() for n in re.findall(r"^## (\S+)$", body, re.M)]
+    bare = {n: n.rpartition(".")[2] for n in names}
+    missing = [n for n in names if bare[n] not in have and bare[n] not in CONSTANTS]
+    cases = sum(count for name, count in have.items() if name in bare.values())
+    return [f"{len(names)} names. {len(names) - len(missing) - len(CONSTANTS)} functions and layers are compared with what PyTorch, SciPy or scikit-learn give,",
+            f"values and gradients (of draws: their distribution), eager and compiled, in {cases} cases ([tests/oracle](../../tests/oracle/README.md)); {len(CONSTANTS)} are constants.",
+            f"{len(missing)} have no counterpart there, since they read, write, show or ask what a value is; `tests/lang` and `tests/files` check them:",
+            ", ".join(f"`{n}`" for n in missing) + ".", ""]
 
 
 def main():
@@ -24,7 +42,8 @@ def main():
     pages = {name.replace("/", "_") + ".md": body.rstrip() + "\n" + NOTE
              for name, body in zip(parts[::2], parts[1::2])}
     index = ["# The library", "", "What a program may use without defining it. `tenon doc NAME` "
-             "shows one entry, `tenon doc` lists all.", ""]
+             "shows one entry, `tenon doc` lists all. Every definition in `stdlib/` has an example that the suite runs.", "",
+             *compared(root, pages)]
     for file, body in pages.items():
         title = body.splitlines()[0].removeprefix("# ")
         names = re.findall(r"^## (\S+)$", body, re.M)

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-IMPORTS = ["nn"]
+IMPORTS = ["nn", "distributions"]
 bits = o.integers(2, 6, lo=-2**63, hi=2**63 - 1)
 unit = (bits >> 40 & 0xFFFFFF) * 2.0**-24 + 2.0**-25
 low = (bits & 0xFFFFFF) * 2.0**-24 + 2.0**-25
@@ -85,3 +85,28 @@ o.case("choice", "cast(bincount(choice(arange(5), 20000, seed = 4, replace = tru
 o.case("dropout", "dropout(x, 0.3)", lambda x: torch.nn.functional.dropout(x, 0.3, training=False), x=o.normal(5))
 o.case("dropout", "let y = train_mode(fn(v) = dropout(v, 0.3))(broadcast(x, 20000))\n(max(y), all(y == 0 or y == max(y)), mean(cast(y == 0, f64)))",
        lambda x: (x / 0.7, torch.tensor(True), torch.tensor(0.3).double()), grad=(), rtol=1e-10, atol=0.013, x=o.array(1.5))
+# sample() of the distributions with log densities
+def sampled(name, distribution, *given):
+    counted(name, f"distributions.{name}({', '.join(f'full({v}, 20000, dtype = f64)' for v in given)}).sample()", distribution)
+
+
+sampled("Normal", stats.norm(0.5, 2.0), 0.5, 2.0)
+sampled("LogNormal", stats.lognorm(0.7, scale=np.exp(0.5)), 0.5, 0.7)
+sampled("Uniform", stats.uniform(-1.0, 3.0), -1.0, 2.0)
+sampled("Exponential", stats.expon(scale=0.4), 2.5)
+sampled("Laplace", stats.laplace(0.5, 2.0), 0.5, 2.0)
+sampled("Cauchy", stats.cauchy(0.5, 2.0), 0.5, 2.0)
+sampled("Gamma", stats.gamma(2.5, scale=0.5), 2.5, 2.0)
+sampled("Beta", stats.beta(2.0, 3.5), 2.0, 3.5)
+sampled("StudentT", stats.t(4.0, 0.5, 2.0), 4.0, 0.5, 2.0)
+counted("Dirichlet", "distributions.Dirichlet(broadcast(f64([2.0, 3.5]), 20000, 2)).sample()[.., 0]", stats.beta(2.0, 3.5))
+counted("MultivariateNormal", "distributions.MultivariateNormal(f64([0.5, -1.0]), f64([[4.0, 1.0], [1.0, 2.0]])).sample(20000)[.., 1]", stats.norm(-1.0, 2**0.5))
+o.case("MultivariateNormal", "covariance(distributions.MultivariateNormal(f64([0.5, -1.0]), f64([[4.0, 1.0], [1.0, 2.0]])).sample(20000))",
+       lambda: torch.tensor([[4.0, 1.0], [1.0, 2.0]]).double(), grad=(), rtol=0.0, atol=0.17)
+for name, given, p in [("Bernoulli", "full(0.7, 20000, dtype = f64)", [1 / (1 + np.exp(0.7))]), ("Geometric", "full(0.3, 20000, dtype = f64)", stats.geom(0.3, loc=-1).pmf(np.arange(6))),
+                       ("Poisson", "full(2.0, 20000, dtype = f64)", stats.poisson(2.0).pmf(np.arange(6)))]:
+    p = np.append(p, 1 - np.sum(p))
+    o.case(name, f"cast(bincount(cast(minimum(distributions.{name}({given}).sample(), {len(p) - 1}.0), i64), {len(p)}), f64) / 20000.0",
+           lambda: torch.as_tensor(p), grad=(), rtol=0.0, atol=0.0142)
+o.case("Categorical", "mean(one_hot(distributions.Categorical(broadcast(x, 20000, 3)).sample(), 3, dtype = f64), axis = 0)", lambda x: torch.softmax(x, 0), grad=(), rtol=0.0, atol=0.0142,
+       x=o.array([0.0, 1.0, 2.0]))
