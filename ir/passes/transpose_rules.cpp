@@ -84,6 +84,7 @@ struct Contraction {
     SliceAttr place{spread.shape, std::vector<int64_t>(spread.rank(), 1)};
     std::vector<DimId> starts(spread.rank(), zero);
     bool moved = false;
+    std::vector<uint8_t> order;  // of the indices: those of windows first, as where it was written
     for (size_t k = 0; k < own.size(); ++k) {
       if (own[k].plain(dims)) continue;
       moved = true;
@@ -100,6 +101,7 @@ struct Contraction {
         DimId& side = t.coefficient > 0 ? above : below;
         side = dims.add(side, reach);
         read.terms.push_back({t.index, -t.coefficient});
+        if (std::find(order.begin(), order.end(), t.index) == order.end()) order.push_back(t.index);
       }
       read.offset = above;
       ct_axes[axis] = read;
@@ -116,14 +118,18 @@ struct Contraction {
     std::vector<uint8_t> number(range.size(), 0);
     auto result = std::make_shared<ContractSpec>();
     auto bare = [&](int index) { return !mentions(ct_axes, index) && !mentions(other, index); };
-    for (size_t i = 0; i < range.size(); ++i) {
+    for (size_t i = 0; i < range.size(); ++i)
+      if (std::find(order.begin(), order.end(), i) == order.end()) order.push_back(uint8_t(i));
+    for (uint8_t i : order) {
       number[i] = uint8_t(result->range.size());
-      if (!bare(int(i))) result->range.push_back(range[i]);
+      if (!bare(i)) result->range.push_back(range[i]);
     }
     auto renumber = [&](std::vector<Affine> axes) {
       for (Affine& a : axes) {
         a.offset = site.dim(a.offset);
         for (Affine::Term& t : a.terms) t.index = number[t.index];
+        std::sort(a.terms.begin(), a.terms.end(),
+                  [](const Affine::Term& x, const Affine::Term& y) { return x.index < y.index; });
       }
       return axes;
     };

@@ -103,6 +103,16 @@ void iota(int axis, const View& out, Threads& threads) {
 }
 
 void fill(const View& out, const void* element, Threads& threads) {
+  const int64_t bytes = out.count() * bytes_of(out.dtype);
+  const char* from = static_cast<const char*>(element);
+  if (out.contiguous() && std::all_of(from, from + size_of(out.dtype), [](char c) { return c == 0; })) {
+    threads.each((bytes + kPieceBytes - 1) / kPieceBytes, [&](int64_t c) {
+      const int64_t first = c * kPieceBytes;
+      std::memset(static_cast<char*>(out.data) + first, 0,
+                  static_cast<size_t>(std::min(kPieceBytes, bytes - first)));
+    });
+    return;
+  }
   const int64_t none[kMaxRank] = {};
   copy(View(const_cast<void*>(element), out.shape, none, out.rank, out.dtype), out, threads);
 }

@@ -71,12 +71,10 @@ class WindowProduct {
     int64_t chunk = kMostBlocks;  // blocks of depth at once
     if (pack_) chunk = std::min(chunk, std::max<int64_t>(1, kMostPacked / std::max<int64_t>(1, packed_block)));
     const int64_t cells = batch_ * rows_ * padded_;
-    const bool split = tasks_ < 2 * threads_.count() && threads_.count() > 1 && blocks_ >= 4 &&
-                       cells * static_cast<int64_t>(sizeof(T)) * 4 <= kMostPartial;
-    if (split) chunk = std::min(chunk, kMostPartial / (cells * static_cast<int64_t>(sizeof(T))));
+    if (split_) chunk = std::min(chunk, kMostPartial / (cells * static_cast<int64_t>(sizeof(T))));
     chunk = std::min(chunk, blocks_);
     // Results that do not lie in rows of columns, and are not done in one go, grow here.
-    if (split || (!direct_ && chunk < blocks_))
+    if (split_ || (!direct_ && chunk < blocks_))
       wide_ = reinterpret_cast<T*>(scratch<12>(static_cast<size_t>(cells) * sizeof(T)));
     int64_t* steps = reinterpret_cast<int64_t*>(
         scratch<10>(static_cast<size_t>(std::min(depth_, chunk * kChainBlock)) * sizeof(int64_t)));
@@ -86,7 +84,7 @@ class WindowProduct {
       last_ = std::min(depth_, (b0 + chunk) * kChainBlock);
       s_.depth_a.offsets(first_, last_ - first_, steps);
       if (pack_) pack();
-      if (split)
+      if (split_)
         side_by_side(std::min(blocks_ - b0, chunk), cells);
       else
         each(tasks_, task_flops_, [&](int64_t t) { task(t, first_, last_, target(t)); });
@@ -111,16 +109,25 @@ class WindowProduct {
     });
   }
 
-  // Blocks of rows, and of panels where there are few of those: a few for each thread.
+  // Blocks of rows as tall as stay in the cache, then of panels, for a few tasks a thread: so b, which is
+  // read once for each block of rows, is read least often. Where that is not enough, the blocks of depth
+  // go side by side, or the blocks of rows get smaller.
   void cut() {
-    const int64_t want = 6 * threads_.count(), share = std::max<int64_t>(1, want / batch_);
-    row_block_ = std::clamp((rows_ / share + tall_ - 1) / tall_ * tall_, tall_,
-                            kRowBlock / tall_ * tall_);
-    row_blocks_ = (rows_ + row_block_ - 1) / row_block_;
-    const int64_t have = batch_ * row_blocks_;
-    panel_block_ = have >= want ? panels_ : std::max<int64_t>(1, panels_ / (want / have));
+    const int64_t want = 6 * threads_.count();
+    auto cut_rows = [&](int64_t count) {
+      row_block_ = std::clamp(((rows_ + count - 1) / count + tall_ - 1) / tall_ * tall_, tall_,
+                              kRowBlock / tall_ * tall_);
+      row_blocks_ = (rows_ + row_block_ - 1) / row_block_;
+    };
+    cut_rows((rows_ + kRowBlock - 1) / kRowBlock);
+    const int64_t each = (want + batch_ * row_blocks_ - 1) / (batch_ * row_blocks_);  // of a block of rows
+    panel_block_ = std::max<int64_t>(1, panels_ / each);
     panel_blocks_ = (panels_ + panel_block_ - 1) / panel_block_;
-    tasks_ = have * panel_blocks_;
+    split_ = threads_.count() > 1 && batch_ * row_blocks_ * panel_blocks_ < want && blocks_ >= 4 &&
+             batch_ * rows_ * padded_ * static_cast<int64_t>(sizeof(T)) * 4 <= kMostPartial;
+    if (!split_ && batch_ * row_blocks_ * panel_blocks_ < want)
+      cut_rows((want + batch_ * panel_blocks_ - 1) / (batch_ * panel_blocks_));
+    tasks_ = batch_ * row_blocks_ * panel_blocks_;
     task_flops_ = 2.0 * static_cast<double>(row_block_) * static_cast<double>(panel_block_ * width_) *
                   static_cast<double>(depth_);
   }
@@ -213,13 +220,17 @@ class WindowProduct {
       task(t % tasks_, k0, std::min(last_, k0 + kChainBlock),
            {partial + block * cells, false, false, false});
     });
-    for (int64_t block = 0; block < blocks; ++block) {
-      const T* from = partial + block * cells;
-      if (block == 0 && first_ == 0)
-        std::copy_n(from, cells, wide_);
-      else
-        for (int64_t i = 0; i < cells; ++i) wide_[i] += from[i];
-    }
+    constexpr int64_t kPiece = 4096;
+    each((cells + kPiece - 1) / kPiece, static_cast<double>(kPiece * blocks), [&](int64_t piece) {
+      const int64_t begin = piece * kPiece, end = std::min(cells, begin + kPiece);
+      for (int64_t block = 0; block < blocks; ++block) {
+        const T* from = partial + block * cells;
+        if (block == 0 && first_ == 0)
+          std::copy(from + begin, from + end, wide_ + begin);
+        else
+          for (int64_t i = begin; i < end; ++i) wide_[i] += from[i];
+      }
+    });
   }
 
   void store_wide() {
@@ -288,7 +299,8 @@ class WindowProduct {
   int64_t row_block_, row_blocks_, panel_block_, panel_blocks_, tasks_;
   double task_flops_;
   bool pack_;
-  bool direct_;  // the columns of the result lie side by side
+  bool direct_;         // the columns of the result lie side by side
+  bool split_ = false;  // the blocks of depth are done side by side
   int64_t first_ = 0, last_ = 0;  // the depth at hand
   const int64_t* steps_ = nullptr;
   const T* packed_ = nullptr;
