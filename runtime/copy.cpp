@@ -16,12 +16,27 @@ struct Axis {
   int64_t extent, to, from;
 };
 
+// n times v, by vectors: a loop over elements stores them one by one, and memset may go past the
+// caches, where the next one to read is.
+template <class T>
+void repeat(T* to, T v, int64_t n) {
+  constexpr int64_t kEach = 16 / sizeof(T);
+  alignas(16) T block[kEach];
+  std::fill_n(block, kEach, v);
+  const __m128i all = _mm_load_si128(reinterpret_cast<const __m128i*>(block));
+  int64_t i = 0;
+  for (; i + 4 * kEach <= n; i += 4 * kEach)
+    for (int k = 0; k < 4; ++k)
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i + k * kEach), all);
+  for (; i < n; ++i) to[i] = v;
+}
+
 template <class T>
 void row(T* to, int64_t ts, const T* from, int64_t fs, int64_t n) {
   if (ts == 1 && fs == 1) {
     std::memcpy(to, from, static_cast<size_t>(n) * sizeof(T));
   } else if (ts == 1 && fs == 0) {
-    std::fill_n(to, n, *from);
+    repeat(to, *from, n);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i * ts] = from[i * fs];
   }
