@@ -66,7 +66,8 @@ const std::map<std::string_view, std::string_view>& texts() {
       {"concat", "Tensors put one behind the other along an axis."},
       {"stack", "Tensors of one shape put beside each other along a new axis."},
       {"broadcast", "Repeated to these sizes."},
-      {"map", "f on every float tensor of structures alike: models, records, tuples, lists."},
+      {"map", "f on every float tensor of structures alike: models, records, tuples, lists. What else is in them comes "
+              "from the first, a model's states from the last: map(fn(p, d) = p - lr * d, net, g) is a whole step."},
       {"leaves", "The float tensors of a structure, as a tuple."},
       {"parameters", "How many numbers a model learns."},
       {"stop_gradient", "The same value, which derivatives take for a constant."},

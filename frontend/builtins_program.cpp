@@ -1,5 +1,7 @@
 // Primitives on programs and structures: derivatives, randomness, text, data.
 // Names that begin with _ are for the library only.
+#include <charconv>
+
 #include "frontend/builtins.h"
 
 namespace tenon::elab {
@@ -59,7 +61,12 @@ Val each_float(Elab& e, const std::vector<Val>& vs, Loc loc, F f) {
         if (as<ModelVal>(o)->decl != m->decl) e.error(Code::E0401, loc, "these are different models: " + e.type_text(v) + " and " + e.type_text(o));
       }
       for (size_t i = 0; i < m->fields.size(); ++i) {
-        if (m->fields[i].role == ModelField::state || !m->fields[i].value) continue;
+        if (!m->fields[i].value) continue;
+        if (m->fields[i].role == ModelField::state) {
+          // Carried over (rule 1): in map(f, net, g) the gradient stands last and has the new states.
+          if (const Val& last = as<ModelVal>(vs.back())->fields[i].value) m->fields[i].value = last;
+          continue;
+        }
         std::vector<Val> part;
         for (auto& o : vs) part.push_back(as<ModelVal>(o)->fields[i].value);
         m->fields[i].value = each_float(e, part, loc, f);
@@ -91,29 +98,6 @@ Val leaves_fn(Elab& e, const Args& args) {
     return l[0];
   });
   return std::make_shared<TupleVal>(std::move(out));
-}
-
-// The model `a` with the states of `b`: what an optimizer does with a gradient's states.
-Val states_of(const Val& a, const Val& b) {
-  auto *x = as<ModelVal>(a), *y = as<ModelVal>(b);
-  if (x && y && x->decl == y->decl) {
-    auto m = std::make_shared<ModelVal>(*x);
-    for (size_t i = 0; i < m->fields.size(); ++i)
-      m->fields[i].value = m->fields[i].role == ModelField::state ? y->fields[i].value
-                                                                  : states_of(m->fields[i].value, y->fields[i].value);
-    return m;
-  }
-  auto *l = as<ListVal>(a), *r = as<ListVal>(b);
-  if (l && r && l->elements.size() == r->elements.size()) {
-    auto list = l->elements;
-    for (size_t i = 0; i < list.size(); ++i) list[i] = states_of(list[i], r->elements[i]);
-    return std::make_shared<ListVal>(std::move(list));
-  }
-  return a;
-}
-Val states_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "_states", {"net", "g"}, 2);
-  return states_of(a[0], a[1]);
 }
 
 Val stop_fn(Elab& e, const Args& args) {
@@ -451,6 +435,32 @@ Val fail_fn(Elab& e, const Args& args) { return failing(e, args, Code::E0804); }
 // _out_of_range(text): what indexing says in words of its own
 Val out_of_range_fn(Elab& e, const Args& args) { return failing(e, args, Code::E0802); }
 
+// _check(ok, text): what an argument of a library function has to be. The message is about the call.
+Val check_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_check", {"ok", "text"}, 2);
+  std::vector<TextPiece> pieces = e.pieces_of(a[1], args.loc);
+  auto ok = e.known_bool(a[0]);
+  if (ok && *ok) return e.unit();
+  std::string known;
+  for (const TextPiece& p : pieces) {
+    auto i = p.hole ? e.known_int(p.hole) : std::nullopt;
+    auto* f = as<FloatVal>(p.hole);
+    if (!p.hole) known += p.text;
+    else if (i) known += std::to_string(*i);
+    else if (f && f->known) {
+      char text[32];
+      known.append(text, std::to_chars(text, text + sizeof text, *f->known).ptr);
+    } else ok = std::nullopt;  // the number has to come from the run
+  }
+  if (ok) e.error(Code::E0402, args.loc, known);
+  Val value = a[0];
+  std::vector<ir::Value> operands{e.use(e.as_tensor(value, a.loc(0)))};
+  const std::string text = e.holes(pieces, operands);
+  e.cx->b.at(args.loc);
+  e.cx->b.emit(ir::Op::check, operands, ir::CheckAttr{Code::E0402, text, "", Fault::data});
+  return e.unit();
+}
+
 // close(a, b, rtol, atol, nan): |a - b| <= atol + rtol*|b|, everywhere, for every part of a structure
 Val close_values(Elab& e, const Val& a, const Val& b, const Val& rtol, const Val& atol, bool nan, Loc loc) {
   using Op = ast::BinaryOp;
@@ -493,7 +503,6 @@ constexpr Builtin kTable[] = {
     {"map", "map(f, a, b, ..)", map_fn},
     {"leaves", "leaves(x)", leaves_fn},
     {"parameters", "parameters(net)", parameters_fn},
-    {"_states", "_states(net, g)", states_fn},
     {"stop_gradient", "stop_gradient(x)", stop_fn},
     {"grad", "grad(f, wrt)", grad_fn},
     {"value_and_grad", "value_and_grad(f, wrt)", value_and_grad_fn},
@@ -527,6 +536,7 @@ constexpr Builtin kTable[] = {
     {"debug", "debug(x)", debug_fn},
     {"fail", "fail(text)", fail_fn},
     {"_out_of_range", "_out_of_range(text)", out_of_range_fn},
+    {"_check", "_check(ok, text)", check_fn},
     {"close", "close(a, b, rtol, atol, nan = false)", close_fn},
 };
 

@@ -11,6 +11,20 @@ constexpr std::string_view kEntries[] = {"loss", "optimizer", "batch", "epochs",
                                          "metrics", "validate", "patience", "clip", "log", "checkpoint", "shards"};
 constexpr std::string_view kLater[] = {"shards"};
 
+// The rows are as many in every field, and not none: there would be no batch to take a step with.
+void some_rows(Elab& e, const Val& data, Loc loc, const std::string& what) {
+  const Val rows = std::make_shared<IntVal>(e.first_size(data, loc));
+  const std::string message = what + " has no rows";
+  if (auto known = e.known_int(rows)) {
+    if (*known < 1) e.error(Code::E0602, loc, message);
+    return;
+  }
+  ir::Value n = e.to_dtype(rows, DType::i64, loc);
+  ir::Value ok = e.cx->b.scalar(ir::Op::lt, {e.cx->b.integer(0), n});
+  e.cx->b.at(loc);
+  e.cx->b.emit(ir::Op::check, {ok}, ir::CheckAttr{Code::E0602, message, "", Fault::data});
+}
+
 // What an entry may be, said at its own line: inside the library nobody would know what is meant.
 class Entry {
  public:
@@ -62,7 +76,7 @@ class Entry {
   void rows() const {
     auto* r = as<RecordVal>(v_);
     if (!r || r->fields.empty()) wrong("a data set, a record of tensors", "validate = held");
-    e_.first_size(v_, loc_);
+    some_rows(e_, v_, loc_, name_);
   }
   void text(const std::string& what, const std::string& hint) const {
     if (v_->kind != Value::string) wrong(what, hint);
@@ -124,7 +138,7 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
           "{x: inputs, y: labels}");
 
   if (as<RecordVal>(data)->fields.empty()) error(Code::E0602, t.data->loc, "this data set has no fields", "{x: inputs, y: labels}");
-  first_size(data, t.data->loc);  // the rows are as many in every field
+  some_rows(*this, data, t.data->loc, "the data set");
 
   // Entries by name; each at most once.
   std::map<std::string, const ast::Setting*> entries;

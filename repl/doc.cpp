@@ -28,7 +28,7 @@ void print_entry(const DocEntry& e) {
       text.insert(i + 1, "  ");
     std::printf("%s\n", text.c_str());
   }
-  if (e.page != "primitives") std::printf("  (stdlib/%s.model)\n", e.page.c_str());
+  if (e.page != "primitives" && e.page != "statements") std::printf("  (stdlib/%s.model)\n", e.page.c_str());
 }
 
 void print_list(const std::vector<DocPage>& pages) {
@@ -82,7 +82,7 @@ int command_doc(const Invocation& invocation) {
     }
   if (found) return 0;
   std::vector<std::string> near = near_misses(name, names);
-  fail(Code::E1001, {}, "the library has no '" + name + "'",
+  fail(Code::E1001, {}, "neither the language nor the library has '" + name + "'",
        near.empty() ? "`tenon doc` lists what it has" : "did you mean " + near[0] + "?");
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "repl/command.h"
+#include "support/stories.h"
 
 namespace tenon {
 namespace {
@@ -24,22 +25,32 @@ bool looks_like_a_code(std::string_view word) {
   return true;
 }
 
-// Words of a story, in lines of at most 80 characters.
-void print_wrapped(std::string_view text) {
+// A story: its paragraphs in lines of at most 80 characters, its programs (indented) as they are.
+void print_story(std::string_view text) {
   size_t column = 0;
+  auto end_line = [&] {
+    if (column > 0) std::putchar('\n');
+    column = 0;
+  };
   while (!text.empty()) {
-    size_t end = text.find(' ');
-    std::string_view word = text.substr(0, end);
-    if (column > 0 && column + 1 + word.size() > 80) {
-      std::putchar('\n');
-      column = 0;
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.empty() || line.starts_with("    ")) {
+      end_line();
+      std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
+      continue;
     }
-    if (column > 0) std::putchar(' ');
-    std::fwrite(word.data(), 1, word.size(), stdout);
-    column += word.size() + (column > 0);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    while (!line.empty()) {
+      const size_t blank = std::min(line.find(' '), line.size());
+      if (column > 0 && column + 1 + blank > 80) end_line();
+      if (column > 0) std::putchar(' ');
+      std::fwrite(line.data(), 1, blank, stdout);
+      column += blank + (column > 0);
+      line.remove_prefix(std::min(blank + 1, line.size()));
+    }
   }
-  std::putchar('\n');
+  end_line();
 }
 
 int explain_code(std::string word) {
@@ -51,7 +62,9 @@ int explain_code(std::string word) {
     if (name != word) continue;
     std::printf("%.*s: %.*s\n\n", static_cast<int>(name.size()), name.data(),
                 static_cast<int>(title.size()), title.data());
-    print_wrapped(code_story(code));
+    print_story(code_story(code));
+    if (!more_of_story(code).empty()) std::putchar('\n');
+    print_story(more_of_story(code));
     return 0;
   }
   std::vector<std::string> near = near_misses(word, names);

@@ -5,6 +5,7 @@
 
 #include "frontend/elaborate.h"
 #include "frontend/parse.h"
+#include "session/statement_docs.h"
 #include "stdlib/library.h"
 
 namespace tenon {
@@ -94,6 +95,10 @@ DocPage page_of(const LibraryFile& file) {
 
 std::vector<DocPage> library_docs() {
   std::vector<DocPage> pages;
+  DocPage statements{"statements", "The words of the language; docs/language.md tells more.", {}};
+  for (const PrimitiveDoc& s : statement_docs())
+    statements.entries.push_back({"", statements.name, std::string(s.name), std::string(s.signature), std::string(s.text)});
+  pages.push_back(std::move(statements));
   DocPage primitives{"primitives",
                      "What the language is built on: these are not written in it, all else is.", {}};
   for (const PrimitiveDoc& p : primitive_docs())

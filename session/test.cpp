@@ -73,8 +73,10 @@ Diagnostics Session::test_file(const std::string& path, const std::string& filte
   }
 
   size_t passed = 0, failed = 0;
+  bool any = false;  // test whose title has the filter
   for (const UnitTest& test : top.tests) {
     if (test.title.find(filter) == std::string::npos) continue;
+    any = true;
     Diagnostics wrong = s.run_test(test, show_printed);
     ++(wrong.empty() ? passed : failed);
     out.insert(out.end(), wrong.begin(), wrong.end());
@@ -85,6 +87,7 @@ Diagnostics Session::test_file(const std::string& path, const std::string& filte
   // Own derivatives, against the automatic ones (rule 12).
   for (const UnitTest& rule : top.rules) {
     if (rule.title.find(filter) == std::string::npos) continue;
+    any = true;
     const auto start = std::chrono::steady_clock::now();
     Diagnostics wrong;
     std::string cannot;  // why there is nothing to compare with
@@ -107,6 +110,13 @@ Diagnostics Session::test_file(const std::string& path, const std::string& filte
     if (!wrong.empty()) show_printed();
     s.host.print((wrong.empty() ? "ok      " : "FAILED  ") + rule.title + "  (" + time + ")\n");
     out.insert(out.end(), wrong.begin(), wrong.end());
+  }
+  if (!any && !filter.empty()) {
+    std::string titles;
+    for (size_t i = 0; i < top.tests.size() && i < 5; ++i) titles += (i ? ", \"" : "\"") + top.tests[i].title + "\"";
+    if (top.tests.size() > 5) titles += " ..";
+    return {{Code::E1001, {}, "no test of " + path + " has '" + filter + "' in its title", {},
+             titles.empty() ? "the file has no tests" : "there are " + titles}};
   }
   s.host.print(std::to_string(passed) + " passed, " + std::to_string(failed) + " failed\n");
   return out;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace tenon {
 namespace {
@@ -143,26 +144,35 @@ void bug(std::string_view what, const char* file, int line) {
   std::_Exit(70);
 }
 
+// Changes of a letter (put in, left out, another one, two neighbours exchanged) that make b of a:
+// optimal string alignment, three rows of its table at a time.
+static size_t letters_changed(std::string_view a, std::string_view b) {
+  std::vector<size_t> above(b.size() + 1), row(b.size() + 1), two_above;
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    two_above = std::exchange(above, row);
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1])});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], two_above[j - 2] + 1);
+    }
+  }
+  return row[b.size()];
+}
+
 std::vector<std::string> near_misses(std::string_view name,
                                      const std::vector<std::string>& candidates) {
-  auto distance = [](std::string_view a, std::string_view b) {
-    std::vector<size_t> row(b.size() + 1);
-    for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (size_t i = 1; i <= a.size(); ++i) {
-      size_t diagonal = row[0];
-      row[0] = i;
-      for (size_t j = 1; j <= b.size(); ++j) {
-        size_t up = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-        diagonal = up;
-      }
-    }
-    return row[b.size()];
-  };
   std::vector<std::pair<size_t, std::string>> found;
-  size_t limit = std::max<size_t>(1, name.size() / 3);
   for (const std::string& c : candidates) {
-    size_t d = distance(name, c);
+    if (c.empty()) continue;
+    // One change in a name of up to five letters, one more for each three letters beyond. Nobody
+    // misspells the first letter: where that differs, one change is all there may be (`weight` is
+    // not a slip of `eigh`). The shorter of the two counts, or everything is near to a long name.
+    const size_t length = std::min(name.size(), c.size());
+    size_t limit = length < 6 ? 1 : length / 3;
+    if (name[0] != c[0]) limit = 1;
+    const size_t d = letters_changed(name, c);
     if (d <= limit && d < c.size()) found.emplace_back(d, c);
   }
   std::sort(found.begin(), found.end());

@@ -4,6 +4,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 
 TENON = os.path.abspath(sys.argv[1])
 failures = []
@@ -11,6 +12,9 @@ failures = []
 # operands, exit code, texts that must be there
 CASES = [
     ([], 0, ["primitives\n", "\nloss\n", "  softmax ", "  Linear ", "  adamw ", "  nn.conv2d ", "  exp "]),
+    (["train"], 0, ["train NET on DATA {", "patience = 5", "checkpoint = "]),
+    (["~"], 0, ["normal(0, 1)"]),
+    (["modle"], 2, ["did you mean model?"]),
     (["softmax"], 0, ["fn softmax(x: T[...], axis: int = -1) -> T[...] where T: float\n", "(stdlib/math.model)"]),
     (["exp"], 0, ["exp(x)\n", "e to the power"]),
     (["Linear"], 0, ["model Linear(inputs: int, outputs: int"]),
@@ -18,7 +22,7 @@ CASES = [
     (["nn.conv2d"], 0, ["fn conv2d("]),
     (["nn"], 0, ["fn conv1d(", "fn conv2d("]),
     (["sofmax"], 2, ["did you mean softmax?"]),
-    (["_train"], 2, ["the library has no '_train'"]),
+    (["_train"], 2, ["has '_train'"]),
     (["--markdown"], 0, ["<!-- page loss -->\n# loss\n", "## cross_entropy\n\n```\nfn cross_entropy("]),
 ]
 for operands, code, texts in CASES:
@@ -29,6 +33,24 @@ for operands, code, texts in CASES:
     for text in texts:
         if text not in shown:
             failures.append(f"doc {operands} lacks {text!r}:\n{shown[:3000]}")
+
+# The programs in the pages of the words of the language run.
+page = subprocess.run([TENON, "doc", "--markdown"], capture_output=True, text=True, timeout=60).stdout
+page = page.split("<!-- page statements -->")[1].split("<!-- page ")[0]
+count = 0
+for entry in page.split("\n## ")[1:]:
+    lines = [line[4:] for line in entry.splitlines() if line.startswith("    ")]
+    if not lines or entry.startswith("train\n"):  # whose lines are a table of entries
+        continue
+    count += 1
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "word.model")
+        open(path, "w").write("\n".join(lines) + "\n")
+        done = subprocess.run([TENON, "run", "--mode", "eager", path], capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        failures.append(f"the program in `tenon doc` of {entry}:\n{done.stderr}")
+if count < 15:
+    failures.append(f"only {count} programs were found in the pages of words")
 
 # Every function that a program may use says what it does.
 silent = []

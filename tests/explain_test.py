@@ -2,9 +2,11 @@
 """`tenon explain`: every stage that help names shows something true.   explain_test.py TENON"""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 TENON = os.path.abspath(sys.argv[1])
 failures = []
@@ -89,5 +91,37 @@ done = explain("plan", "w")
 if "`w` is a value" not in done.stderr or done.returncode != 2:
     failures.append(done.stderr)
 
-print("\n\n".join(failures) if failures else f"explain: {len(CASES) + 2} cases")
+
+# The programs in the stories of the codes: one with `# E0301` ends with that code, the others run.
+def programs(text):
+    out, lines = [], []
+    for line in [*text.splitlines(), "end"]:
+        if line.startswith("    ") or (not line and lines):
+            lines.append(line[4:])
+        elif lines:
+            out.append("\n".join(lines).rstrip() + "\n")
+            lines = []
+    # a wrong program and the right one behind it stand side by side, a blank line apart
+    return [p + "\n" for whole in out for p in whole.rstrip().split("\n\n")]
+
+
+count = 0
+for code in re.findall(r"^CODE\((E\d{4})", (Path(__file__).parent.parent / "support/codes.def").read_text(), re.M):
+    story = subprocess.run([TENON, "explain", code], capture_output=True, text=True, timeout=60).stdout
+    if not story.startswith(code + ": "):
+        failures.append(f"explain {code}: {story}")
+    for program in programs(story):
+        count += 1
+        wanted = re.findall(r"# (E\d{4})", program)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "story.model").write_text(program)
+            done = subprocess.run([TENON, "run", "--mode", "eager", "story.model"], cwd=folder, capture_output=True,
+                                  text=True, timeout=60)
+        shown = re.findall(r"^error\[(E\d{4})\]", done.stderr, re.M)
+        if shown != wanted or (done.returncode == 0) != (not wanted):
+            failures.append(f"the story of {code}:\n{program}{done.stdout}{done.stderr}")
+if count < 50:
+    failures.append(f"only {count} programs were found in the stories")
+
+print("\n\n".join(failures) if failures else f"explain: {len(CASES) + 2} cases, {count} programs in stories")
 sys.exit(1 if failures else 0)
