@@ -23,7 +23,8 @@ def compared(root, pages):
     make = importlib.util.module_from_spec(oracle)
     oracle.loader.exec_module(make)
     have = make.covered()
-    names = [n for body in pages.values() for n in re.findall(r"^## (\S+)$", body, re.M)]
+    names = [n for file, body in pages.items() if file != "statements.md"  # words, not functions
+             for n in re.findall(r"^## (\S+)$", body, re.M)]
     bare = {n: n.rpartition(".")[2] for n in names}
     missing = [n for n in names if bare[n] not in have and bare[n] not in CONSTANTS]
     cases = sum(count for name, count in have.items() if name in bare.values())
