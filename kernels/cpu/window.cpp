@@ -110,8 +110,8 @@ class WindowProduct {
   }
 
   // Blocks of rows as tall as stay in the cache, then of panels, for a few tasks a thread: so b, which is
-  // read once for each block of rows, is read least often. Where that is not enough, the blocks of depth
-  // go side by side, or the blocks of rows get smaller.
+  // read once for each block of rows, is read least often. Where that is not enough, the blocks of rows
+  // get smaller; where there are not even tiles enough, the blocks of depth go side by side.
   void cut() {
     const int64_t want = 6 * threads_.count();
     auto cut_rows = [&](int64_t count) {
@@ -123,7 +123,7 @@ class WindowProduct {
     const int64_t each = (want + batch_ * row_blocks_ - 1) / (batch_ * row_blocks_);  // of a block of rows
     panel_block_ = std::max<int64_t>(1, panels_ / each);
     panel_blocks_ = (panels_ + panel_block_ - 1) / panel_block_;
-    split_ = threads_.count() > 1 && batch_ * row_blocks_ * panel_blocks_ < want && blocks_ >= 4 &&
+    split_ = threads_.count() > 1 && batch_ * rows_ * panel_blocks_ < want * tall_ && blocks_ >= 4 &&
              batch_ * rows_ * padded_ * static_cast<int64_t>(sizeof(T)) * 4 <= kMostPartial;
     if (!split_ && batch_ * row_blocks_ * panel_blocks_ < want)
       cut_rows((want + batch_ * panel_blocks_ - 1) / (batch_ * panel_blocks_));
