@@ -16,8 +16,7 @@ struct Axis {
   int64_t extent, to, from;
 };
 
-// n times v, by vectors: a loop over elements stores them one by one, and memset may go past the
-// caches, where the next one to read is.
+// n times v, by vectors: a loop over elements stores them one by one.
 template <class T>
 void repeat(T* to, T v, int64_t n) {
   constexpr int64_t kEach = 16 / sizeof(T);
