@@ -434,6 +434,11 @@ Val failing(Elab& e, const Args& args, Code code) {
 Val fail_fn(Elab& e, const Args& args) { return failing(e, args, Code::E0804); }
 // _out_of_range(text): what indexing says in words of its own
 Val out_of_range_fn(Elab& e, const Args& args) { return failing(e, args, Code::E0802); }
+// _refuse(text): an error of the program, found while compiling it: an option that does not exist
+Val refuse_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_refuse", {"text"}, 1);
+  e.error(Code::E0402, args.loc, e.static_string(a[0], a.loc(0), "`text`"));
+}
 
 // _check(ok, text): what an argument of a library function has to be. The message is about the call.
 Val check_fn(Elab& e, const Args& args) {
@@ -535,6 +540,7 @@ constexpr Builtin kTable[] = {
     {"print", "print(values..)", print_fn},
     {"debug", "debug(x)", debug_fn},
     {"fail", "fail(text)", fail_fn},
+    {"_refuse", "_refuse(text)", refuse_fn},
     {"_out_of_range", "_out_of_range(text)", out_of_range_fn},
     {"_check", "_check(ok, text)", check_fn},
     {"close", "close(a, b, rtol, atol, nan = false)", close_fn},

@@ -72,6 +72,8 @@ same("momentum", "momentum(net, lr = 0.02)", lambda p: O.SGD(p, 0.02, momentum=0
 same("momentum", "momentum(net, lr = 0.02, weight_decay = 0.1, nesterov = true)", lambda p: O.SGD(p, 0.02, momentum=0.9, weight_decay=0.1, nesterov=True))
 same("adam", "adam(net, lr = 0.05, weight_decay = 0.1)", lambda p: O.Adam(p, 0.05, weight_decay=0.1))
 same("adamw", "adamw(net, lr = 0.05, weight_decay = 0.1)", lambda p: O.AdamW(p, 0.05, weight_decay=0.1))
+same("adam", "adam(net, lr = 0.05, amsgrad = true)", lambda p: O.Adam(p, 0.05, amsgrad=True))
+same("adamw", "adamw(net, lr = 0.05, amsgrad = true)", lambda p: O.AdamW(p, 0.05, amsgrad=True))
 same("adagrad", "optim.adagrad(net, lr = 0.3, decay = 0.01, weight_decay = 0.1)", lambda p: O.Adagrad(p, 0.3, lr_decay=0.01, weight_decay=0.1))
 same("rmsprop", "optim.rmsprop(net, weight_decay = 0.1)", lambda p: O.RMSprop(p, weight_decay=0.1))
 same("rmsprop", "optim.rmsprop(net, lr = 0.001, momentum = 0.9, centered = true)", lambda p: O.RMSprop(p, 0.001, momentum=0.9, centered=True))
