@@ -323,6 +323,20 @@ Val is_empty_fn(Elab& e, const Args& args) {
   auto* r = as<RecordVal>(a[0]);
   return e.boolean(r && r->fields.empty());
 }
+// _through(x, parts): parts[n - 1](.. parts[0](x)). What goes from one to the next may change its type,
+// which a loop over the list does not allow.
+Val through_fn(Elab& e, const Args& args) {
+  Taken a(e, args, "_through", {"x", "parts"}, 2);
+  const auto* list = as<ListVal>(a[1]);
+  const auto* tuple = as<TupleVal>(a[1]);
+  if (!list && !tuple)
+    e.error(Code::E0402, a.loc(1), "the parts are a list of models and functions, but this is " + e.type_text(a[1]),
+            "nn.Sequential([Linear(4, 8), relu])");
+  Val x = a[0];
+  for (const Val& part : list ? list->elements : tuple->elements)
+    x = e.call(part, Args{{{"", x, args.loc}}, args.loc});
+  return x;
+}
 // _fields(record): a list of (name, value); _get(x, name) and _with(x, name, value): a field of a record or model
 Val fields_fn(Elab& e, const Args& args) {
   Taken a(e, args, "_fields", {"record"}, 1);
@@ -540,6 +554,7 @@ constexpr Builtin kTable[] = {
     {"print", "print(values..)", print_fn},
     {"debug", "debug(x)", debug_fn},
     {"fail", "fail(text)", fail_fn},
+    {"_through", "_through(x, parts)", through_fn},
     {"_refuse", "_refuse(text)", refuse_fn},
     {"_out_of_range", "_out_of_range(text)", out_of_range_fn},
     {"_check", "_check(ok, text)", check_fn},
