@@ -1,4 +1,6 @@
 // Control: jumps, loops, calls, moves and tapes.
+#include <algorithm>
+
 #include "jit/interp/engine.h"
 #include "jit/interp/handlers.h"
 
@@ -157,7 +159,7 @@ TENON_HANDLER(run_call) {
   }
   Frame* f = r.engine.frames.push(code.kinds.size());
   Slot *s = f->first(), *ours = r.s;
-  std::memcpy(s, code.start.data(), code.start.size() * sizeof(Slot));
+  std::copy(code.start.begin(), code.start.end(), s);
   f->code = &code;
   f->caller = r.frame;
   f->call = in;

@@ -1,4 +1,5 @@
 // The interpreter's door (interp.h), its loop, its frames, and where a Trap gets its place.
+#include <algorithm>
 #include <new>
 
 #include "jit/interp/engine.h"
@@ -156,7 +157,7 @@ std::vector<Tensor> Engine::run(ir::FnId fn, std::span<const int64_t> sizes,
     r.frame->call = nullptr;
     r.frame->counted = false;
     r.s = r.frame->first();
-    std::memcpy(r.s, c.start.data(), c.start.size() * sizeof(Slot));
+    std::copy(c.start.begin(), c.start.end(), r.s);
     for (size_t i = 0; i < sizes.size(); ++i) r.s[c.sizes[i]].i = sizes[i];
     for (size_t i = 0; i < args.size(); ++i) {
       const Use& u = c.params[i];

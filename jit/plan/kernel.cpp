@@ -39,7 +39,7 @@ KernelBuilder::KernelBuilder(FunctionLowering& driver) : driver_(driver), x_(f_)
 }
 
 Expr KernelBuilder::param(Expr driver, const char* name) {
-  const loop::ExprNode& n = driver_.out_fn_.exprs[driver];
+  const loop::ExprNode n = driver_.out_fn_.exprs[driver];  // by value: to_slot adds expressions
   if (n.op == Op::konst) return x_.konst(n.ty, n.imm);
   auto [it, fresh_param] = params_.try_emplace(driver, kNone);
   if (!fresh_param) return it->second;
