@@ -46,6 +46,7 @@ std::unique_ptr<Engine> make_engine(const RunSettings& settings) {
   options.tf32 = settings.tf32;
   options.threads = settings.threads;
   options.seed = settings.seed;
+  options.code_names = settings.code_names;
   options.progress = settings.progress;
   options.echo_types = settings.echo_types;
   options.cpu = settings.cpu;

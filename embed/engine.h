@@ -22,6 +22,7 @@ struct RunSettings {
   std::string cpu;  // compile for this CPU; empty: for this machine
   uint64_t seed = 0;
   bool stats = false;
+  bool code_names = false;  // perf and gdb see compiled code under its source's names
   bool progress = false;  // training shows a line on stderr
   bool echo_types = false;  // the REPL shows a tensor's type behind it
   std::vector<std::string> arguments;  // of the program: what stands after --

@@ -4,6 +4,7 @@
 // every thread count and whatever was fused, so the session may swap compiled code in at any time.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,6 +24,10 @@ struct CompileOptions {
   uint32_t random_cuts = 0;   // tests: a seed by which groups are cut at random; 0: no cuts
   bool verify = false;        // check loop IR and LLVM IR (tests)
   bool wide = true;           // use AVX-512 where the machine has it
+  int threads = 1;            // that may compile at once
+  // What somebody who debugs or samples the process calls the code of a place in the source: then perf
+  // and gdb are told the names of all code, and the cache, which knows no names, is not used.
+  std::function<std::string(Loc)> name_of = {};
   bool cache = false;         // keep machine code on disk (io/cache.h), and take from there what is known
 };
 

@@ -142,6 +142,7 @@ RunSettings run_settings(const Invocation& invocation, Mode otherwise) {
   out.cpu = invocation.value("--cpu");
   out.seed = number<uint64_t>(invocation, "--seed", 0, UINT64_MAX, 0);
   out.stats = invocation.has("--stats");
+  out.code_names = invocation.has("--code-names");
   out.arguments = invocation.after_dashes;
   return out;
 }

@@ -76,6 +76,14 @@ Session::Impl::Impl(SessionOptions o)
       host(sources, output_of(options), options.progress),
       tier(module, interpreter, options.mode, options.device, options.tf32) {
   host.seed = options.seed;
+  std::function<std::string(Loc)> name_of;
+  if (options.code_names)
+    name_of = [this](Loc where) -> std::string {
+      if (!where.known()) return "somewhere";
+      const std::string path(sources.name(where.file));
+      return path.substr(path.rfind('/') + 1) + ":" + std::to_string(sources.line_column(where.file, where.begin).line);
+    };
+  tier.set_compile(threads.count(), std::move(name_of));
   limit_cpu(options.cpu);
   host.run = [this](ir::FnId fn, std::span<const int64_t> sizes, std::vector<Tensor> arguments) {
     RunContext c = context();

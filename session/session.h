@@ -30,6 +30,7 @@ struct SessionOptions {
   int threads = 0;  // 0: as many as the machine grants
   std::string cpu;  // x86-64-v3, x86-64-v4: no more than that CPU has, in the whole process
   uint64_t seed = 0;
+  bool code_names = false;  // tell perf and gdb what compiled code is called
   bool progress = false;   // training shows a line on stderr
   bool echo_types = false;  // of run_text: a tensor is shown with its type
   std::function<void(std::string_view)> output;  // empty: stdout

@@ -53,6 +53,8 @@ Compiler& Tier::compiler() {
   if (!compiler_) {
     CompileOptions options;
     options.cache = true;
+    options.threads = threads_;
+    options.name_of = name_of_;
     compiler_ = std::make_unique<Compiler>(module_, options);
   }
   return *compiler_;

@@ -6,6 +6,7 @@
 // TENON_TIERING=off in the environment compiles every span before its first run (tests).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -41,6 +42,11 @@ class Tier {
   const Stats& stats() const { return stats_; }
   void wait() const;  // until the device has done what was launched
   CompileStats compile_stats() const;
+  // For compilers made from now on: CompileOptions of these names.
+  void set_compile(int threads, std::function<std::string(Loc)> name_of) {
+    threads_ = threads;
+    name_of_ = std::move(name_of);
+  }
   Compiler& compiler();  // made when first needed: LLVM costs a few ms
 
  private:
@@ -56,6 +62,8 @@ class Tier {
   bool graph_, always_;
   SpanCutter cutter_;
   std::map<ir::FnId, State> states_;
+  int threads_ = 1;
+  std::function<std::string(Loc)> name_of_;
   std::unique_ptr<Compiler> compiler_;
   std::unique_ptr<cuda::GpuCompiler> gpu_;  // where a program runs instead
   Stats stats_;

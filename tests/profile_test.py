@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,26 @@ with tempfile.TemporaryDirectory() as folder:
                    for e in products), f"{mode}: {products[:1]}")
         expect(all(a["ts"] + a["dur"] <= b["ts"] + 0.01 for a, b in zip(products, products[1:])),
                f"{mode}: the products overlap")
+
+    # Names of compiled code, for perf and for gdb.
+    process = subprocess.Popen([TENON, "run", path, "--code-names"], stdout=subprocess.PIPE, text=True,
+                               env={**os.environ, "TENON_TIERING": "off"})
+    stdout = process.communicate(timeout=120)[0]
+    names = f"/tmp/perf-{process.pid}.map"
+    expect(stdout == plain.stdout, f"names change what is printed: {stdout}")
+    with open(names) as f:
+        lines = [line.split(" ", 2) for line in f.read().splitlines()]
+    os.remove(names)
+    expect(all(int(begin, 16) > 0 and int(size, 16) > 0 for begin, size, _ in lines), f"{lines}")
+    expect(any(re.match(r"kernel\d+ p\.model:5\b", name) for _, _, name in lines), f"no kernel of line 5: {lines}")
+    expect(any("main.span" in name for _, _, name in lines), f"no function: {lines}")
+    if shutil.which("gdb"):
+        done = subprocess.run(["gdb", "-nx", "-batch", "-ex", "catch syscall exit_group", "-ex", "run", "-ex", "info proc",
+                               "-ex", "info functions p[.]model", "--args", TENON, "run", path, "--code-names"],
+                              capture_output=True, text=True, timeout=300, env={**os.environ, "TENON_TIERING": "off"})
+        if ran := re.search(r"^process (\d+)", done.stdout, re.M):  # else it may not trace here
+            os.remove(f"/tmp/perf-{ran.group(1)}.map")
+            expect(re.search(r"kernel\d+ p\.model:5\b", done.stdout), f"gdb: {done.stdout}{done.stderr}")
 
 print("\n".join(failures) if failures else "profile: both modes")
 sys.exit(1 if failures else 0)

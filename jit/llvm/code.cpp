@@ -2,15 +2,22 @@
 #include "jit/llvm/code.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <elf.h>
+#include <exception>
+#include <fstream>
 #include <functional>
 #include <link.h>
 #include <llvm/Config/llvm-config.h>
 #include <llvm/ExecutionEngine/Orc/CompileUtils.h>
+#include <llvm/ExecutionEngine/Orc/DebugObjectManagerPlugin.h>
+#include <llvm/ExecutionEngine/Orc/EPCDebugObjectRegistrar.h>
 #include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
+#include <llvm/ExecutionEngine/Orc/TargetProcess/JITLoaderGDB.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/BLAKE3.h>
@@ -20,6 +27,7 @@
 #include <llvm/Target/TargetMachine.h>
 #include <map>
 #include <thread>
+#include <unistd.h>
 
 #include "kernels/cpu/kernels.h"
 
@@ -163,6 +171,26 @@ struct Work {  // a part on its way to an object
   Part part;
   llvm::CodeGenOptLevel level;
   std::string key, object;
+  std::exception_ptr failed{};
+};
+
+// /tmp/perf-PID.map, where perf looks for the names of code that came with no file: a line for each
+// function that is linked.
+class PerfMap final : public orc::ObjectLinkingLayer::Plugin {
+ public:
+  void modifyPassConfig(orc::MaterializationResponsibility&, llvm::jitlink::LinkGraph&,
+                        llvm::jitlink::PassConfiguration& passes) override {
+    passes.PostFixupPasses.push_back([](llvm::jitlink::LinkGraph& graph) {
+      std::ofstream out("/tmp/perf-" + std::to_string(::getpid()) + ".map", std::ios::app);
+      for (const llvm::jitlink::Symbol* s : graph.defined_symbols())
+        if (s->hasName() && s->isCallable())
+          out << std::hex << s->getAddress().getValue() << " " << s->getSize() << " " << s->getName().str() << "\n";
+      return llvm::Error::success();
+    });
+  }
+  llvm::Error notifyFailed(orc::MaterializationResponsibility&) override { return llvm::Error::success(); }
+  llvm::Error notifyRemovingResources(orc::JITDylib&, orc::ResourceKey) override { return llvm::Error::success(); }
+  void notifyTransferringResources(orc::JITDylib&, orc::ResourceKey, orc::ResourceKey) override {}
 };
 
 }  // namespace
@@ -192,16 +220,34 @@ struct Code::Impl {
     for (const char* flag : kFlags) settings += std::string(flag) + " ";
     settings += std::string(LLVM_VERSION_STRING) + " " + target->getCPU() + " " + target->getFeatures().getString() +
                 (wide ? " wide " : " narrow ");
-    if (const std::string id = build_id(); options.cache && !id.empty())
+    if (const std::string id = build_id(); options.cache && !options.name_of && !id.empty())
       if (auto folder = io::cache_folder()) {
         cache.emplace(*folder + "/code", io::kCodeBytes);
         settings += id;
       }
   }
 
+  // Names for people in place of hashes: where a kernel comes from, what a function is called.
+  void name(const loop::Program& program, PrintOptions& names, const std::string& all) const {
+    const std::string mark = "." + all.substr(0, 8);
+    for (size_t k = 0; k < names.kernels.size(); ++k) {
+      const std::vector<Loc>& places = program.kernels[k].places;
+      names.kernels[k] = program.kernels[k].name + " " + options.name_of(places.empty() ? Loc{} : places[0]) + mark;
+    }
+    for (size_t f = 0; f < names.functions.size(); ++f) names.functions[f] = program.functions[f].name + mark;
+  }
+
   void start() {
     if (jit) return;
     jit = sure(orc::LLJITBuilder().setJITTargetMachineBuilder(*target).create());
+    if (options.name_of) {
+      auto& linker = llvm::cast<orc::ObjectLinkingLayer>(jit->getObjLinkingLayer());
+      linker.addPlugin(std::make_unique<PerfMap>());
+      orc::ExecutionSession& session = jit->getExecutionSession();
+      auto gdb = std::make_unique<orc::EPCDebugObjectRegistrar>(
+          session, orc::ExecutorAddr::fromPtr(&llvm_orc_registerJITLoaderGDBWrapper));
+      linker.addPlugin(std::make_unique<orc::DebugObjectManagerPlugin>(session, std::move(gdb), false, true));
+    }
     orc::SymbolMap symbols;
     auto add = [&](const std::string& name, void* p) {
       symbols[jit->mangleAndIntern(name)] = {orc::ExecutorAddr::fromPtr(p), llvm::JITSymbolFlags::Exported};
@@ -241,6 +287,24 @@ struct Code::Impl {
     auto object = sure(orc::SimpleCompiler(*made)(*module));
     work.object = object->getBuffer().str();
   }
+
+  // Those of `list`, several at once where that is allowed. What is made does not depend on it.
+  void compile(const loop::Program& program, const PrintOptions& o, const std::vector<Work*>& list) const {
+    std::atomic<size_t> next{0};
+    auto some = [&] {
+      for (size_t at; (at = next++) < list.size();) try {
+          compile(program, o, *list[at]);
+        } catch (...) {
+          list[at]->failed = std::current_exception();
+        }
+    };
+    std::vector<std::thread> helpers;
+    for (size_t i = 1; i < std::min(list.size(), static_cast<size_t>(options.threads)); ++i) helpers.emplace_back(some);
+    some();
+    for (std::thread& t : helpers) t.join();
+    for (const Work* w : list)
+      if (w->failed) std::rethrow_exception(w->failed);
+  }
 };
 
 Code::Code(const CompileOptions& options) : impl_(std::make_unique<Impl>(options)) {}
@@ -250,31 +314,38 @@ loop::RuntimeFn Code::make(const loop::Program& program, CompileStats& stats) {
   Impl& i = *impl_;
   const double begin = now_ms();
   PrintOptions names{i.wide, {}, {}};
+  std::vector<size_t> weight;
   std::string all;
   for (const loop::Function& k : program.kernels) {
     std::string bytes;
     loop::append_bytes(k, bytes);
     names.kernels.push_back("k" + hash_of(i.settings, bytes));
+    weight.push_back(bytes.size());
     all += names.kernels.back();
   }
   for (const loop::Function& f : program.functions) loop::append_bytes(f, all);
   all = hash_of(i.settings, all);
   if (auto known = i.programs.find(all); known != i.programs.end()) return known->second;
   for (size_t f = 0; f < program.functions.size(); ++f) names.functions.push_back("f" + std::to_string(f) + "." + all);
+  if (i.options.name_of) i.name(program, names, all);
 
-  std::vector<Work> work(3);
-  Work &nests = work[0], &drivers = work[1], &once = work[2];
-  nests.level = drivers.level = llvm::CodeGenOptLevel::Less;
+  // Two halves of the kernels, so that two threads have work; always, so that keys are the same.
+  std::vector<Work> work(4);
+  for (Work& w : work) w.level = llvm::CodeGenOptLevel::Less;
+  Work &drivers = work[2], &once = work[3];
   once.level = llvm::CodeGenOptLevel::None;
-  std::string fresh;
-  for (uint32_t k = 0; k < program.kernels.size(); ++k)
-    if (i.kernels.insert(names.kernels[k]).second) {
-      nests.part.kernels.push_back(k);
-      fresh += names.kernels[k];
-    }
+  std::string fresh[2];
+  size_t sum[2] = {0, 0};
+  for (uint32_t k = 0; k < program.kernels.size(); ++k) {
+    if (!i.kernels.insert(names.kernels[k]).second) continue;
+    const int half = sum[0] <= sum[1] ? 0 : 1;
+    sum[half] += weight[k];
+    work[half].part.kernels.push_back(k);
+    fresh[half] += names.kernels[k];
+  }
   const std::vector<char> many = often(program);
   for (uint32_t f = 0; f < program.functions.size(); ++f) (many[f] ? drivers : once).part.functions.push_back(f);
-  nests.key = hash_of(i.settings, fresh);
+  for (int half : {0, 1}) work[half].key = hash_of(i.settings, fresh[half]);
   drivers.key = hash_of(i.settings, all + " often");
   once.key = hash_of(i.settings, all + " once");
   std::erase_if(work, [](const Work& w) { return w.part.kernels.empty() && w.part.functions.empty(); });
@@ -285,10 +356,9 @@ loop::RuntimeFn Code::make(const loop::Program& program, CompileStats& stats) {
     if (w.object.empty()) open.push_back(&w);
   }
   const double looked = now_ms();
-  for (Work* w : open) {
-    i.compile(program, names, *w);
-    if (i.cache) i.cache->put(w->key, w->object);
-  }
+  i.compile(program, names, open);
+  if (i.cache)
+    for (const Work* w : open) i.cache->put(w->key, w->object);
   const double made = now_ms();
   i.start();
   for (Work& w : work)

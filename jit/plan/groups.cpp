@@ -122,6 +122,28 @@ std::vector<Value> used_in(const Region& region) {
 
 namespace {
 
+// A set of small numbers.
+class Bits {
+ public:
+  bool has(int i) const {
+    return static_cast<size_t>(i) / 64 < words_.size() && words_[static_cast<size_t>(i) / 64] >> (i % 64) & 1;
+  }
+  void add(int i) {
+    if (static_cast<size_t>(i) / 64 >= words_.size()) words_.resize(static_cast<size_t>(i) / 64 + 1);
+    words_[static_cast<size_t>(i) / 64] |= uint64_t{1} << (i % 64);
+  }
+  void remove(int i) {
+    if (has(i)) words_[static_cast<size_t>(i) / 64] &= ~(uint64_t{1} << (i % 64));
+  }
+  void add(const Bits& other) {
+    if (words_.size() < other.words_.size()) words_.resize(other.words_.size());
+    for (size_t i = 0; i < other.words_.size(); ++i) words_[i] |= other.words_[i];
+  }
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
 class Planner {
  public:
   Planner(const ir::Function& fn, const Dims& dims, const Region& region,
@@ -139,28 +161,21 @@ class Planner {
     Group group;
     std::vector<DimId> shape;  // of a point group; of a row group with its last axis
     std::set<int> needs;       // directly
-    std::vector<char> waits;   // for which groups in all, by number
+    Bits waits;                // for which groups in all
     size_t last = 0;           // the place of its last node
     bool ordered = false;      // holds a node that keeps order
     bool gone = false;         // merged into another
   };
 
-  bool waits(int a, int b) const {  // a for b
-    return static_cast<size_t>(b) < groups_[a].waits.size() && groups_[a].waits[b];
-  }
+  bool waits(int a, int b) const { return groups_[a].waits.has(b); }  // a for b
 
   void add_need(int g, int need) {
     if (g == need || !groups_[g].needs.insert(need).second) return;
-    std::vector<char> more = groups_[need].waits;
-    more.resize(std::max(more.size(), static_cast<size_t>(need) + 1));
-    more[need] = 1;
-    auto absorb = [&](Work& w) {
-      if (w.waits.size() < more.size()) w.waits.resize(more.size());
-      for (size_t i = 0; i < more.size(); ++i) w.waits[i] |= more[i];
-    };
-    absorb(groups_[g]);
+    Bits more = groups_[need].waits;
+    more.add(need);
+    groups_[g].waits.add(more);
     for (size_t h = 0; h < groups_.size(); ++h)
-      if (!groups_[h].gone && waits(static_cast<int>(h), g)) absorb(groups_[h]);
+      if (!groups_[h].gone && waits(static_cast<int>(h), g)) groups_[h].waits.add(more);
   }
 
   std::set<int> needs_of(size_t i) {
@@ -303,26 +318,30 @@ class Planner {
     x.last = std::max(x.last, y.last);
     x.ordered |= y.ordered;
     y.gone = true;
-    for (auto& [v, g] : made_)
-      if (g == b) g = a;
-    for (auto& [v, list] : readers_)
-      if (list.erase(b)) list.insert(a);
+    auto reads = [&](Value v) {
+      std::set<int>& list = readers_[root(v)];
+      list.erase(b);
+      list.insert(a);
+    };
+    for (const Node* n : y.group.nodes) {
+      for (Value v : n->results) made_[v] = a;
+      for (Value v : n->operands) reads(v);
+      for (const Region& inner : n->regions)
+        for (Value v : used_in(inner)) reads(v);
+    }
     if (last_ordered_ == b) last_ordered_ = a;
     std::set<int> needs = y.needs;
     needs.erase(a);
     x.needs.erase(b);
     for (size_t h = 0; h < groups_.size(); ++h) {
       Work& w = groups_[h];
-      if (static_cast<size_t>(b) < w.waits.size() && w.waits[b]) {
-        w.waits[b] = 0;
-        if (static_cast<int>(h) != a) {
-          if (w.waits.size() <= static_cast<size_t>(a)) w.waits.resize(a + 1);
-          w.waits[a] = 1;
-        }
+      if (w.waits.has(b)) {
+        w.waits.remove(b);
+        if (static_cast<int>(h) != a) w.waits.add(a);
       }
       if (w.needs.erase(b) && static_cast<int>(h) != a) w.needs.insert(a);
     }
-    if (static_cast<size_t>(a) < x.waits.size()) x.waits[a] = 0;
+    x.waits.remove(a);
     std::set<int> all = x.needs;
     all.insert(needs.begin(), needs.end());
     x.needs.clear();
@@ -331,8 +350,7 @@ class Planner {
     for (size_t h = 0; h < groups_.size(); ++h) {
       Work& w = groups_[h];
       if (w.gone || static_cast<int>(h) == a || !waits(static_cast<int>(h), a)) continue;
-      if (w.waits.size() < x.waits.size()) w.waits.resize(x.waits.size());
-      for (size_t k = 0; k < x.waits.size(); ++k) w.waits[k] |= x.waits[k];
+      w.waits.add(x.waits);
     }
   }
 

@@ -25,9 +25,17 @@ constexpr int kEnd = INT_MAX;
 // ---------------------------------------------------------------- a unit
 
 uint32_t Unit::add_kernel(loop::Function f, Loc where) {
-  f.name = "kernel";
-  std::string text = print(program, f);
-  auto [it, fresh] = kernel_index.try_emplace(text, static_cast<uint32_t>(program.kernels.size()));
+  std::string key;
+  loop::append_bytes(f, key);
+  std::function<void(const Block&)> traps = [&](const Block& block) {  // which the bytes leave out
+    for (const Stmt& s : block) {
+      if (s.kind == StmtKind::trap) key += " " + std::to_string(s.id);
+      traps(s.body);
+      traps(s.other);
+    }
+  };
+  traps(f.body);
+  auto [it, fresh] = kernel_index.try_emplace(std::move(key), static_cast<uint32_t>(program.kernels.size()));
   ++stats.launches;
   if (fresh) {
     f.name = "kernel" + std::to_string(it->second);
