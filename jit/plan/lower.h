@@ -69,7 +69,7 @@ struct Unit {
   std::vector<std::map<Var, Request>> requests;  // per function, by the variable of the block
   std::vector<CallSite> calls;                   // Stmt::var of a call of a function
   std::map<ir::FnId, uint32_t> function_index;
-  std::map<std::string, uint32_t> kernel_index;  // by text
+  std::map<std::string, uint32_t> kernel_index;  // by what it does
   CompileStats stats;
 
   Unit(ir::Module& m, CompileOptions o) : module(m), options(o) {}
