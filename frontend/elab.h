@@ -225,7 +225,8 @@ class Elab {
   Val comprehension(const ast::Comprehension& c, const ScopePtr& s);
   Val reduction(const ast::Reduction& r, const ScopePtr& s);
   class IndexNotation;  // elab_index.cpp
-  int in_map = 0;       // inside the body of a `map`: subscripts read one element
+  int in_map = 0;       // inside the body of a `map`: subscripts read one element,
+  const std::function<Val(const ast::Reduction&)>* made_before = nullptr;  // and so do reductions
   Val closure(const ast::Lambda& l, const ScopePtr& s);
   ScopePtr freeze(const ScopePtr& s);
   Val member(const Val& object, const ast::Name& name, Loc loc);
@@ -352,7 +353,9 @@ class Elab {
     std::map<std::string, Loc> size_where;
     ScopePtr scope;                             // where other names are looked up
     bool bind = true;                           // unknown names are bound, not errors
+    bool signature = false;                     // of a function: its letters are its own
   };
+  Binding* size_named(std::string_view id, const TypeCx& t);
   std::optional<DimId> dim(const ast::DimExpr& e, TypeCx& t, bool partial = false);
   std::optional<DType> type_dtype(const ast::TypeExpr& e, TypeCx& t);
   bool is_dtype_name(const ast::TypeExpr& e, TypeCx& t);

@@ -193,6 +193,7 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
   // Types: first what binds names, then all of them.
   TypeCx& t = b.types;
   t.scope = c.names;
+  t.signature = true;
   for (auto& k : c.sig->constraints) t.bounds[k.variable.text] = k.bound.text;
   for (size_t i = 0; i < params.size(); ++i)
     if (params[i].type && host_type(*params[i].type) == "dtype")
@@ -268,6 +269,7 @@ Val Elab::call_inline(const Callee& c, const Args& args) {
   InPlace call(*this, args.loc);
   Bound b = bind_args(c, args);
   auto scope = std::make_shared<Scope>(c.self ? model_scope(c.self, c.scope) : c.scope);
+  scope->function = true;
   for (auto& [n, d] : b.types.sizes) scope->define(n, std::make_shared<IntVal>(d), false, b.types.size_where[n]);
   for (auto& [n, d] : b.types.dtypes) scope->define(n, std::make_shared<DTypeVal>(d), false, c.loc);
   for (size_t i = 0; i < b.values.size(); ++i)

@@ -18,6 +18,7 @@ void Elab::check_function(const ast::FnDecl& d, const ScopePtr& s, const Val& se
   b.values.resize(d.sig.params.size());
   b.locs.assign(d.sig.params.size(), d.loc);
   b.types.scope = c.names;
+  b.types.signature = true;
   b.alone = true;
   for (auto& k : d.sig.constraints) b.types.bounds[k.variable.text] = k.bound.text;
   size_t depth = cx->b.depth();

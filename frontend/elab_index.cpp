@@ -4,29 +4,15 @@
 // numbers; operators then are the library's own on aligned shapes, so that both ways of saying a thing
 // give the same bits. A sum over a product is one contraction, windows (x[p + r]) included. Where an
 // element must be computed by itself (an `if` that guards a read), the part is a `map`.
-#include <algorithm>
+#include "frontend/elab_index.h"
 
-#include "frontend/elab.h"
+#include <algorithm>
 
 namespace tenon::elab {
 namespace {
 
 using ast::BinaryOp;
 using ast::Expr;
-
-struct IndexInfo {
-  std::string name;
-  Loc where;
-  std::optional<DimId> range;  // how many
-  Val first;                   // IntVal: where a written range begins; null: 0
-  bool written = false;
-};
-
-// sum of coefficient * index + offset
-struct AffineUse {
-  std::map<int, int64_t> terms;
-  Val offset;  // IntVal
-};
 
 // A tensor over `axes` (ascending numbers of indices), or a plain value without axes.
 struct Part {
@@ -36,232 +22,9 @@ struct Part {
 
 }  // namespace
 
-class Elab::IndexNotation {
+class Elab::IndexNotation : public IndexRanges {
  public:
-  IndexNotation(Elab& elab, ScopePtr scope) : e(elab), s(std::move(scope)) {}
-
-  int add(const ast::Index& i) {
-    IndexInfo info{i.id.text, i.id.loc, std::nullopt, nullptr, false};
-    if (i.range) {
-      Val r = e.expr(*i.range, s);
-      auto* range = as<RangeVal>(r);
-      if (!range) e.error(Code::E0401, i.range->loc, "an index runs over a range, but this is " + e.type_text(r), "i in 0..n");
-      info.written = true;
-      if (e.known_int(range->lo) != int64_t{0}) info.first = range->lo;
-      Val n = e.int_binary(BinaryOp::sub, *as<IntVal>(range->hi), *as<IntVal>(range->lo), i.range->loc);
-      info.range = e.int_dim(*as<IntVal>(n));
-    }
-    indices.push_back(info);
-    return static_cast<int>(indices.size()) - 1;
-  }
-
-  // ---- ranges: from all uses of an index, before anything is emitted for it
-
-  int find(const std::string& name) const {
-    for (int i = static_cast<int>(indices.size()) - 1; i >= 0; --i)
-      if (indices[static_cast<size_t>(i)].name == name && !closed.count(i)) return i;
-    return -1;
-  }
-
-  bool uses_index(const Expr& x) {
-    bool found = false;
-    walk(x, [&](const Expr& y) {
-      if (y.kind == Expr::name && find(ast::as<ast::NameRef>(y).id) >= 0) found = true;
-    });
-    return found;
-  }
-
-  static void walk(const Expr& x, const std::function<void(const Expr&)>& f) {
-    f(x);
-    switch (x.kind) {
-      case Expr::unary: walk(*ast::as<ast::Unary>(x).a, f); return;
-      case Expr::binary:
-        walk(*ast::as<ast::Binary>(x).a, f);
-        walk(*ast::as<ast::Binary>(x).b, f);
-        return;
-      case Expr::call:
-        for (auto& a : ast::as<ast::Call>(x).args) walk(*a.value, f);
-        return;
-      case Expr::subscript: {
-        walk(*ast::as<ast::Subscript>(x).object, f);
-        for (auto& sub : ast::as<ast::Subscript>(x).subs)
-          for (auto* p : {sub.at, sub.lo, sub.hi})
-            if (p) walk(*p, f);
-        return;
-      }
-      case Expr::member: walk(*ast::as<ast::Member>(x).object, f); return;
-      case Expr::reduction: walk(*ast::as<ast::Reduction>(x).body, f); return;
-      case Expr::if_: {
-        const auto& i = ast::as<ast::IfExpr>(x);
-        walk(*i.condition, f);
-        for (auto* b : {i.then, i.otherwise})
-          if (b)
-            for (auto* st : b->stmts)
-              if (st->kind == ast::Stmt::expr) walk(*ast::as<ast::ExprStmt>(*st).value, f);
-        return;
-      }
-      default: return;
-    }
-  }
-
-  // An index of a reduction that is over (rule 6b).
-  void refuse_closed(const Expr& x) {
-    walk(x, [&](const Expr& y) {
-      if (y.kind != Expr::name) return;
-      const std::string& id = ast::as<ast::NameRef>(y).id;
-      for (int i : closed)
-        if (indices[static_cast<size_t>(i)].name == id && find(id) < 0 && !e.lookup(id, s))
-          e.error(Code::E0412, y.loc, "the index `" + id + "` is used beyond the reach of its reduction",
-                  "a reduction reaches over a product, not over + or a comparison: put the sum into parentheses");
-      if (find(id) < 0 && id != "training" && !e.known_name(id, s))
-        e.error(Code::E0201, y.loc, "`" + id + "` is not known here",
-                id.size() > 2 ? e.unknown_name_hint(id, s)
-                              : "an index stands on the left, let y[i, " + id + "] = .., or is reduced over: sum[" + id + "] ..");
-    });
-  }
-
-  std::optional<AffineUse> affine(const Expr& x) {
-    refuse_closed(x);
-    if (x.kind == Expr::name) {
-      int i = find(ast::as<ast::NameRef>(x).id);
-      if (i >= 0) return AffineUse{{{i, 1}}, e.integer(0)};
-    }
-    if (!uses_index(x)) {
-      Val v = e.index_int(x, s);
-      if (v->kind != Value::integer) return std::nullopt;
-      return AffineUse{{}, v};
-    }
-    if (x.kind == Expr::unary && ast::as<ast::Unary>(x).op == ast::UnaryOp::neg) {
-      auto a = affine(*ast::as<ast::Unary>(x).a);
-      if (!a) return std::nullopt;
-      for (auto& [i, c] : a->terms) c = -c;
-      a->offset = e.unary(ast::UnaryOp::neg, a->offset, x.loc, x.loc);
-      return a;
-    }
-    if (x.kind != Expr::binary) return std::nullopt;
-    const auto& b = ast::as<ast::Binary>(x);
-    auto l = affine(*b.a), r = affine(*b.b);
-    if (!l || !r) return std::nullopt;
-    if (b.op == BinaryOp::add || b.op == BinaryOp::sub) {
-      int64_t sign = b.op == BinaryOp::add ? 1 : -1;
-      for (auto& [i, c] : r->terms) l->terms[i] += sign * c;
-      l->offset = e.int_binary(b.op, *as<IntVal>(l->offset), *as<IntVal>(r->offset), x.loc);
-      return l;
-    }
-    if (b.op == BinaryOp::mul) {
-      if (!l->terms.empty()) std::swap(l, r);
-      auto k = e.known_int(l->offset);
-      if (!l->terms.empty()) return std::nullopt;
-      if (!k) {
-        factors.emplace_back(l->offset, x.loc);
-        return std::nullopt;
-      }
-      for (auto& [i, c] : r->terms) c *= *k;
-      r->offset = e.int_binary(BinaryOp::mul, *as<IntVal>(r->offset), IntVal(e.dims.constant(*k)), x.loc);
-      return r;
-    }
-    return std::nullopt;
-  }
-
-  Val base(const ast::Subscript& x) {
-    auto [it, fresh] = bases.emplace(&x, nullptr);
-    if (fresh) {
-      if (uses_index(*x.object))
-        e.error(Code::E0412, x.object->loc, "what is subscripted cannot depend on an index", "write all subscripts in one bracket: a[i, j]");
-      Val v = e.named_value(e.expr(*x.object, s));
-      it->second = v;
-    }
-    if (is_poison(it->second)) throw Reported{};
-    return it->second;
-  }
-
-  // Opens the reductions inside, so that their indices get ranges with all others.
-  void declare(const Expr& x) {
-    walk(x, [&](const Expr& y) {
-      if (y.kind != Expr::reduction) return;
-      const auto& r = ast::as<ast::Reduction>(y);
-      std::vector<int> mine;
-      for (auto& i : r.indices) mine.push_back(add(i));
-      reduced[&r] = mine;
-    });
-  }
-
-  // One round: every subscript says what it knows. Plain uses must agree; windows narrow.
-  void find_ranges(const Expr& x) {
-    struct Window {
-      AffineUse use;
-      DimId size;
-      Loc loc;
-    };
-    std::vector<Window> windows;
-    std::map<int, std::pair<DimId, Loc>> plain;
-    walk(x, [&](const Expr& y) {
-      if (y.kind != Expr::subscript) return;
-      const auto& sub = ast::as<ast::Subscript>(y);
-      bool any = false;
-      for (auto& p : sub.subs) any = any || (p.at && uses_index(*p.at));
-      if (!any) return;
-      Val b = base(sub);
-      auto* t = as<TensorVal>(b);
-      if (!t) return;
-      if (t->type.rank() != sub.subs.size())
-        e.error(Code::E0303, y.loc, "in index notation every axis has its subscript: the tensor has " +
-                std::to_string(t->type.rank()) + ", here are " + std::to_string(sub.subs.size()), "", {{sub.object->loc, e.type_text(b)}});
-      for (size_t k = 0; k < sub.subs.size(); ++k) {
-        if (sub.subs[k].kind != ast::Sub::index)
-          e.error(Code::E0412, sub.subs[k].loc, "a slice cannot stand in index notation", "every axis has an index");
-        auto use = affine(*sub.subs[k].at);
-        if (!use || use->terms.empty()) continue;
-        bool is_plain = use->terms.size() == 1 && use->terms.begin()->second == 1 && e.known_int(use->offset) == int64_t{0};
-        int i = use->terms.begin()->first;
-        auto& info = indices[static_cast<size_t>(i)];
-        if (!is_plain) {
-          windows.push_back({*use, t->type.shape[k], sub.subs[k].loc});
-        } else if (!info.written) {
-          auto [it, fresh] = plain.emplace(i, std::pair{t->type.shape[k], sub.subs[k].loc});
-          if (!fresh)
-            e.require_equal(it->second.first, t->type.shape[k], sub.subs[k].loc, "the index `" + info.name + "` runs over two sizes",
-                            "a written range says how far: " + info.name + " in 0..n", {{it->second.second, "`" + info.name + "` runs over " + e.dims.text(it->second.first) + " here"}});
-        }
-      }
-    });
-    for (auto& [i, p] : plain) indices[static_cast<size_t>(i)].range = p.first;
-    // A window fixes the one index that nothing else fixes, and narrows one that is fixed.
-    for (int round = 0; round < 4; ++round)
-      for (auto& w : windows) {
-        bool negative = false;
-        for (auto& [i, c] : w.use.terms) negative = negative || c < 0;
-        auto off = as<IntVal>(w.use.offset)->dim;
-        if (auto k = e.known_int(w.use.offset); k && *k < 0) negative = true;
-        for (auto& [i, c] : w.use.terms) {
-          auto& info = indices[static_cast<size_t>(i)];
-          if (info.written) continue;
-          bool others = true;
-          for (auto& [j, cj] : w.use.terms) others = others && (j == i || indices[static_cast<size_t>(j)].range);
-          if (!others || (info.range && w.use.terms.size() > 1)) continue;
-          if (negative || !off)
-            e.error(Code::E0412, w.loc, "this subscript does not tell the range of `" + info.name + "`", "write it: " + info.name + " in 1..n");
-          DimId left = e.dims.sub(w.size, *off);
-          for (auto& [j, cj] : w.use.terms)
-            if (j != i)
-              left = e.dims.sub(left, e.dims.mul(e.dims.constant(cj), e.dims.sub(*indices[static_cast<size_t>(j)].range, e.dims.constant(1))));
-          DimId n = c == 1 ? left : e.dims.floordiv(e.dims.add(left, e.dims.constant(c - 1)), e.dims.constant(c));
-          if (!info.range) info.range = n;
-          else if (auto d = e.dims.distance(n, *info.range)) info.range = *d < 0 ? n : *info.range;
-          else info.range = e.dims.min(n, *info.range);
-        }
-      }
-    for (auto& info : indices)
-      if (!info.range) {
-        // A stride that decides a range is part of the structure: an argument, so known at the call.
-        for (auto& [factor, loc] : factors) e.demand_static(factor, loc, "the factor of an index");
-        e.error(Code::E0412, info.where, "the range of the index `" + info.name + "` is not known", "use it as a plain subscript, or write it: " + info.name + " in 0..n");
-      }
-  }
-
-  // ---- values
-
-  DimId range(int i) { return *indices[static_cast<size_t>(i)].range; }
+  using IndexRanges::IndexRanges;
 
   Part iota(int i) {
     ir::Value v = e.cx->b.one(ir::Op::iota, {}, ir::IotaAttr{DType::i64, {range(i)}, 0});
@@ -475,9 +238,9 @@ class Elab::IndexNotation {
 
   Part reduce(const ast::Reduction& r) {
     const std::vector<int>& mine = reduced.at(&r);
+    Within within(*this, r);
     std::set<int> sum(mine.begin(), mine.end());
     const std::string& op = r.op.text;
-    auto close = [&] { closed.insert(mine.begin(), mine.end()); };
     // sum of a product: one contraction
     if (op == "sum" && r.body->kind == Expr::binary && ast::as<ast::Binary>(*r.body).op == BinaryOp::mul) {
       const auto& b = ast::as<ast::Binary>(*r.body);
@@ -522,33 +285,31 @@ class Elab::IndexNotation {
           spec->b = renumber(q.axes);
           for (int i : out) spec->out.push_back(number.at(i));
           e.cx->b.at(r.loc);
-          Part result{e.tensor(e.cx->b.one(ir::Op::contract, {l.v, q.v}, ir::ContractAttr{spec})), out};
-          close();
-          return result;
+          return {e.tensor(e.cx->b.one(ir::Op::contract, {l.v, q.v}, ir::ContractAttr{spec})), out};
         }
       }
     }
-    if (auto taps = window(r, mine)) {
-      close();
-      return *taps;
-    }
-    Part p = part(*r.body);
+    if (auto taps = window(r, mine)) return *taps;
+    return over(r, part(*r.body));
+  }
+
+  // The library's own reduction of what its body came to.
+  Part over(const ast::Reduction& r, const Part& p) {
+    const std::vector<int>& mine = reduced.at(&r);
+    const std::string& op = r.op.text;
     std::vector<int> all = p.axes, out;
     for (int i : mine) all = united(all, {i});
-    for (int i : all)
-      if (!sum.count(i)) out.push_back(i);
-    Val v = aligned(p, all);
     std::vector<Val> axes;
-    for (size_t k = 0; k < all.size(); ++k)
-      if (sum.count(all[k])) axes.push_back(e.integer(static_cast<int64_t>(k)));
+    for (size_t k = 0; k < all.size(); ++k) {
+      if (std::find(mine.begin(), mine.end(), all[k]) == mine.end()) out.push_back(all[k]);
+      else axes.push_back(e.integer(static_cast<int64_t>(k)));
+    }
     const Builtin* f = find_builtin(op);
     require(f, "a reducer without a primitive");
     if ((op == "argmax" || op == "argmin") && mine.size() != 1)
       e.error(Code::E0412, r.loc, "`" + op + "` takes one index");
     Val axis = axes.size() == 1 ? axes[0] : std::make_shared<TupleVal>(axes);
-    Val result = f->call(e, Args{{{"", v, r.body->loc}, {"axis", axis, r.op.loc}}, r.loc});
-    close();
-    return {result, out};
+    return {f->call(e, Args{{{"", aligned(p, all), r.body->loc}, {"axis", axis, r.op.loc}}, r.loc}), out};
   }
 
   // max[r in 0..2] x[2 * p + r]: a window of a known small size is written out, one slice after the other.
@@ -592,39 +353,186 @@ class Elab::IndexNotation {
     return b.one(ir::Op::select, {stays, total, tap});
   }
 
-  // Element by element: indices are numbers, subscripts read one element, `if` takes one arm.
+  // ---- element by element: indices are numbers, subscripts read one element, `if` takes one arm
+
+  // A step on the way to a place in an arm, and how many indices are seen there: what has to come out of a
+  // condition, or a `let`.
+  struct Step {
+    const Expr* condition;
+    bool taken;
+    size_t seen;
+    const ast::Bind* let;
+  };
+
   Part by_element(const Expr& x) {
+    std::vector<Step> path;
+    make_reductions(x, path);
     std::set<int> used;
-    walk(x, [&](const Expr& y) {
-      if (y.kind == Expr::name)
-        if (int i = find(ast::as<ast::NameRef>(y).id); i >= 0) used.insert(i);
-      if (y.kind == Expr::reduction)
-        e.error(Code::E0411, y.loc, "a reduction inside an `if` of index notation is not built yet", "give it a name before: let s[i] = sum[k] ..");
-    });
-    std::vector<int> axes(used.begin(), used.end());
-    ir::MapAttr attr;
-    for (int a : axes) attr.out.push_back(range(a));
-    auto inner = std::make_shared<Scope>(s);
-    auto params = e.cx->b.open(std::vector<ir::Type>(axes.size(), ir::scalar_type(DType::i64)));
-    for (size_t k = 0; k < axes.size(); ++k) {
-      auto& info = indices[static_cast<size_t>(axes[k])];
-      Val i = e.int_from(params[k]);
-      if (info.first) i = e.int_binary(BinaryOp::add, *as<IntVal>(i), *as<IntVal>(info.first), x.loc);
-      inner->define(info.name, i, false, info.where);
+    uses(x, used);
+    return elements(x, {}, {used.begin(), used.end()}, {}, ir::ReduceKind::sum);
+  }
+
+  // A reduction in there becomes a tensor of its own, made before: under the conditions that lead to it,
+  // so that what an `if` guards is not read for the elements that go another way.
+  void make_reductions(const Expr& x, std::vector<Step>& path) {
+    auto guarded = [&](const Expr* condition, bool taken, const std::function<void()>& f) {
+      path.push_back({condition, taken, open.size(), nullptr});
+      f();
+      path.pop_back();
+    };
+    if (x.kind == Expr::reduction) {
+      const auto& r = ast::as<ast::Reduction>(x);
+      if (!made.count(&r)) made.emplace(&r, path.empty() ? reduce(r) : reduce_where(r, path));
+    } else if (x.kind == Expr::if_) {
+      const auto& i = ast::as<ast::IfExpr>(x);
+      make_reductions(*i.condition, path);
+      auto arm = [&](const ast::Block* b) {
+        if (!b) return;
+        const size_t before = path.size();
+        values(*b, [&](const Expr& y, const ast::Bind* let) {
+          make_reductions(y, path);
+          if (let) path.push_back({nullptr, true, open.size(), let});
+        });
+        path.resize(before);
+      };
+      if (!uses_index(*i.condition) && !uses_local(*i.condition))  // structure: then there is one arm
+        if (auto known = e.known_bool(e.condition(*i.condition, s, "`if`"))) return arm(*known ? i.then : i.otherwise);
+      guarded(i.condition, true, [&] { arm(i.then); });
+      guarded(i.condition, false, [&] { arm(i.otherwise); });
+    } else if (x.kind == Expr::binary && (ast::as<ast::Binary>(x).op == BinaryOp::and_ || ast::as<ast::Binary>(x).op == BinaryOp::or_)) {
+      const auto& b = ast::as<ast::Binary>(x);  // only as far as needed
+      make_reductions(*b.a, path);
+      guarded(b.a, b.op == BinaryOp::and_, [&] { make_reductions(*b.b, path); });
+    } else {
+      children(x, [&](const Expr& y) { make_reductions(y, path); });
     }
-    ++e.in_map;
-    struct Leave {
+  }
+
+  // The indices that an element depends on.
+  void uses(const Expr& x, std::set<int>& out) {
+    if (x.kind == Expr::reduction) {
+      auto it = made.find(&ast::as<ast::Reduction>(x));
+      if (it != made.end()) out.insert(it->second.axes.begin(), it->second.axes.end());
+      return;
+    }
+    if (x.kind == Expr::name)
+      if (int i = find(ast::as<ast::NameRef>(x).id); i >= 0) out.insert(i);
+    children(x, [&](const Expr& y) { uses(y, out); });
+  }
+
+  Part reduce_where(const ast::Reduction& r, const std::vector<Step>& path) {
+    const std::vector<int>& mine = reduced.at(&r);
+    const std::string& op = r.op.text;
+    std::set<int> used;
+    for (auto& step : path) {
+      std::vector<int> here(open.begin() + static_cast<long>(step.seen), open.end());
+      open.resize(step.seen);
+      uses(step.let ? *step.let->value : *step.condition, used);
+      open.insert(open.end(), here.begin(), here.end());
+    }
+    Within within(*this, r);
+    std::vector<Step> inner = path;
+    make_reductions(*r.body, inner);
+    uses(*r.body, used);
+    static const std::map<std::string, ir::ReduceKind> kinds{
+        {"sum", ir::ReduceKind::sum}, {"mean", ir::ReduceKind::sum}, {"prod", ir::ReduceKind::prod},
+        {"max", ir::ReduceKind::max}, {"min", ir::ReduceKind::min}, {"any", ir::ReduceKind::any},
+        {"all", ir::ReduceKind::all}};
+    auto kind = kinds.find(op);
+    if (kind == kinds.end()) {  // which element wins: all of them are looked at
+      used.insert(mine.begin(), mine.end());
+      return over(r, elements(*r.body, path, {used.begin(), used.end()}, {}, ir::ReduceKind::sum));
+    }
+    for (int i : mine) used.erase(i);
+    Part p = elements(*r.body, path, {used.begin(), used.end()}, mine, kind->second, op);
+    if (op != "mean") return p;
+    DimId n = e.dims.constant(1);
+    for (int i : mine) n = e.dims.mul(n, range(i));
+    return {e.binary(BinaryOp::div, p.v, std::make_shared<IntVal>(n), r.loc, r.loc, r.loc), p.axes};
+  }
+
+  // The body at every index of `out`, reduced over `red`. Where the path does not lead stands what
+  // nobody looks at.
+  Part elements(const Expr& body, const std::vector<Step>& path, const std::vector<int>& out,
+                const std::vector<int>& red, ir::ReduceKind kind, const std::string& op = "") {
+    ir::MapAttr attr;
+    attr.kind = kind;
+    for (int a : out) attr.out.push_back(range(a));
+    for (int a : red) attr.red.push_back(range(a));
+    std::vector<int> all = out;
+    all.insert(all.end(), red.begin(), red.end());
+    e.cx->b.at(body.loc);
+    auto params = e.cx->b.open(std::vector<ir::Type>(all.size(), ir::scalar_type(DType::i64)));
+    auto position = [&](int a) { return static_cast<size_t>(std::find(all.begin(), all.end(), a) - all.begin()); };
+    // The indices that are seen further on, as numbers.
+    auto names = [&](const ScopePtr& outer, size_t from, size_t to) {
+      if (from == to) return outer;
+      auto scope = std::make_shared<Scope>(outer);
+      for (size_t k = from; k < to; ++k) {
+        if (position(open[k]) == all.size()) continue;
+        auto& info = indices[static_cast<size_t>(open[k])];
+        Val i = e.int_from(params[position(open[k])]);
+        if (info.first) i = e.int_binary(BinaryOp::add, *as<IntVal>(i), *as<IntVal>(info.first), body.loc);
+        scope->define(info.name, i, false, info.where);
+      }
+      return scope;
+    };
+    const std::function<Val(const ast::Reduction&)> element = [&](const ast::Reduction& r) -> Val {
+      auto it = made.find(&r);
+      if (it == made.end()) return nullptr;
+      Val whole = it->second.v;
+      std::vector<ir::Value> at{e.use(e.as_tensor(whole, r.loc))};
+      for (int a : it->second.axes) at.push_back(params[position(a)]);
+      return at.size() == 1 ? whole : e.tensor(e.cx->b.one(ir::Op::read, at));
+    };
+    struct Inside {
+      Inside(Elab& elab, const std::function<Val(const ast::Reduction&)>& f) : e(elab), before(elab.made_before) {
+        ++e.in_map;
+        e.made_before = &f;
+      }
+      ~Inside() {
+        --e.in_map;
+        e.made_before = before;
+      }
       Elab& e;
-      ~Leave() { --e.in_map; }
-    } leave{e};
-    Val v = e.expr(x, inner);
-    const TensorVal& t = e.as_tensor(v, x.loc, "the body of index notation: one number");
-    if (!t.type.scalar()) e.error(Code::E0412, x.loc, "the body of index notation is one number, but this is " + e.type_text(v));
+      const std::function<Val(const ast::Reduction&)>* before;
+    };
+    const Val never = std::make_shared<NeverVal>();
+    std::function<Val(size_t, ScopePtr, size_t)> after = [&](size_t k, ScopePtr scope, size_t seen) -> Val {
+      if (k == path.size()) return e.expr(body, names(scope, seen, open.size()));
+      const Step& step = path[k];
+      scope = names(scope, seen, step.seen);
+      if (step.let) {
+        scope = std::make_shared<Scope>(scope);
+        e.stmt(*step.let, scope);
+        return after(k + 1, scope, step.seen);
+      }
+      auto go_on = [&] { return after(k + 1, scope, step.seen); };
+      auto stop = [&] { return never; };
+      Val c = e.condition(*step.condition, scope, "`if`");
+      if (auto known = e.known_bool(c)) return *known == step.taken ? go_on() : never;
+      return step.taken ? e.branches(c, go_on, stop, {}, body.loc, true) : e.branches(c, stop, go_on, {}, body.loc, true);
+    };
+    Val v;
+    {
+      Inside inside(e, element);
+      v = after(0, s, 0);
+      if (is_poison(v)) throw Reported{};
+      if (v->kind == Value::never) v = op == "any" || op == "all" ? e.boolean(false) : e.real(0.0);
+    }
+    const TensorVal& t = e.as_tensor(v, body.loc, "the body of index notation: one number");
+    if (!t.type.scalar()) e.error(Code::E0412, body.loc, "the body of index notation is one number, but this is " + e.type_text(v));
+    const bool logic = kind == ir::ReduceKind::any || kind == ir::ReduceKind::all;
+    if (!red.empty() && logic != (t.type.dtype == DType::boolean))
+      e.error(Code::E0401, body.loc, "`" + op + "` works on " + (logic ? "bools" : "numbers") + ", but this is " + e.type_text(v),
+              logic ? "" : "cast(x, i64) counts");
+    if (op == "mean" && !is_float(t.type.dtype))
+      e.error(Code::E0401, body.loc, "`mean` of " + e.type_text(v), "convert it first: mean(cast(x, f32))");
     ir::Value y = e.use(t);
     std::vector<ir::Region> regions;
     regions.push_back(e.cx->b.close({y}));
-    e.cx->b.at(x.loc);
-    return {e.tensor(e.cx->b.emit(ir::Op::map, {}, attr, std::move(regions)).results[0]), axes};
+    e.cx->b.at(body.loc);
+    return {e.tensor(e.cx->b.emit(ir::Op::map, {}, attr, std::move(regions)).results[0]), out};
   }
 
   Val whole(const Expr& body, const std::vector<int>& left) {
@@ -637,13 +545,7 @@ class Elab::IndexNotation {
   }
 
  private:
-  Elab& e;
-  ScopePtr s;
-  std::vector<IndexInfo> indices;
-  std::set<int> closed;  // of reductions that are done
-  std::map<const ast::Reduction*, std::vector<int>> reduced;
-  std::map<const ast::Subscript*, Val> bases;
-  std::vector<std::pair<Val, Loc>> factors;  // of indices, not known when compiling
+  std::map<const ast::Reduction*, Part> made;  // of those inside what is computed element by element
 };
 
 Val Elab::index_bind(const ast::IndexBind& b, const ScopePtr& s) {
@@ -654,12 +556,19 @@ Val Elab::index_bind(const ast::IndexBind& b, const ScopePtr& s) {
       if (b.indices[static_cast<size_t>(k)].id.text == i.id.text) error(Code::E0412, i.id.loc, "the index `" + i.id.text + "` stands twice on the left");
     left.push_back(n.add(i));
   }
+  n.see(left);
   n.declare(*b.value);
   n.find_ranges(*b.value);
   return n.whole(*b.value, left);
 }
 
 Val Elab::reduction(const ast::Reduction& r, const ScopePtr& s) {
+  if (in_map) {
+    Val v = made_before ? (*made_before)(r) : nullptr;
+    if (v) return v;
+    error(Code::E0412, r.loc, "a reduction cannot stand in a function that is called for each element",
+          "give it a name before: let s[i] = sum[k] ..");
+  }
   IndexNotation n(*this, s);
   n.declare(r);
   n.find_ranges(r);

@@ -520,6 +520,7 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
   ParamCx p;
   p.inst = &inst;
   p.types.scope = c.scope;
+  p.types.signature = true;
   p.types.dtypes = bound.types.dtypes;
   p.types.bounds = bound.types.bounds;
   Val self;
@@ -572,6 +573,7 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
   for (auto& [from, type] : assumed) use(from, type);
   for (SymId s : assumed_sizes) cx->fn->sizes.push_back(s);
   auto scope = std::make_shared<Scope>(p.types.scope);
+  scope->function = true;
   for (auto& [n, d] : p.types.sizes) scope->define(n, std::make_shared<IntVal>(d), false, p.types.size_where[n]);
   for (auto& [n, d] : p.types.dtypes) scope->define(n, std::make_shared<DTypeVal>(d), false, c.loc);
   for (size_t i = 0; i < params.size(); ++i)

@@ -24,6 +24,7 @@ Val Elab::bound_method(const ast::FnDecl& d, const Val& self) {
 ScopePtr Elab::model_scope(const Val& self, const ScopePtr& outer) {
   const auto& m = *as<ModelVal>(self);
   auto s = std::make_shared<Scope>(outer);
+  s->function = true;
   for (auto* st : m.decl->members)
     if (st->kind == ast::Stmt::fn) {
       const auto& d = ast::as<ast::FnDecl>(*st);
@@ -56,6 +57,7 @@ Val Elab::construct(const ModelClassVal& c, const Args& args) {
   m->made = args.loc;
   for (auto call = calls.rbegin(); call != calls.rend() && in_library(m->made); ++call) m->made = *call;
   auto scope = std::make_shared<Scope>(c.scope);
+  scope->function = true;
   for (auto& [n, size] : b.types.sizes) scope->define(n, std::make_shared<IntVal>(size), false, b.types.size_where[n]);
   for (size_t i = 0; i < b.values.size(); ++i) {
     scope->define(d.params[i].id.text, b.values[i], false, d.params[i].id.loc);

@@ -11,6 +11,7 @@ class Points {
   Points(Elab& elab, const ast::FnDecl& f, Val distribution)
       : e(elab), decl_(f), distribution_(std::move(distribution)) {
     types.scope = e.top_scope();
+    types.signature = true;
     for (auto& c : f.sig.constraints) types.bounds[c.variable.text] = c.bound.text;
   }
 
@@ -36,7 +37,7 @@ class Points {
   }
   void bind(const ast::DimExpr* d) {
     if (!d) return;
-    if (d->kind == ast::DimExpr::variable && !e.lookup(d->id, types.scope)) size_of(d->id);
+    if (d->kind == ast::DimExpr::variable && !e.size_named(d->id, types)) size_of(d->id);
     bind(d->a);
     bind(d->b);
   }
@@ -135,44 +136,56 @@ void Elab::test_rule(const ast::FnDecl& f, const ast::Derivative& rule, int poin
     return is_float(t.dtype) ? as<TensorVal>(points.drawn(t))->leaf : l;
   });
   Val by_rule = derive(Wrap::vjp_pull, *wrapped, args, {dy});
+  using Op = ast::BinaryOp;
+  const Loc at = rule.loc;
+  // A check for each float tensor of the gradients that two of them are near each other.
+  auto compare = [&](const Val& left, const Val& right, const std::string& what, const std::string& names, const std::string& hint) {
+    for (size_t i = 0; i < wrapped->wrt.size(); ++i) {
+      auto part = [&](const Val& v) { return wrapped->wrt.size() == 1 ? v : as<TupleVal>(v)->elements[i]; };
+      std::vector<FlatLeaf> a, b;
+      flatten(part(left), a);
+      flatten(part(right), b);
+      for (size_t k = 0; k < a.size() && k < b.size(); ++k) {
+        const ir::Type& t = a[k].type;
+        if (!is_float(t.dtype)) continue;
+        Val x = std::make_shared<TensorVal>(a[k].leaf, t), z = std::make_shared<TensorVal>(b[k].leaf, b[k].type);
+        auto absolute = [&](const Val& v) { return elementwise(ir::Op::abs, {v}, {at}, at, "abs"); };
+        const double far = t.dtype == DType::f64 ? 1e-6 : t.dtype == DType::f32 ? 1e-3 : 5e-2;
+        Val bound = binary(Op::add, real(far * 0.1), binary(Op::mul, real(far), absolute(z), at, at, at), at, at, at);
+        Val near = binary(Op::le, absolute(binary(Op::sub, x, z, at, at, at)), bound, at, at, at);
+        // Outside of what the function is defined for neither says anything.
+        Val finite = binary(Op::eq, binary(Op::sub, z, z, at, at, at), real(0.0), at, at, at);
+        Val ok = binary(Op::or_, near, unary(ast::UnaryOp::not_, finite, at, at), at, at, at);
+        ir::Value shown_x = use(*as<TensorVal>(x)), shown_z = use(*as<TensorVal>(z));
+        std::vector<ir::Value> operands{use(*as<TensorVal>(ok)), shown_x, shown_z};
+        std::string text = "the derivative of `" + f.id.text + "` with respect to `" + wrapped->wrt[i] + "` " + what +
+                           (cx->training ? ", in training" : "") + names;
+        if (!t.scalar()) {
+          operands.insert(operands.end(), {shown_x, shown_z});
+          text += "\n  {difference}";
+        }
+        cx->b.at(rule.id.loc);
+        cx->b.emit(ir::Op::check, operands, ir::CheckAttr{Code::E0804, text, hint, Fault::data});
+      }
+    }
+  };
+  auto scaled = [&](const Val& v) {  // by a power of 2, so that what is linear gives the same digits
+    return rebuild(v, [&](const Leaf& l, const ir::Type& t) {
+      if (!is_float(t.dtype)) return l;
+      Val x = binary(Op::mul, real(-2.0), std::make_shared<TensorVal>(l, t), at, at, at);
+      return as<TensorVal>(x)->leaf;
+    });
+  };
+  compare(derive(Wrap::vjp_pull, *wrapped, args, {scaled(dy)}), scaled(by_rule), "is not linear in `" + rule.cotangent.text + "`",
+          "\n  of -2 " + rule.cotangent.text + ":       {}\n  -2 times of " + rule.cotangent.text + ": {}",
+          "the block gives the gradient: `" + rule.cotangent.text + "` times slopes, which depend on the arguments alone");
   automatic = &f;
   struct Back {
     Elab& e;
     ~Back() { e.automatic = nullptr; }
   } back{*this};
-  Val by_itself = derive(Wrap::vjp_pull, *wrapped, args, {dy});
-  for (size_t i = 0; i < wrapped->wrt.size(); ++i) {
-    auto part = [&](const Val& v) { return wrapped->wrt.size() == 1 ? v : as<TupleVal>(v)->elements[i]; };
-    std::vector<FlatLeaf> a, b;
-    flatten(part(by_rule), a);
-    flatten(part(by_itself), b);
-    for (size_t k = 0; k < a.size() && k < b.size(); ++k) {
-      const ir::Type& t = a[k].type;
-      if (!is_float(t.dtype)) continue;
-      using Op = ast::BinaryOp;
-      Loc at = rule.loc;
-      Val x = std::make_shared<TensorVal>(a[k].leaf, t), z = std::make_shared<TensorVal>(b[k].leaf, b[k].type);
-      auto absolute = [&](const Val& v) { return elementwise(ir::Op::abs, {v}, {at}, at, "abs"); };
-      const double far = t.dtype == DType::f64 ? 1e-6 : t.dtype == DType::f32 ? 1e-3 : 5e-2;
-      Val bound = binary(Op::add, real(far * 0.1), binary(Op::mul, real(far), absolute(z), at, at, at), at, at, at);
-      Val near = binary(Op::le, absolute(binary(Op::sub, x, z, at, at, at)), bound, at, at, at);
-      // Outside of what the function is defined for the automatic derivative says nothing.
-      Val finite = binary(Op::eq, binary(Op::sub, z, z, at, at, at), real(0.0), at, at, at);
-      Val ok = binary(Op::or_, near, unary(ast::UnaryOp::not_, finite, at, at), at, at, at);
-      ir::Value shown_x = use(*as<TensorVal>(x)), shown_z = use(*as<TensorVal>(z));
-      std::vector<ir::Value> operands{use(*as<TensorVal>(ok)), shown_x, shown_z};
-      std::string text = "the derivative of `" + f.id.text + "` with respect to `" + wrapped->wrt[i] +
-                         "` is not what the function itself gives" + (cx->training ? ", in training" : "") +
-                         "\n  the rule:  {}\n  automatic: {}";
-      if (!t.scalar()) {
-        operands.insert(operands.end(), {shown_x, shown_z});
-        text += "\n  {difference}";
-      }
-      cx->b.at(rule.id.loc);
-      cx->b.emit(ir::Op::check, operands,
-                 ir::CheckAttr{Code::E0804, text, "a difference that is meant is written in the function, with stop_gradient", Fault::data});
-    }
-  }
+  compare(by_rule, derive(Wrap::vjp_pull, *wrapped, args, {dy}), "is not what the function itself gives",
+          "\n  the rule:  {}\n  automatic: {}", "a difference that is meant is written in the function, with stop_gradient");
 }
 
 }  // namespace tenon::elab

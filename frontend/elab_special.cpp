@@ -75,6 +75,7 @@ void Elab::make_rule(const Callee& c, const ast::Derivative& d, Instance& inst) 
                              ? leaf(cx->b.param(cx->fn->type(results[i].v), {ir::Leaf::data, d.cotangent.text}))
                              : results[i]);
   auto scope = std::make_shared<Scope>(c.scope);
+  scope->function = true;
   for (auto& [n, size] : inst.size_names) scope->define(n, std::make_shared<IntVal>(size), false, d.loc);
   std::vector<Val> values;
   for (size_t i = 0; i < params.size(); ++i) {

@@ -42,6 +42,18 @@ std::optional<DType> Elab::type_dtype(const TypeExpr& e, TypeCx& t) {
   return std::nullopt;
 }
 
+// What a name in a dimension stands for. The letters that a `let` names by its type are sizes of the
+// block it stands in; a function has its own, or data that are read at the top level would decide what
+// the functions of the file may be called with.
+Binding* Elab::size_named(std::string_view id, const TypeCx& t) {
+  bool inside = t.signature;
+  for (Scope* at = t.scope.get(); at; at = at->parent.get()) {
+    if (Binding* b = at->find_here(id); b && !(b->letter && inside)) return b;
+    inside |= at->function;
+  }
+  return nullptr;
+}
+
 // The size, when all of its names are known; `partial`: nullopt in place of an error.
 std::optional<DimId> Elab::dim(const DimExpr& e, TypeCx& t, bool partial) {
   auto two = [&](auto f) -> std::optional<DimId> {
@@ -54,13 +66,17 @@ std::optional<DimId> Elab::dim(const DimExpr& e, TypeCx& t, bool partial) {
     case DimExpr::variable: {
       if (auto it = t.sizes.find(e.id); it != t.sizes.end()) return it->second;
       if (t.scope)
-        if (Binding* b = lookup(e.id, t.scope); b && b->value) {
+        if (Binding* b = size_named(e.id, t); b && b->value) {
           if (auto* i = as<IntVal>(b->value)) return int_dim(*i);
           if (auto* x = as<TensorVal>(b->value); x && x->type.scalar() && x->type.dtype == DType::i64)
             return int_dim(IntVal(x->leaf));
           if (is_poison(b->value)) throw Reported{};
         }
       if (partial) return std::nullopt;
+      if (Binding* b = t.scope ? lookup(e.id, t.scope) : nullptr; b && b->letter)
+        error(Code::E0304, e.loc, "the size `" + e.id + "` is not known in a function or a model",
+              "pass it as an argument: " + e.id + ": int",
+              {{b->where, "this type names `" + e.id + "` for its own block, and not for what is called"}});
       error(Code::E0304, e.loc, "the size `" + e.id + "` is not known here",
             "a size is known once an argument's type names it alone; or pass it as an argument: " + e.id + ": int");
     }
@@ -359,7 +375,7 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
       std::vector<SymId> unknown;
       std::vector<std::string> unknown_names;
       for (auto& [n, l] : names)
-        if (!trial.sizes.count(n) && !(t.scope && lookup(n, t.scope) && lookup(n, t.scope)->value)) {
+        if (Binding* b = t.scope ? size_named(n, t) : nullptr; !trial.sizes.count(n) && !(b && b->value)) {
           SymId s = dims.fresh(n, l, true);
           trial.sizes[n] = dims.symbol(s);
           unknown.push_back(s);
@@ -391,7 +407,10 @@ Val Elab::declared(const TypeExpr& e, const Val& v, const ScopePtr& s, Loc loc) 
   t.scope = s;
   Val r = match(e, v, t, loc, "the value");
   for (auto& [n, d] : t.sizes)
-    if (!s->find_here(n)) s->define(n, std::make_shared<IntVal>(d), false, t.size_where[n]);
+    if (!s->find_here(n)) {
+      s->define(n, std::make_shared<IntVal>(d), false, t.size_where[n]);
+      s->bindings.back().letter = true;
+    }
   return r;
 }
 

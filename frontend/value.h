@@ -235,6 +235,7 @@ struct Binding {
   bool mutable_ = false;
   Loc where;
   const ast::TypeExpr* growing = nullptr;  // a var's type that writes `_`: such a size may change in a loop
+  bool letter = false;  // a size that the type of a `let` has named: no size of the functions around
 };
 
 // Names of one block. Closures hold scopes, so they are shared; a `var` is frozen where one is made.
@@ -242,6 +243,7 @@ struct Scope {
   explicit Scope(ScopePtr p, bool top_ = false) : parent(std::move(p)), top(top_) {}
   ScopePtr parent;
   bool top;  // a file's top level
+  bool function = false;  // of a function or a model: letters of `let`s around it are no sizes in it
   std::vector<Binding> bindings;
   std::vector<std::string> local_names;  // what this block defined itself (double definitions)
 

@@ -395,11 +395,71 @@ void Derivatives::write_tangent(Tangent& tangent) {
   for (Value v : source.body.results) given.push_back(source.type(v));
   for (int k : key.results) given.push_back(source.type(source.body.results[k]));
   declare_results(fn, given);
-  Forward forward(*this, key, b);
-  fn.body.results = forward.run(params, tangents);
+  if (source.vjp_rule) {
+    tangent_by_rule(b, key, params, tangents);
+  } else {
+    Forward forward(*this, key, b);
+    fn.body.results = forward.run(params, tangents);
+  }
   fn.results = source.results;
   for (int k : key.results) fn.results.push_back(source.results[k]);
   verify_after("differentiate", module_, fn);
+}
+
+namespace {
+
+// Numbers between 0.5 and 1.5, no two alike: none of them is a special case for anybody.
+Value some_numbers(Builder& b, const Type& type) {
+  DimId n = b.module().dims.constant(1);
+  for (DimId d : type.shape) n = b.module().dims.mul(n, d);
+  const Value at = b.one(Op::iota, {}, IotaAttr{DType::f64, {n}, 0});
+  const Value turns = b.one(Op::mul, {at, b.fill(b.number(DType::f64, 0.6180339887498949), {n})});
+  const Value part = b.one(Op::sub, {turns, b.one(Op::floor, {turns})});
+  const Value x = b.one(Op::add, {part, b.fill(b.number(DType::f64, 0.5), {n})});
+  return b.reshape(b.convert(x, type.dtype), type.shape);
+}
+
+}  // namespace
+
+// The rule that the user gave takes the cotangents of the results to those of the parameters. It is
+// linear in them, so its own derivative with respect to them is its transpose, which takes the
+// tangents of the parameters to those of the results. Where it is taken makes no difference, but for
+// a rule that treats a cotangent of 0 apart, to leave out a division by nothing.
+void Derivatives::tangent_by_rule(Builder& b, const PairKey& key, const std::vector<Value>& params,
+                                  const std::vector<Value>& tangents) {
+  const Function& source = module_.fn(key.fn);
+  const FnId rule = *source.vjp_rule;
+  std::vector<DimId> dims;
+  for (SymId s : source.sizes) dims.push_back(module_.dims.symbol(s));
+  b.at(source.loc);
+  const std::vector<Value> results = b.call(key.fn, dims, params);
+  std::vector<Value> operands = params;
+  operands.insert(operands.end(), results.begin(), results.end());
+  std::map<int, int> cotangent_of;  // result -> parameter of the rule
+  for (size_t k = 0; k < results.size(); ++k) {
+    if (!is_float(b.type(results[k]).dtype)) continue;
+    cotangent_of[int(k)] = int(operands.size());
+    operands.push_back(some_numbers(b, b.type(results[k])));
+  }
+  std::vector<int> wrt, seeds;
+  for (int k : key.results) wrt.push_back(cotangent_of.at(k));
+  const std::vector<BitSet> depends = flow_.depends(rule);
+  for (size_t i = 0; i < key.params.size(); ++i) {
+    int at = 0;  // among the float parameters
+    for (int p = 0; p < key.params[i]; ++p) at += is_float(b.type(params[p]).dtype);
+    const bool any = std::any_of(wrt.begin(), wrt.end(), [&](int w) { return depends[at].has(w); });
+    if (!any) continue;  // the rule gives nothing to this parameter
+    seeds.push_back(at);
+    operands.push_back(tangents[i]);
+  }
+  Function& fn = b.fn();
+  fn.body.results = results;
+  if (seeds.empty()) {
+    for (int k : key.results) fn.body.results.push_back(b.zeros(b.type(results[k])));
+    return;
+  }
+  const std::vector<Value> given = b.call(vjp(rule, wrt, seeds, source.loc), dims, operands);
+  fn.body.results.insert(fn.body.results.end(), given.end() - long(wrt.size()), given.end());
 }
 
 // ---------------------------------------------------------------- copying and renaming

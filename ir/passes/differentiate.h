@@ -100,6 +100,8 @@ class Derivatives {
   void by_rule(Builder& b, const Order& order, const std::vector<Value>& params,
                const std::vector<Value>& cts);
   FnId write_jvp(const Order& order);
+  void tangent_by_rule(Builder& b, const PairKey& key, const std::vector<Value>& params,
+                       const std::vector<Value>& tangents);
 
   Module& module_;
   Flow flow_;

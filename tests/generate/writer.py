@@ -88,11 +88,10 @@ class Writer(Expressions):
         out.append(Statement(f"let {name}[{ranges}] = ", (body, LOOSE)))
         scope.names.append(Name(name, Tensor(self.float, sizes)))
 
-    def at_indices(self, scope, indices, depth, inside=False):
-        """A scalar written with indices, each with the size of its range. No reduction stands inside
-        of an `if` (E0411)."""
+    def at_indices(self, scope, indices, depth):
+        """A scalar written with indices, each with the size of its range."""
         t = self.scalar()
-        e = lambda inside=inside: self.at_indices(scope, indices, depth - 1, inside)
+        e = lambda: self.at_indices(scope, indices, depth - 1)
         plain = [n for n in scope.names if is_float(n.type) and n.type.sizes
                  and all(s in indices.values() for s in n.type.sizes)]
         if depth <= 0 or self.chance(0.2):
@@ -103,8 +102,6 @@ class Writer(Expressions):
                   for size in name.type.sizes]
             return Expr(t, POSTFIX, f"{name.text}[{', '.join(at)}]")
         kind = self.random.randrange(9)
-        if kind == 5 and inside:
-            kind = 4
         if kind <= 1:
             return Expr(t, ADD, (e(), ADD), " + ", (e(), PRODUCT))
         if kind <= 3:
@@ -113,7 +110,7 @@ class Writer(Expressions):
             return self.tame(e())
         if kind == 5 and len(indices) < 4:
             k, size = self.fresh("i"), self.random.choice(scope.sizes + ["2"])
-            body = self.at_indices(scope, {**indices, k: size}, depth - 1, inside)
+            body = self.at_indices(scope, {**indices, k: size}, depth - 1)
             how = self.random.choice(["sum", "sum", "sum", "mean", "max", "min"])
             return Expr(t, LOOSE, f"{how}[{k} in 0..{size}] ", (body, POSTFIX))
         if kind == 6:  # a gather
@@ -129,10 +126,10 @@ class Writer(Expressions):
             vectors = [n for n in scope.names if is_float(n.type) and n.type.sizes == (indices[i],)]
             if vectors:
                 v = self.random.choice(vectors)
-                return Expr(t, LOOSE, f"if {i} > 0 {{ {v.text}[{i} - 1] }} else ", Block([], e(True)))
+                return Expr(t, LOOSE, f"if {i} > 0 {{ {v.text}[{i} - 1] }} else ", Block([], e()))
         i = self.random.choice(list(indices))
         return Expr(t, LOOSE, f"if {i} {self.random.choice(['<', '>', '=='])} {self.random.choice('012')} ",
-                    Block([], e(True)), " else ", Block([], e(True)))
+                    Block([], e()), " else ", Block([], e()))
 
     def if_statement(self, scope, out, depth, place):
         condition = self.expr(scope, BOOL, depth)
