@@ -408,8 +408,9 @@ void Derivatives::write_tangent(Tangent& tangent) {
 
 namespace {
 
-// Numbers between 0.5 and 1.5, no two alike: none of them is a special case for anybody.
-Value some_numbers(Builder& b, const Type& type) {
+// Numbers between 0.5 and 1.5, no two alike: none of them is a special case for anybody. (The type by
+// value: the builder moves its own when it makes new values.)
+Value some_numbers(Builder& b, Type type) {
   DimId n = b.module().dims.constant(1);
   for (DimId d : type.shape) n = b.module().dims.mul(n, d);
   const Value at = b.one(Op::iota, {}, IotaAttr{DType::f64, {n}, 0});
