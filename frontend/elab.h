@@ -314,7 +314,8 @@ class Elab {
   void while_stmt(const ast::While& w, const ScopePtr& s, LoopReturn* returns);
   struct LoopSpec;
   void run_loop(LoopSpec& spec, LoopReturn* returns);
-  void unrolled(const ast::For& f, const std::vector<Val>& items, const ScopePtr& s);
+  void unrolled(const ast::For& f, const std::vector<Val>& items, const ScopePtr& s, LoopReturn* returns);
+  void unrolled_with_jumps(const ast::For& f, const std::vector<Val>& list, const ScopePtr& s, LoopReturn* returns);
   std::vector<Var> vars_named(const std::set<std::string>& names, const ScopePtr& s);
   std::vector<Var> every_var(const ScopePtr& s);
   // Elements of what `for` and comprehensions run over: known one by one, or counted.

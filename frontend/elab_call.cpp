@@ -32,6 +32,11 @@ Val Elab::call_expr(const ast::Call& c, const ScopePtr& s) {
     return call(callee, args);
   } catch (UserError& e) {
     if (differing && e.diagnostic.code == Code::E0301) explain_sizes(e.diagnostic, callee, c, s);
+    // x |> Linear(3, 4): the left side went in among what makes the model.
+    if (auto* m = as<ModelClassVal>(callee); m && c.piped && e.diagnostic.where == args.loc &&
+                                             (e.diagnostic.code == Code::E0401 || e.diagnostic.code == Code::E0402))
+      e.diagnostic.hint = "a pipe puts its left side in as the first argument, and this makes a " + m->decl->id.text +
+                          ": make it before, let layer = " + m->decl->id.text + "(..), then x |> layer";
     throw;
   }
 }

@@ -408,13 +408,11 @@ Elab::Items Elab::items(const Val& source, Loc loc) {
   return it;
 }
 
-void Elab::unrolled(const ast::For& f, const std::vector<Val>& list, const ScopePtr& s) {
+void Elab::unrolled(const ast::For& f, const std::vector<Val>& list, const ScopePtr& s, LoopReturn* returns) {
   Jumps jumps = scan_jumps(f.body->stmts);
-  if (jumps.breaks || jumps.returns)
-    error(Code::E0407, f.loc, "a loop over a list is repeated when compiling and cannot `break`, `continue` or `return`",
-          "loop over a range or a tensor, or use a flag");
   if (list.size() > 1024)
     error(Code::E0403, f.loc, "this loop would be repeated " + std::to_string(list.size()) + " times when compiling; 1024 is the most");
+  if (jumps.breaks || jumps.returns) return unrolled_with_jumps(f, list, s, returns);
   for (auto& v : list) {
     auto inner = std::make_shared<Scope>(s);
     bind_pattern(f.pattern, v, false, inner);
@@ -424,10 +422,54 @@ void Elab::unrolled(const ast::For& f, const std::vector<Val>& list, const Scope
   }
 }
 
+// A turn tells whether the next one follows; where only the run knows, that one stands in an `if`.
+void Elab::unrolled_with_jumps(const ast::For& f, const std::vector<Val>& list, const ScopePtr& s, LoopReturn* returns) {
+  const bool may_return = scan_jumps(f.body->stmts).returns;
+  if (may_return && !returns)
+    error(Code::E0407, f.loc, "this loop returns from its function, but does not stand as a statement of it");
+  if (list.empty()) return;
+  const std::vector<Var> vars = every_var(s);
+  struct Restore {
+    bool& at;
+    bool before;
+    ~Restore() { at = before; }
+  } wanted_before{any_size_wanted, any_size_wanted};
+  for (auto& v : vars) any_size_wanted |= v.scope->bindings[v.at].growing != nullptr;
+  auto outcome = [&](bool go, bool returned, const Val& value) -> Val {
+    return std::make_shared<TupleVal>(std::vector<Val>{boolean(go), boolean(returned), value});
+  };
+  const Val never = std::make_shared<NeverVal>();
+  Tail t;
+  t.end = [&](const Val&) { return outcome(true, false, never); };
+  t.on_continue = [&](Loc) { return outcome(true, false, never); };
+  t.on_break = [&](Loc) { return outcome(false, false, never); };
+  if (may_return) t.on_return = [&](const Val& v, Loc) { return outcome(false, true, v); };
+  std::function<Val(size_t)> turns = [&](size_t from) -> Val {
+    for (size_t k = from;; ++k) {
+      auto inner = std::make_shared<Scope>(s);
+      bind_pattern(f.pattern, list[k], false, inner);
+      Cont start{&f.body->stmts, 0, inner, nullptr};
+      const size_t errors = messages.size();
+      Val out = tail(&start, t);
+      if (messages.size() > errors) throw Reported{};
+      const Val go = as<TupleVal>(out)->elements[0];
+      const std::optional<bool> known = known_bool(go);
+      if (k + 1 == list.size() || known == false) return out;
+      if (known != true) return branches(go, [&] { return turns(k + 1); }, [&] { return out; }, vars, f.loc, true);
+    }
+  };
+  Val out = turns(0);
+  if (!may_return) return;
+  const auto& parts = as<TupleVal>(out)->elements;
+  if (known_bool(parts[1]) == false) return;
+  returns->flag = parts[1];
+  returns->value = parts[2];
+}
+
 void Elab::for_stmt(const ast::For& f, const ScopePtr& s, LoopReturn* returns) {
   Items it = items(expr(*f.source, s), f.source->loc);
   if (it.known) {
-    unrolled(f, *it.known, s);
+    unrolled(f, *it.known, s, returns);
     return;
   }
   uint64_t id = next_id++;
@@ -459,7 +501,7 @@ void Elab::for_stmt(const ast::For& f, const ScopePtr& s, LoopReturn* returns) {
     int64_t hi = static_int(it.hi, f.source->loc, "the range of a loop over models or other static things");
     std::vector<Val> list;
     for (int64_t i = lo; i < hi && list.size() <= 1024; ++i) list.push_back(it.get(integer(i)));
-    unrolled(f, list, s);
+    unrolled(f, list, s, returns);
   }
 }
 

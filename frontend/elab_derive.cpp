@@ -78,9 +78,12 @@ Val Elab::derive(Wrap kind, const FunctionVal& f, const Args& args, const std::v
   // The arguments in order, as the function itself would take them.
   std::vector<Val> argv;
   std::vector<std::string> names;
-  const FunctionVal* inner = as<FunctionVal>(f.inner);
-  while (inner && inner->what == FunctionVal::wrapped && inner->wrap != Wrap::vjp_pull)
-    inner = as<FunctionVal>(inner->inner);  // grad(f) takes what f takes
+  Val taker = f.inner;
+  while (as<FunctionVal>(taker) && as<FunctionVal>(taker)->what == FunctionVal::wrapped && as<FunctionVal>(taker)->wrap != Wrap::vjp_pull)
+    taker = as<FunctionVal>(taker)->inner;  // grad(f) takes what f takes
+  if (auto* m = as<ModelVal>(taker))
+    if (auto* d = method(*m->decl, "forward")) taker = bound_method(*d, taker);
+  const FunctionVal* inner = as<FunctionVal>(taker);
   if (inner && (inner->what == FunctionVal::named || inner->what == FunctionVal::lambda)) {
     Callee c = callee_of(*inner);
     Bound b = bind_args(c, args);

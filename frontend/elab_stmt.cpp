@@ -477,6 +477,7 @@ Val Elab::tail(const Cont* c, const Tail& t) {
         c = next ? &keep_cont(*next) : nullptr;
         continue;
       }
+      if (known_bool(ret.flag) == true) return t.on_return(ret.value, st.loc);
       Cont after = rest;
       return branches(ret.flag, [&] { return t.on_return(ret.value, st.loc); },
                       [&] { return tail(&after, t); }, every_var(c->scope), st.loc, true);

@@ -180,8 +180,6 @@ class Writer(Expressions):
             header = ["while ", *parts, " "]
             first.append(Statement(f"{count} += 1", keep=True))
         place = {"loop": True, "result": place.get("result")}
-        if kind == 3:
-            place = {}  # what is repeated when compiling cannot be left
         body = self.block(inner, depth - 1, place, self.random.randrange(1, 4), first)
         out.append(Statement(*header, body))
 
