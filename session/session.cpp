@@ -301,7 +301,7 @@ std::string Session::stats() const {
                 static_cast<unsigned long long>(tier.compiled_runs),
                 compile.planned, compile.counted, mib(compile.arena_bytes), mib(memory_use().peak),
                 impl_->threads.count());
-  return text;
+  return text + impl_->tier.device_stats();
 }
 
 std::string session_compiler_version() { return TENON_LLVM_VERSION; }

@@ -43,6 +43,8 @@ std::vector<std::pair<std::string, std::string>> session_gpu_report() {
 
 Tier::~Tier() = default;
 
+std::string Tier::device_stats() const { return gpu_ ? "\nstats: " + gpu_->stats() : ""; }
+
 void Tier::wait() const {
   if (gpu_) gpu_->wait();
 }

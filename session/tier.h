@@ -40,6 +40,7 @@ class Tier {
     double compile_ms = 0;
   };
   const Stats& stats() const { return stats_; }
+  std::string device_stats() const;  // a line on what another device than the CPU did; or nothing
   void wait() const;  // until the device has done what was launched
   CompileStats compile_stats() const;
   // For compilers made from now on: CompileOptions of these names.

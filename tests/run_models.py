@@ -24,7 +24,7 @@ line, what its comments say, and the same bytes every time:
   unless the program ends in an error or a line says `# compiles nothing`. The graph legs share a cache
   of their own: the first one makes all code, the others must find all of it there.
 
-cudasim: code and output must be those of eager mode to the byte, in one of the three orders in which
+cudasim: code, output and messages must be those of eager mode to the byte, in one of the three orders in which
   the emulator can take up the threads of a block (which one depends on the program's name).
 
 examples: `# expect held-out accuracy >= 0.97` compares the number in the line of output that begins
@@ -271,6 +271,11 @@ def check_cudasim(tenon, model):
                       f"{host.returncode}\n{errors}\n"
                       + difference(host.stdout.decode(errors="replace"),
                                    there.stdout.decode(errors="replace"), model.name))
+    said = ["".join(line for line in r.stderr.decode(errors="replace").splitlines(True)
+                    if not line.startswith("stats: ")) for r in runs]
+    if said[0] != said[1]:
+        raise Failure(f"on cudasim ({order}) other words than in eager mode\n"
+                      + difference(said[0], said[1], model.name))
     if "# compiles nothing" not in text and not expectations(text)[1]:
         compiled = COMPILED.search(errors)
         if not compiled or int(compiled.group(1)) == 0:

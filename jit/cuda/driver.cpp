@@ -40,7 +40,28 @@ using Handle = void*;  // contexts, streams, modules, functions
   X(cuModuleLoadDataEx, Handle*, const void*, unsigned, int*, void**)               \
   X(cuModuleGetFunction, Handle*, Handle, const char*)                              \
   X(cuModuleUnload, Handle)                                                         \
-  X(cuLaunchKernel, Handle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Handle, void**, void**)
+  X(cuLaunchKernel, Handle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Handle, void**, void**) \
+  X(cuMemHostAlloc, void**, size_t, unsigned)                                       \
+  X(cuEventCreate, Handle*, unsigned)                                               \
+  X(cuEventRecord, Handle, Handle)                                                  \
+  X(cuEventSynchronize, Handle)
+// From CUDA 12 on; without them launches are not recorded.
+#define TENON_CUDA_GRAPHS(X)                                                              \
+  X(cuGraphCreate, Handle*, unsigned)                                                     \
+  X(cuGraphDestroy, Handle)                                                               \
+  X(cuGraphAddKernelNode_v2, Handle*, Handle, const Handle*, size_t, const KernelNode*)   \
+  X(cuGraphInstantiateWithFlags, Handle*, Handle, unsigned long long)                     \
+  X(cuGraphExecKernelNodeSetParams_v2, Handle, Handle, const KernelNode*)                 \
+  X(cuGraphLaunch, Handle, Handle)                                                        \
+  X(cuGraphExecDestroy, Handle)
+
+struct KernelNode {  // CUDA_KERNEL_NODE_PARAMS_v2
+  Handle function;
+  unsigned grid[3], block[3], shared;
+  void** params;
+  void** extra;
+  Handle kernel, context;
+};
 
 constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76;  // attributes of a device
 constexpr int kOutOfMemory = 2, kStub = 34, kNoDevice = 100;
@@ -53,7 +74,9 @@ struct Driver {
   Handle context = nullptr, stream = nullptr;
 #define X(name, ...) int (*name)(__VA_ARGS__) = nullptr;
   TENON_CUDA_DRIVER(X)
+  TENON_CUDA_GRAPHS(X)
 #undef X
+  bool graphs = false;
 
   std::string error_name(int code) const {
     const char* s = nullptr;
@@ -79,6 +102,10 @@ struct Driver {
     return;                                                                                     \
   }
     TENON_CUDA_DRIVER(X)
+#undef X
+    graphs = true;
+#define X(name, ...) graphs &= (name = reinterpret_cast<decltype(name)>(library.symbol(#name))) != nullptr;
+    TENON_CUDA_GRAPHS(X)
 #undef X
     int count = 0;
     if (int code = cuInit(0); code != 0) {
@@ -114,13 +141,60 @@ Driver& driver() {
   return d;
 }
 
+// The driver's view of a launch.
+struct Slots {
+  std::vector<void*> at;
+  explicit Slots(const Launch& l) {
+    for (const int64_t& a : l.args) at.push_back(const_cast<int64_t*>(&a));
+  }
+};
+
+// A chain of kernel nodes.
+class CudaGraph final : public Gpu::Graph {
+ public:
+  CudaGraph(Driver& d, std::span<const Launch> launches) : d_(d) {
+    d.sure(d.cuGraphCreate(&graph_, 0), "cuGraphCreate");
+    for (const Launch& l : launches) {
+      Slots slots(l);
+      const KernelNode node = node_of(l, slots);
+      Handle made = nullptr;
+      d.sure(d.cuGraphAddKernelNode_v2(&made, graph_, nodes_.empty() ? nullptr : &nodes_.back(), !nodes_.empty(), &node),
+             "cuGraphAddKernelNode");
+      nodes_.push_back(made);
+    }
+    d.sure(d.cuGraphInstantiateWithFlags(&exec_, graph_, 0), "cuGraphInstantiate");
+  }
+  ~CudaGraph() override {
+    d_.cuGraphExecDestroy(exec_);
+    d_.cuGraphDestroy(graph_);
+  }
+  void set(size_t i, const Launch& l) override {
+    Slots slots(l);
+    const KernelNode node = node_of(l, slots);
+    d_.sure(d_.cuGraphExecKernelNodeSetParams_v2(exec_, nodes_[i], &node), "cuGraphExecKernelNodeSetParams");
+  }
+  void run() override { d_.sure(d_.cuGraphLaunch(exec_, d_.stream), "cuGraphLaunch"); }
+
+ private:
+  static KernelNode node_of(const Launch& l, Slots& slots) {
+    return {l.kernel, {static_cast<unsigned>(l.blocks), 1, 1}, {static_cast<unsigned>(l.threads), 1, 1}, 0,
+            slots.at.data(), nullptr, nullptr, nullptr};
+  }
+  Driver& d_;
+  Handle graph_ = nullptr, exec_ = nullptr;
+  std::vector<Handle> nodes_;
+};
+
 class CudaModule final : public Gpu::Module {
  public:
   CudaModule(Driver& d, const std::string& text) : d_(d) {
     const std::string cubin = compile_cubin(text, d.arch);
     d.sure(d.cuModuleLoadDataEx(&module_, cubin.data(), 0, nullptr, nullptr), "cuModuleLoadDataEx");
   }
-  ~CudaModule() override { d_.cuModuleUnload(module_); }
+  ~CudaModule() override {
+    gpu().retire();
+    d_.cuModuleUnload(module_);
+  }
   void* kernel(const std::string& name) override {
     Handle& f = functions_[name];
     if (!f) d_.sure(d_.cuModuleGetFunction(&f, module_, name.c_str()), "cuModuleGetFunction");
@@ -170,20 +244,6 @@ class Cuda final : public Gpu {
     free_[size].push_back(memory);
     use_.now -= size;
   }
-  void copy_in(std::byte* to, const void* from, size_t bytes) override {
-    if (bytes == 0) return;
-    d_.sure(d_.cuMemcpyHtoDAsync_v2(address(to), from, bytes, d_.stream), "a copy to the device");
-    wait();  // `from` is the caller's
-  }
-  void copy_out(void* to, const std::byte* from, size_t bytes) override {
-    if (bytes == 0) return;
-    d_.sure(d_.cuMemcpyDtoHAsync_v2(to, address(from), bytes, d_.stream), "a copy from the device");
-    wait();
-  }
-  void copy_on(std::byte* to, const std::byte* from, size_t bytes) override {
-    if (bytes > 0) d_.sure(d_.cuMemcpyDtoDAsync_v2(address(to), address(from), bytes, d_.stream), "a copy on the device");
-  }
-  void wait() override { d_.sure(d_.cuStreamSynchronize(d_.stream), "the work on the device"); }
   MemoryUse use() override { return use_; }
   void reset_peak() override { use_.peak = use_.now; }
 
@@ -198,13 +258,38 @@ class Cuda final : public Gpu {
   std::unique_ptr<Module> compile(const std::string& text, const Kernels&) override {
     return std::make_unique<CudaModule>(d_, text);
   }
-  void launch(void* kernel, int64_t blocks, int threads, bool, std::span<const int64_t> args) override {
-    std::vector<void*> slots;
-    for (const int64_t& a : args) slots.push_back(const_cast<int64_t*>(&a));
-    d_.sure(d_.cuLaunchKernel(kernel, static_cast<unsigned>(blocks), 1, 1, static_cast<unsigned>(threads), 1, 1, 0,
-                              d_.stream, slots.data(), nullptr),
+
+ protected:
+  void run(const Launch& l) override {
+    Slots slots(l);
+    d_.sure(d_.cuLaunchKernel(l.kernel, static_cast<unsigned>(l.blocks), 1, 1, static_cast<unsigned>(l.threads), 1, 1, 0,
+                              d_.stream, slots.at.data(), nullptr),
             "a launch");
   }
+  std::unique_ptr<Graph> record(std::span<const Launch> launches) override {
+    if (!d_.graphs) return nullptr;
+    return std::make_unique<CudaGraph>(d_, launches);
+  }
+  void move_in(std::byte* to, const std::byte* staged, size_t bytes) override {
+    d_.sure(d_.cuMemcpyHtoDAsync_v2(address(to), staged, bytes, d_.stream), "a copy to the device");
+  }
+  void move_on(std::byte* to, const std::byte* from, size_t bytes) override {
+    d_.sure(d_.cuMemcpyDtoDAsync_v2(address(to), address(from), bytes, d_.stream), "a copy on the device");
+  }
+  void read(void* to, const std::byte* from, size_t bytes) override {
+    d_.sure(d_.cuMemcpyDtoHAsync_v2(to, address(from), bytes, d_.stream), "a copy from the device");
+    finish();
+  }
+  void finish() override { d_.sure(d_.cuStreamSynchronize(d_.stream), "the work on the device"); }
+  std::byte* staging(size_t bytes) override {
+    void* p = nullptr;
+    d_.sure(d_.cuMemHostAlloc(&p, bytes, 0), "cuMemHostAlloc");
+    for (Handle& e : events_) d_.sure(d_.cuEventCreate(&e, 2), "cuEventCreate");  // 2: without times
+    return static_cast<std::byte*>(p);
+  }
+  void mark(int half) override { d_.sure(d_.cuEventRecord(events_[half], d_.stream), "cuEventRecord"); }
+  // An event that was never recorded is there at once.
+  void reached(int half) override { d_.sure(d_.cuEventSynchronize(events_[half]), "cuEventSynchronize"); }
 
  private:
   static DevicePointer address(const std::byte* p) { return reinterpret_cast<DevicePointer>(p); }
@@ -236,6 +321,7 @@ class Cuda final : public Gpu {
   }
 
   Driver& d_;
+  Handle events_[2] = {nullptr, nullptr};  // per half of the staging memory
   mutable std::mutex mutex_;
   std::map<size_t, std::vector<std::byte*>> free_;
   std::map<std::byte*, size_t> live_;

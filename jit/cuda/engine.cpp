@@ -19,6 +19,10 @@ namespace {
 constexpr int kThreads = 128;      // of a block, unless an item takes more
 constexpr int64_t kThreadsEach = 2048;  // per multiprocessor, at most: the rest is a loop
 
+// The record of traps (tn_trapped): an order, a lock, a site, the values of its message.
+constexpr size_t kRecord = 16;
+constexpr int kItemBits = 40;  // of an order: the launch is above
+
 std::string kernel_name(uint32_t i) { return "k" + std::to_string(i); }
 
 std::string print(const plan::Unit& unit, const Arithmetic& arithmetic, Gpu::Kernels& kernels) {
@@ -40,10 +44,25 @@ CompileOptions options() {
   return o;
 }
 
+// Where kernels leave what trap they met: shared by all runs, since it is looked at before one ends.
+class Record {
+ public:
+  explicit Record(Gpu& gpu) : buffer_(Buffer::allocate(kRecord * sizeof(int64_t), gpu)) { clear(gpu); }
+  std::byte* on(Gpu& gpu) const { return buffer_->on(gpu); }
+  void clear(Gpu& gpu) const {
+    std::vector<int64_t> none(kRecord);
+    none[0] = LLONG_MAX;
+    gpu.copy_in(on(gpu), none.data(), kRecord * sizeof(int64_t));
+  }
+
+ private:
+  boost::intrusive_ptr<Buffer> buffer_;
+};
+
 class Compiled final : public CompiledFunction {
  public:
-  Compiled(ir::Module& module, ir::FnId fn, Gpu& gpu, const Arithmetic& arithmetic)
-      : gpu_(gpu), arithmetic_(arithmetic), unit_(module, options()) {
+  Compiled(ir::Module& module, ir::FnId fn, Gpu& gpu, const Arithmetic& arithmetic, const Record& record)
+      : gpu_(gpu), arithmetic_(arithmetic), record_(record), unit_(module, options()) {
     unit_.lower(fn);
     Gpu::Kernels kernels;
     const std::string text = print(unit_, arithmetic, kernels);
@@ -63,6 +82,7 @@ class Compiled final : public CompiledFunction {
   friend class Run;
   Gpu& gpu_;
   Arithmetic arithmetic_;
+  const Record& record_;
   plan::Unit unit_;
   std::unique_ptr<Gpu::Module> module_;
   std::vector<boost::intrusive_ptr<Buffer>> literals_;
@@ -73,10 +93,7 @@ class Compiled final : public CompiledFunction {
 // One run: what the interpreter of the driver asks for.
 class Run final : public loop::Offload, private Stage {
  public:
-  explicit Run(const Compiled& c) : c_(c), gpu_(c.gpu_) {
-    trap_ = Buffer::allocate(sizeof(int64_t), gpu_);
-    reset_trap();
-  }
+  explicit Run(const Compiled& c) : c_(c), gpu_(c.gpu_) {}
 
   Device& device() override { return gpu_; }
   bool owns(const void* address) const override { return gpu_.owns(address); }
@@ -85,19 +102,26 @@ class Run final : public loop::Offload, private Stage {
   int64_t launch(loop::Context& context, uint32_t kernel, const int64_t* args, int64_t range) override {
     if (range <= 0) return 0;
     const loop::Function& f = c_.unit_.program.kernels[kernel];
-    std::vector<int64_t> slots{0, range, reinterpret_cast<int64_t>(trap_->on(gpu_))};
+    const bool warp = c_.shapes_[kernel] == Shape::warp;
+    const int64_t order = unsettled_ << kItemBits;
+    std::vector<int64_t> slots{order, range, reinterpret_cast<int64_t>(c_.record_.on(gpu_))};
     slots.insert(slots.end(), args, args + f.params.size());
     Stage& stage = *this;
-    stage.launch(kernel_name(kernel), range, c_.shapes_[kernel] == Shape::warp ? kWarp : 0,
-                 slots);
+    stage.launch(kernel_name(kernel), range, warp ? kWarp : 0, slots);
     if (!f.may_trap) return 0;
-    int64_t first;
-    gpu_.copy_out(&first, trap_->on(gpu_), sizeof first);
-    if (first == LLONG_MAX) return 0;
-    reset_trap();
-    // Which trap it was, and its numbers, the slow interpreter finds out.
+    ++unsettled_;
+    if (!warp && !f.replay_all && unsettled_ < int64_t{1} << 20) return 0;
+    // Which trap it was, and its numbers, the slow interpreter has to find out.
+    std::vector<int64_t> met;
+    if (!trapped(met)) return 0;
+    if (met[0] < order) return report(context, met);
+    const int64_t first = met[0] - order;
     return f.replay_all ? loop::interpret_kernel(context, kernel, args, 0, range)
                         : loop::interpret_kernel(context, kernel, args, first, first + 1);
+  }
+  int64_t settle(loop::Context& context) override {
+    std::vector<int64_t> met;
+    return trapped(met) ? report(context, met) : 0;
   }
   void node(const loop::NodeInfo& n, const int64_t* args) override {
     run_node(n, args, *this);
@@ -105,9 +129,17 @@ class Run final : public loop::Offload, private Stage {
   }
 
  private:
-  void reset_trap() {
-    const int64_t none = LLONG_MAX;
-    gpu_.copy_in(trap_->on(gpu_), &none, sizeof none);
+  bool trapped(std::vector<int64_t>& met) {
+    if (unsettled_ == 0) return false;
+    unsettled_ = 0;
+    met.resize(kRecord);
+    gpu_.copy_out(met.data(), c_.record_.on(gpu_), kRecord * sizeof(int64_t));
+    if (met[0] == LLONG_MAX) return false;
+    c_.record_.clear(gpu_);
+    return true;
+  }
+  int64_t report(loop::Context& context, const std::vector<int64_t>& met) {
+    return loop::runtime_function(loop::Runtime::trap)(&context, met.data() + 2, nullptr);
   }
   void launch(const std::string& kernel, int64_t items, int together, std::span<const int64_t> args) override {
     const int threads = together > kThreads ? together : kThreads;
@@ -124,7 +156,7 @@ class Run final : public loop::Offload, private Stage {
 
   const Compiled& c_;
   Gpu& gpu_;
-  boost::intrusive_ptr<Buffer> trap_;
+  int64_t unsettled_ = 0;  // launches that may have met a trap
   std::vector<boost::intrusive_ptr<Buffer>> scratch_;
 };
 
@@ -150,12 +182,20 @@ struct GpuCompiler::Impl {
   ir::Module& module;
   Gpu& gpu;
   Arithmetic arithmetic;
+  Record record;
   std::map<ir::FnId, std::unique_ptr<Compiled>> done;
 };
 
 GpuCompiler::GpuCompiler(ir::Module& module, Gpu& gpu, bool tf32)
-    : impl_(new Impl{module, gpu, {gpu.tensor_cores(), tf32}, {}}) {}
+    : impl_(new Impl{module, gpu, {gpu.tensor_cores(), tf32}, Record(gpu), {}}) {}
 GpuCompiler::~GpuCompiler() = default;
+
+std::string GpuCompiler::stats() const {
+  const Gpu::Stats& s = impl_->gpu.stats();
+  return "device " + std::string(impl_->gpu.name()) + ": kernels launched " + std::to_string(s.launches) + ", in batches " +
+         std::to_string(s.batches) + ", replayed in graphs " + std::to_string(s.replayed) + ", waits of the host " +
+         std::to_string(s.waits) + ", peak memory " + std::to_string((impl_->gpu.use().peak + (1 << 20) - 1) >> 20) + " MiB";
+}
 
 void GpuCompiler::wait() const { impl_->gpu.wait(); }
 
@@ -163,7 +203,7 @@ bool GpuCompiler::has(ir::FnId fn) const { return impl_->done.contains(fn); }
 
 const CompiledFunction& GpuCompiler::compile(ir::FnId fn) {
   auto& made = impl_->done[fn];
-  if (!made) made = std::make_unique<Compiled>(impl_->module, fn, impl_->gpu, impl_->arithmetic);
+  if (!made) made = std::make_unique<Compiled>(impl_->module, fn, impl_->gpu, impl_->arithmetic, impl_->record);
   return *made;
 }
 

@@ -21,6 +21,7 @@ class GpuCompiler {
   // As Compiler: once per function; what is given lives as long as this.
   const CompiledFunction& compile(ir::FnId fn);
   bool has(ir::FnId fn) const;
+  std::string stats() const;  // in a line
   void wait() const;  // until all that was launched is done
 
   // The kernels of a function as text, without the prelude.

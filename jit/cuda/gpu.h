@@ -1,15 +1,28 @@
-// A GPU, or the emulator that stands for one: memory of its own, modules of compiled kernels, launches
-// in order on one stream. Everything above it (engine.h) is the same for both.
+// A GPU, or the emulator that stands for one: memory of its own, modules of compiled kernels, and one
+// stream of work. Work is queued here and handed over when somebody waits for a result or the queue is
+// long; a sequence of launches that comes again is recorded once as a graph and then replayed as one,
+// with what is new in its arguments. Everything above (engine.h) and all of this is the same for both.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "runtime/device.h"
 
 namespace tenon::cuda {
+
+// One launch: every argument is a slot of 8 bytes. `together`: the threads of a block meet at barriers.
+struct Launch {
+  void* kernel = nullptr;
+  int64_t blocks = 0;
+  int threads = 0;
+  bool together = false;
+  std::vector<int64_t> args;
+};
 
 class Gpu : public Device {
  public:
@@ -19,17 +32,84 @@ class Gpu : public Device {
     // A kernel by its name; bug() when there is none.
     virtual void* kernel(const std::string& name) = 0;
   };
+  // Launches recorded as one piece of work.
+  class Graph {
+   public:
+    virtual ~Graph() = default;
+    virtual void set(size_t i, const Launch& l) = 0;  // other arguments for launch i
+    virtual void run() = 0;
+  };
   // Compiles a text (after kernels::cuda_prelude) with these kernels in it: names, and how many slots.
   using Kernels = std::map<std::string, size_t>;
   virtual std::unique_ptr<Module> compile(const std::string& text, const Kernels& kernels) = 0;
-  // Every argument is a slot of 8 bytes. `together`: the threads of a block meet at barriers.
-  virtual void launch(void* kernel, int64_t blocks, int threads, bool together,
-                      std::span<const int64_t> args) = 0;
 
-  virtual void copy_on(std::byte* to, const std::byte* from, size_t bytes) = 0;  // device to device
   virtual bool owns(const void* address) const = 0;
   virtual int64_t multiprocessors() const = 0;
   virtual bool tensor_cores() const = 0;  // those of mma.sync for f16, bf16 and tf32, and cp.async
+
+  // In their order behind all that was asked for before. What copy_in is given is taken at once.
+  void launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args);
+  void copy_on(std::byte* to, const std::byte* from, size_t bytes);  // device to device
+  void copy_in(std::byte* to, const void* from, size_t bytes) final;
+  // These wait for it.
+  void copy_out(void* to, const std::byte* from, size_t bytes) final;
+  void wait() final;
+
+  // Before a module goes: what is queued runs, and no graph names its kernels any more.
+  void retire();
+
+  struct Stats {
+    int64_t launches = 0;  // kernels
+    int64_t batches = 0;   // times that the queue was handed over
+    int64_t replayed = 0;  // kernels that ran as part of a graph
+    int64_t waits = 0;     // times that the host waited for a result
+  };
+  const Stats& stats() const { return stats_; }
+
+ protected:
+  // What a device does, in order. None of these waits but `read` and `finish`.
+  virtual void run(const Launch& l) = 0;
+  virtual std::unique_ptr<Graph> record(std::span<const Launch> launches) = 0;  // null: it has no graphs
+  virtual void move_on(std::byte* to, const std::byte* from, size_t bytes) = 0;
+  virtual void move_in(std::byte* to, const std::byte* staged, size_t bytes) = 0;
+  virtual void read(void* to, const std::byte* from, size_t bytes) = 0;
+  virtual void finish() = 0;
+  // Host memory from which the device copies by itself, in two halves: `mark` notes that work up to now
+  // uses one, `reached` waits for that.
+  virtual std::byte* staging(size_t bytes) = 0;
+  virtual void mark(int half) = 0;
+  virtual void reached(int half) = 0;
+  virtual void flushed() {}  // the queue has been handed over
+  bool queued() const { return !queue_.empty(); }
+
+ private:
+  struct Copy {
+    std::byte* to;
+    const std::byte* from;
+    size_t bytes;
+    bool in;  // from staged memory of the host
+  };
+  struct Step {  // a copy, or so many launches
+    size_t launches = 0;
+    Copy copy{};
+  };
+  struct Known {
+    int seen = 0;
+    std::unique_ptr<Graph> graph;
+    std::vector<std::vector<int64_t>> args;  // as the graph has them
+  };
+  void flush();
+  void run_all(std::span<const Launch> launches);
+  std::byte* staged(const void* from, size_t bytes);
+
+  std::vector<Step> queue_;
+  std::vector<Launch> launches_;  // of the queue, the first `used_`; the rest keeps its memory
+  size_t used_ = 0;
+  std::map<std::vector<std::tuple<void*, int64_t, int>>, Known> known_;
+  std::byte* staging_ = nullptr;
+  size_t staged_ = 0;  // bytes used of this half
+  int half_ = 0;
+  Stats stats_;
 };
 
 // The emulator (cudasim). Always there; throws UserError E1002 where no compiler for the host is.

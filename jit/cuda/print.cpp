@@ -86,13 +86,13 @@ class KernelText {
   KernelText(const Function& f, std::string name) : f_(f), name_(std::move(name)), shape_(shape_of(f)) {}
 
   std::string print() {
-    out_ = "TN_KERNEL " + name_ + "(tn_int tn_lo, tn_int tn_hi, tn_int tn_trap";
+    out_ = "TN_KERNEL " + name_ + "(tn_int tn_order, tn_int tn_hi, tn_int tn_trap";
     for (Var v : f_.params) out_ += ", tn_int " + var(v);
     out_ += ") {\n";
     declare();
     const bool warp = shape_ == Shape::warp;
-    line(warp ? "for (tn_int tn_g = tn_lo + tn_warp(); tn_g < tn_hi; tn_g += tn_warps()) {"
-               : "for (tn_int tn_g = tn_lo + tn_block() * tn_threads() + tn_thread(); tn_g < tn_hi;"
+    line(warp ? "for (tn_int tn_g = tn_warp(); tn_g < tn_hi; tn_g += tn_warps()) {"
+               : "for (tn_int tn_g = tn_block() * tn_threads() + tn_thread(); tn_g < tn_hi;"
                  " tn_g += tn_blocks() * tn_threads()) {");
     ++depth_;
     line(var(f_.lo) + " = tn_g;");
@@ -390,9 +390,16 @@ class KernelText {
         share({s.a});
         std::string c = expr(s.a);
         line("if (" + c + ") {");
-        line("  tn_lower(tn_trap, tn_g);");
-        line("  goto " + next_.back() + ";");
-        line("}");
+        ++depth_;
+        open();  // a trap may not jump over the names of its values
+        share({}, s.args);
+        std::string values;
+        for (Expr e : s.args) values += ", (tn_int)" + expr(e);
+        line("const tn_int tn_met[] = {tn_order + tn_g, " + std::to_string(s.id) + values + "};");
+        line("tn_trapped(tn_trap, tn_met, " + std::to_string(s.args.size()) + ");");
+        close();
+        line("goto " + next_.back() + ";");
+        close();
         close();
         return;
       }

@@ -19,8 +19,10 @@ inline constexpr int kWarp = 32;
 
 Shape shape_of(const loop::Function& kernel);
 
-// A kernel named `name` of the slots (lo, hi, trap, params..): it works on items [lo, hi); the least
-// item that met a trap is left in the i64 at `trap`.
+// A kernel named `name` of the slots (order, hi, trap, params..): it works on items [0, hi). Of those that
+// meet a trap the least, `order` added, is left in the record at `trap` (tn_trapped), with the number of
+// the trap and the values of its message. In the shape `warp` an item may meet several: which one is first
+// shows when it runs alone.
 std::string print_kernel(const loop::Function& kernel, const std::string& name);
 
 // The names in the prelude: of a value in the loop IR, of a dtype in memory, of a reduction.

@@ -338,6 +338,7 @@ class SimModule final : public Gpu::Module {
     require(registers_ != nullptr, "cudasim: a module without registers");
   }
   ~SimModule() override {
+    cudasim().retire();
     dlclose(handle_);
     std::error_code ignored;
     if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
@@ -398,25 +399,12 @@ class Sim final : public Gpu {
     use_.peak = std::max(use_.peak, use_.now);
     return p;
   }
+  // What is queued may still use it.
   void give(std::byte* memory, size_t bytes) override {
-    live_.erase(reinterpret_cast<long long>(memory));
-    cpu().give(memory - kRedZone, bytes + 2 * kRedZone);
     use_.now -= bytes;
+    late_.emplace_back(memory, bytes);
+    if (!queued()) flushed();
   }
-  void copy_in(std::byte* to, const void* from, size_t bytes) override {
-    check(to, bytes);
-    std::memcpy(to, from, bytes);
-  }
-  void copy_out(void* to, const std::byte* from, size_t bytes) override {
-    check(from, bytes);
-    std::memcpy(to, from, bytes);
-  }
-  void copy_on(std::byte* to, const std::byte* from, size_t bytes) override {
-    check(to, bytes);
-    check(from, bytes);
-    std::memmove(to, from, bytes);
-  }
-  void wait() override {}
   MemoryUse use() override { return use_; }
   void reset_peak() override { use_.peak = use_.now; }
 
@@ -437,23 +425,67 @@ class Sim final : public Gpu {
     return std::make_unique<SimModule>(all);
   }
 
-  void launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args) override {
-    const Kernel& k = *static_cast<Kernel*>(kernel);
+ protected:
+  void run(const Launch& l) override {
+    const Kernel& k = *static_cast<Kernel*>(l.kernel);
+    const int64_t blocks = l.blocks;
+    const int threads = l.threads;
     if (blocks < 1 || blocks > 0x7fffffff || threads < 1 || threads > 1024)
       throw SimFault("kernel " + k.name + " is launched over " + std::to_string(blocks) + " blocks of " +
                      std::to_string(threads) + " threads");
-    const std::vector<long long> slots(args.begin(), args.end());
+    const std::vector<long long> slots(l.args.begin(), l.args.end());
     Registers& r = *k.registers;
     r = {0, threads, 0, blocks, {}, {}, access, Block::barrier, Block::exchange, Block::shared,
          Block::gather, Block::copy_async, Block::copies_sent, Block::copies_but};
     for (r.block = 0; r.block < blocks; ++r.block) {
-      if (together) {
+      if (l.together) {
         block_.run(k, threads, slots.data());
         continue;
       }
       block_.start_block();
       for (int t = 0; t < threads; ++t) block_.alone(k, t, slots.data());
     }
+  }
+
+  // A graph is a list of launches: what replaying one needs is tested wherever programs run.
+  class Recorded final : public Graph {
+   public:
+    Recorded(Sim& sim, std::span<const Launch> launches) : sim_(sim), launches_(launches.begin(), launches.end()) {}
+    void set(size_t i, const Launch& l) override { launches_[i].args = l.args; }
+    void run() override {
+      for (const Launch& l : launches_) sim_.run(l);
+    }
+
+   private:
+    Sim& sim_;
+    std::vector<Launch> launches_;
+  };
+  std::unique_ptr<Graph> record(std::span<const Launch> launches) override {
+    return std::make_unique<Recorded>(*this, launches);
+  }
+  void move_in(std::byte* to, const std::byte* staged, size_t bytes) override {
+    check(to, bytes);
+    std::memcpy(to, staged, bytes);
+  }
+  void move_on(std::byte* to, const std::byte* from, size_t bytes) override {
+    check(to, bytes);
+    check(from, bytes);
+    std::memmove(to, from, bytes);
+  }
+  void read(void* to, const std::byte* from, size_t bytes) override {
+    check(from, bytes);
+    std::memcpy(to, from, bytes);
+  }
+  void finish() override {}
+  std::byte* staging(size_t bytes) override { return static_cast<std::byte*>(std::malloc(bytes)); }
+  void mark(int) override {}
+  void reached(int) override {}
+  void flushed() override {
+    for (auto [memory, bytes] : late_) {
+      live_.erase(reinterpret_cast<long long>(memory));
+      cpu().give(memory - kRedZone, bytes + 2 * kRedZone);
+    }
+    late_.clear();
   }
 
  private:
@@ -472,6 +504,7 @@ class Sim final : public Gpu {
       throw SimFault("a copy of " + std::to_string(bytes) + " bytes leaves the device's memory");
   }
   std::map<long long, size_t> live_;
+  std::vector<std::pair<std::byte*, size_t>> late_;  // given back while work was queued
   MemoryUse use_{0, 0};
   Block block_;
 };

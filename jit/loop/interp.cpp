@@ -68,8 +68,10 @@ class Machine {
 
   enum class End { none, returned, failed };
   End block(const Block& b) {
-    for (const Stmt& s : b)
+    for (const Stmt& s : b) {
       if (End e = stmt(s); e != End::none) return e;
+      if (c_.error) return End::failed;  // found when a number was read from the device
+    }
     return End::none;
   }
 
@@ -180,10 +182,10 @@ class Machine {
         const auto* at = reinterpret_cast<const std::byte*>(value(n.a)) +
                          static_cast<int64_t>(value(n.b)) * bytes(n.ty);
         const auto size = static_cast<size_t>(bytes(n.ty));
-        if (c_.offload && c_.offload->owns(at))
-          c_.offload->device().copy_out(&b, at, size);
-        else
+        if (!c_.offload || !c_.offload->owns(at))
           std::memcpy(&b, at, size);
+        else if (c_.offload->settle(c_) == 0)
+          c_.offload->device().copy_out(&b, at, size);
         return cut(n.ty, b);
       }
       case Op::select:
@@ -349,10 +351,15 @@ class Machine {
       }
       case StmtKind::call: {
         std::vector<int64_t> args = slots(s.args), outs(s.outs.size() + 1);
-        int64_t status =
-            s.callee == Callee::function
-                ? interpret(c_, s.id, args.data(), outs.data())
-                : runtime_function(static_cast<Runtime>(s.id))(&c_, args.data(), outs.data());
+        int64_t status;
+        if (s.callee == Callee::function) {
+          // A trap is told with the calls around it: so it is looked for on both sides of one.
+          if (c_.offload && c_.offload->settle(c_) != 0) return End::failed;
+          status = interpret(c_, s.id, args.data(), outs.data());
+          if (status == 0 && c_.offload) status = c_.offload->settle(c_);
+        } else {
+          status = runtime_function(static_cast<Runtime>(s.id))(&c_, args.data(), outs.data());
+        }
         if (status != 0) {
           const int64_t place = s.place;
           if (s.place != kNone) runtime_function(Runtime::called_from)(&c_, &place, nullptr);

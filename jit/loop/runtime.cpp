@@ -111,6 +111,8 @@ namespace {
 
 void set_error(Context& c, Code code, Loc where, std::string message, std::string hint,
                Fault fault) {
+  if (c.offload) c.offload->settle(c);
+  if (c.error) return;  // what was first is what is told
   c.error = Diagnostic{code, where, std::move(message), {}, std::move(hint), fault, false, {}};
 }
 
@@ -124,7 +126,8 @@ int64_t guarded(Context& c, Loc where, F&& f) {
     set_error(c, t.code, where, std::move(t.message), std::move(t.hint), t.fault);
   } catch (UserError& e) {
     if (!e.diagnostic.where.known()) e.diagnostic.where = where;
-    c.error = std::move(e.diagnostic);
+    if (c.offload) c.offload->settle(c);
+    if (!c.error) c.error = std::move(e.diagnostic);
   } catch (const std::bad_alloc&) {
     set_error(c, Code::E0805, where, "there is not enough memory for this step",
               "smaller sizes or batches need less", Fault::data);
@@ -470,6 +473,7 @@ int64_t rt_called_from(Context* c, const int64_t* args, int64_t*) {
 
 int64_t rt_debug(Context* c, const int64_t* args, int64_t*) {
   const NodeInfo& node = c->tables.nodes[static_cast<size_t>(args[0])];
+  if (c->offload && c->offload->settle(*c) != 0) return 1;
   return guarded(*c, node.where, [&] { c->run.host.debug(node.text, shown(c, node, args)); });
 }
 
@@ -754,6 +758,7 @@ std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims,
   std::vector<int64_t> out(sig.results.size() + sig.bound.size() + 1);
   int64_t status = sig.deep ? on_large_stack(entry, &context, in.data(), out.data())
                             : entry(&context, in.data(), out.data());
+  if (status == 0 && context.offload) status = context.offload->settle(context);
   if (status != 0) {
     require(context.error.has_value(), "a run failed without an error");
     throw UserError(std::move(*context.error));

@@ -72,6 +72,10 @@ class Offload {
   virtual bool owns(const void* address) const = 0;
   virtual void copy(std::byte* to, const std::byte* from, size_t bytes) = 0;  // within the device
   virtual int64_t launch(Context& context, uint32_t kernel, const int64_t* args, int64_t range) = 0;
+  // What was launched may have met a trap that nobody has looked for yet: that is done before the host
+  // sees a number of the device, says that something is wrong, shows something, or ends the run. The
+  // trap becomes the context's error, and the status is 1.
+  virtual int64_t settle(Context& context) = 0;
   virtual void node(const NodeInfo& node, const int64_t* args) = 0;  // as `eager`; throws Trap
 };
 

@@ -66,9 +66,11 @@ TN_DEVICE void tn_copy_async(T* to, tn_int address, tn_int index, bool there) {
 TN_DEVICE void tn_copies_sent() { tn_sim.copies_sent(); }
 template <int groups>
 TN_DEVICE void tn_copies_but() { tn_sim.copies_but(groups); }
-TN_DEVICE void tn_lower(tn_int address, tn_int value) {
-  tn_int* p = tn_address<tn_int>(address, 0);
-  if (value < *p) *p = value;
+TN_DEVICE void tn_keep_least(tn_int address, const tn_int* met, int n) {
+  tn_int* const p = tn_address<tn_int>(address, 0);
+  if (met[0] >= p[0]) return;
+  p[0] = met[0];
+  for (int i = 1; i < n + 2; ++i) p[i + 1] = met[i];
 }
 TN_DEVICE float tn_sqrt(float x) { return __builtin_sqrtf(x); }
 TN_DEVICE double tn_sqrt(double x) { return __builtin_sqrt(x); }
@@ -126,7 +128,20 @@ TN_DEVICE void tn_copies_but() {
   asm volatile("cp.async.wait_group %0;\n" ::"n"(groups) : "memory");
 #endif
 }
-TN_DEVICE void tn_lower(tn_int address, tn_int value) { atomicMin((tn_int*)address, value); }
+TN_DEVICE void tn_keep_least(tn_int address, const tn_int* met, int n) {
+  volatile tn_int* const p = (tn_int*)address;
+  if (met[0] >= p[0]) return;
+  for (bool done = false; !done;) {
+    if (atomicCAS((tn_uint*)(address + 8), 0ull, 1ull) != 0) continue;
+    if (met[0] < p[0]) {
+      p[0] = met[0];
+      for (int i = 1; i < n + 2; ++i) p[i + 1] = met[i];
+    }
+    __threadfence();
+    atomicExch((tn_uint*)(address + 8), 0ull);
+    done = true;
+  }
+}
 TN_DEVICE float tn_sqrt(float x) { return __fsqrt_rn(x); }
 TN_DEVICE double tn_sqrt(double x) { return __dsqrt_rn(x); }
 TN_DEVICE float tn_fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
@@ -147,6 +162,10 @@ TN_DEVICE double tn_rint(double x) { return rint(x); }
 TN_DEVICE int tn_lane() { return tn_thread() % 32; }
 TN_DEVICE tn_int tn_warp() { return tn_block() * (tn_threads() / 32) + tn_thread() / 32; }
 TN_DEVICE tn_int tn_warps() { return tn_blocks() * (tn_threads() / 32); }
+
+// A trap: what was met first stays in the record at `address`, which is [order, lock, site, values..];
+// `met` is the order of launch and item, the site, and n values of its message.
+TN_APART void tn_trapped(tn_int address, const tn_int* met, int n) { tn_keep_least(address, met, n); }
 
 template <class T>
 TN_DEVICE T tn_load(tn_int address, tn_int index) {

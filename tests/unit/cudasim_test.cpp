@@ -96,7 +96,87 @@ TEST(Cudasim, ALaunchThatNoGpuTakesIsRefused) {
   Gpu& g = cudasim();
   auto module = g.compile(kernel(""), {{"tree", 2}});
   const int64_t args[] = {0, 0};
-  EXPECT_THROW(g.launch(module->kernel("tree"), 1, 2048, true, args), SimFault);
+  g.launch(module->kernel("tree"), 1, 2048, true, args);
+  EXPECT_THROW(g.wait(), SimFault);
+}
+
+TEST(Cudasim, AWriteBehindSharedMemoryIsFound) {
+  const std::string body = "TN_SHARED(float, p, 64); p[t + 1] = 0.0f; tn_sync();";
+  EXPECT_NE(fault(kernel(body)).find("behind its shared memory"), std::string::npos);
+}
+
+TEST(Cudasim, AnAsynchronousCopyNeedsAWait) {
+  auto text = [](const std::string& wait) {
+    return "TN_KERNEL tree(tn_int x, tn_int out) { TN_SHARED(float, p, 64); const int t = tn_thread();"
+           "  if (t < 16) tn_copy_async(p + 4 * t, x, 4 * t, true);"
+           "  tn_copies_sent(); " + wait + " tn_sync(); if (t == 0) tn_store<float>(out, 0, p[1] + p[62]); }\n";
+  };
+  EXPECT_EQ(run_tree(text("tn_copies_but<0>();")), 2.0f + 63.0f);
+  EXPECT_NE(run_tree(text("tn_copies_but<1>();")), 2.0f + 63.0f);
+  EXPECT_NE(fault("TN_KERNEL tree(tn_int x, tn_int out) { TN_SHARED(float, p, 64);"
+                  "  tn_copy_async(p + 1, x, 0, true); tn_copies_sent(); tn_copies_but<0>(); }\n")
+                .find("not aligned"),
+            std::string::npos);
+}
+
+// ---- the queue: in order, handed over late, replayed as a graph with what is new in it
+
+constexpr const char* kAdd = R"(
+TN_KERNEL add(tn_int x, tn_int amount) {
+  if (tn_thread() == 0) tn_store<tn_int>(x, 0, tn_load<tn_int>(x, 0) * 3 + amount);
+}
+)";
+
+TEST(Queue, ReplaysSequencesWithNewArguments) {
+  Gpu& g = cudasim();
+  auto module = g.compile(kAdd, {{"add", 2}});
+  auto x = Buffer::allocate(8, g);
+  const int64_t zero = 0;
+  g.copy_in(x->on(g), &zero, 8);
+  int64_t wanted = 0;
+  const Gpu::Stats before = g.stats();
+  for (int64_t step = 0; step < 6; ++step) {
+    for (int64_t k = 0; k < 4; ++k) {
+      const int64_t args[] = {reinterpret_cast<int64_t>(x->on(g)), k == 2 ? step : k};
+      g.launch(module->kernel("add"), 1, 32, false, args);
+      wanted = wanted * 3 + args[1];
+    }
+    int64_t got = 0;
+    g.copy_out(&got, x->on(g), 8);
+    EXPECT_EQ(got, wanted) << step;
+  }
+  EXPECT_EQ(g.stats().batches - before.batches, 6);
+  EXPECT_EQ(g.stats().replayed - before.replayed, 4 * 4);  // from the third time on
+}
+
+TEST(Queue, KeepsItsOrderAndWhatItStillNeeds) {
+  Gpu& g = cudasim();
+  auto module = g.compile(kAdd, {{"add", 2}});
+  auto y = Buffer::allocate(8, g);
+  {
+    auto x = Buffer::allocate(8, g);
+    int64_t start = 5;
+    g.copy_in(x->on(g), &start, 8);
+    start = 6;  // the copy has been taken
+    const int64_t args[] = {reinterpret_cast<int64_t>(x->on(g)), 1};
+    g.launch(module->kernel("add"), 1, 32, false, args);
+    g.copy_on(y->on(g), x->on(g), 8);
+    g.launch(module->kernel("add"), 1, 32, false, args);
+  }  // given back while it is still to be used
+  auto z = Buffer::allocate(8, g);
+  int64_t got = 0;
+  g.copy_out(&got, y->on(g), 8);
+  EXPECT_EQ(got, 16);
+}
+
+TEST(Queue, StagesMoreThanItsMemory) {
+  Gpu& g = cudasim();
+  std::vector<int> big(5 << 20), back(big.size());
+  for (size_t i = 0; i < big.size(); ++i) big[i] = static_cast<int>(i);
+  auto x = Buffer::allocate(big.size() * 4, g);
+  g.copy_in(x->on(g), big.data(), big.size() * 4);
+  g.copy_out(back.data(), x->on(g), big.size() * 4);
+  EXPECT_EQ(big, back);
 }
 
 TEST(Buffers, StayOnTheDeviceUntilTheHostAsks) {
