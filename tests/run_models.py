@@ -25,7 +25,8 @@ line, what its comments say, and the same bytes every time:
   of their own: the first one makes all code, the others must find all of it there.
 
 cudasim: code, output and messages must be those of eager mode to the byte, in one of the three orders in which
-  the emulator can take up the threads of a block (which one depends on the program's name).
+  the emulator can take up the threads of a block (which one depends on the program's name). With
+  TENON_CUDASIM_ARCHS="sm_80 sm_90a" NVRTC compiles each program's kernels for one of these as well.
 
 examples: `# expect held-out accuracy >= 0.97` compares the number in the line of output that begins
   with that name; `# seeds 1 2 3` repeats the run for these seeds too.
@@ -256,14 +257,32 @@ def check_parts(stderr, cold):
         raise Failure(f"with {'an empty' if cold else 'a filled'} cache: parts read {read} and made {made}\n{stderr}")
 
 
+KERNELS = tempfile.NamedTemporaryFile(prefix="tenon-kernels-")  # name, architecture, registers, bytes spilled
+
+
+def tell_kernels():
+    rows = sorted({line for line in KERNELS.read().decode().splitlines()})
+    if not rows:
+        return
+    spilling = [r for r in rows if r.split()[3] != "0"]
+    most = max(int(r.split()[2]) for r in rows)
+    print(f"{len(rows)} kernels compiled by NVRTC, at most {most} registers, {len(spilling)} spill")
+    for row in spilling:
+        print("  spills:", row)
+
+
 def check_cudasim(tenon, model):
     text = model.read_text(errors="replace")
-    order = ("forward", "reverse", "shuffled")[zlib.crc32(model.name.encode()) % 3]
+    which = zlib.crc32(model.name.encode())
+    order = ("forward", "reverse", "shuffled")[which % 3]
+    env = {"TENON_SIM_ORDER": order}
+    if archs := os.environ.get("TENON_CUDASIM_ARCHS", "").split():
+        env |= {"TENON_SIM_NVRTC": archs[which // 3 % len(archs)], "TENON_SIM_NVRTC_LOG": KERNELS.name}
     runs = []
     for how in (["--mode", "eager"], ["--device", "cudasim"]):
         with tempfile.TemporaryDirectory() as fresh:
             folder = fresh if model.parent.name == "examples" else model.parent
-            runs.append(run([tenon, "run", *how, "--stats", str(model)], folder, {"TENON_SIM_ORDER": order}))
+            runs.append(run([tenon, "run", *how, "--stats", str(model)], folder, env))
     host, there = runs
     errors = there.stderr.decode(errors="replace")
     if (host.returncode, host.stdout) != (there.returncode, there.stdout):
@@ -309,6 +328,7 @@ def main():
         except Failure as failure:
             failed += 1
             print(f"FAILED {model}\n{failure}\n")
+    tell_kernels()
     print(f"{len(models)} programs, {failed} failed")
     return 1 if failed or not models else 0
 

@@ -188,22 +188,24 @@ class CudaGraph final : public Gpu::Graph {
 class CudaModule final : public Gpu::Module {
  public:
   CudaModule(Driver& d, const std::string& text) : d_(d) {
-    const std::string cubin = compile_cubin(text, d.arch);
-    d.sure(d.cuModuleLoadDataEx(&module_, cubin.data(), 0, nullptr, nullptr), "cuModuleLoadDataEx");
+    for (const std::string& cubin : compile_cubins(text, d.arch))
+      d.sure(d.cuModuleLoadDataEx(&modules_.emplace_back(), cubin.data(), 0, nullptr, nullptr), "cuModuleLoadDataEx");
   }
   ~CudaModule() override {
     gpu().retire();
-    d_.cuModuleUnload(module_);
+    for (Handle m : modules_) d_.cuModuleUnload(m);
   }
   void* kernel(const std::string& name) override {
     Handle& f = functions_[name];
-    if (!f) d_.sure(d_.cuModuleGetFunction(&f, module_, name.c_str()), "cuModuleGetFunction");
+    for (Handle m : modules_)
+      if (!f && d_.cuModuleGetFunction(&f, m, name.c_str()) != 0) f = nullptr;
+    require(f != nullptr, "no kernel " + name);
     return f;
   }
 
  private:
   Driver& d_;
-  Handle module_ = nullptr;
+  std::vector<Handle> modules_;
   std::map<std::string, Handle> functions_;
 };
 

@@ -20,6 +20,18 @@ const NvrtcState& nvrtc_state();
 // NVRTC is not there; a text that it refuses is our mistake: bug().
 std::string compile_cubin(const std::string& text, const std::string& arch, std::string* log = nullptr);
 
+// Of the log: what each kernel takes of the hardware.
+struct KernelUse {
+  std::string name;
+  int registers = 0;
+  int64_t spilled = 0;  // bytes stored and loaded again for want of registers
+};
+std::vector<KernelUse> uses_of(const std::string& log);
+
+// Kernels that stand beside each other in a text, each from its TN_KERNEL on, compiled in pieces of about
+// the same length by several threads at once: a cubin for each piece.
+std::vector<std::string> compile_cubins(const std::string& text, const std::string& arch, std::string* log = nullptr);
+
 // The same to PTX, which one can read; for a virtual architecture ("compute_90").
 std::string compile_ptx(const std::string& text, const std::string& arch);
 

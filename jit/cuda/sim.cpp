@@ -385,6 +385,18 @@ class SimModule final : public Gpu::Module {
 
 constexpr size_t kRedZone = 64;  // on both sides of an allocation
 
+// For a real architecture too; what the kernels take of it is appended to $TENON_SIM_NVRTC_LOG, a line
+// each: name, architecture, registers, bytes spilled.
+void compile_for(const std::string& text, const std::string& arch) {
+  std::string log, lines;
+  compile_cubins(text, arch, &log);
+  const char* path = std::getenv("TENON_SIM_NVRTC_LOG");
+  if (!path || !*path) return;
+  for (const KernelUse& u : uses_of(log))
+    lines += u.name + " " + arch + " " + std::to_string(u.registers) + " " + std::to_string(u.spilled) + "\n";
+  std::ofstream(path, std::ios::app) << lines;
+}
+
 class Sim final : public Gpu {
  public:
   std::string_view name() const override { return "cudasim"; }
@@ -419,7 +431,7 @@ class Sim final : public Gpu {
 
   std::unique_ptr<Module> compile(const std::string& text, const Kernels& kernels) override {
     // TENON_SIM_NVRTC=sm_90a: the real compiler must take the text, too.
-    if (const char* arch = std::getenv("TENON_SIM_NVRTC"); arch && *arch) compile_cubin(text, arch);
+    if (const char* arch = std::getenv("TENON_SIM_NVRTC"); arch && *arch) compile_for(text, arch);
     std::string all = std::string(kernels::cuda_prelude()) + text;
     for (const auto& [name, slots] : kernels) all += call_of(name, slots);
     return std::make_unique<SimModule>(all);

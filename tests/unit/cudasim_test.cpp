@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
+#include <thread>
 
 #include "jit/cuda/gpu.h"
 #include "jit/cuda/nvrtc.h"
@@ -196,12 +198,39 @@ TEST(Buffers, StayOnTheDeviceUntilTheHostAsks) {
 
 TEST(Nvrtc, CompilesWhatTheEmulatorRuns) {
   if (!nvrtc_state().found) GTEST_SKIP() << nvrtc_state().text;
-  for (const char* arch : {"sm_80", "sm_90a"}) {
+  for (const char* arch : {"sm_80", "sm_90a", "sm_100"}) {
     std::string log;
     const std::string cubin = compile_cubin(tree("tn_sync();"), arch, &log);
     EXPECT_GT(cubin.size(), 1000u);
-    EXPECT_NE(log.find("0 bytes spill stores"), std::string::npos) << log;
+    const std::vector<KernelUse> uses = uses_of(log);
+    ASSERT_EQ(uses.size(), 1u) << log;
+    EXPECT_EQ(uses[0].name, "tree");
+    EXPECT_GT(uses[0].registers, 3);
+    EXPECT_EQ(uses[0].spilled, 0);
   }
+}
+
+TEST(Nvrtc, CompilesALongTextInPieces) {
+  if (!nvrtc_state().found) GTEST_SKIP() << nvrtc_state().text;
+  std::string text;
+  for (int i = 0; i < 40; ++i) {
+    std::string one = tree("tn_sync();");
+    text += one.replace(one.find("tree("), 5, "tree" + std::to_string(i) + "(") + "// " + std::string(900, '.') + "\n";
+  }
+  std::string log;
+  const std::vector<std::string> cubins = compile_cubins(text, "sm_90a", &log);
+  if (std::thread::hardware_concurrency() > 1) {
+    EXPECT_GT(cubins.size(), 1u);
+  }
+  std::set<std::string> names;
+  for (const KernelUse& u : uses_of(log)) names.insert(u.name);
+  EXPECT_EQ(names.size(), 40u);
+}
+
+TEST(Nvrtc, WhatItRefusesIsABugWithTheKernelAndTheLine) {
+  if (!nvrtc_state().found) GTEST_SKIP() << nvrtc_state().text;
+  EXPECT_EXIT(compile_cubins(tree("tn_sync();") + "TN_KERNEL wrong(tn_int x) {\n  no_such_thing(x);\n}\n", "sm_90a"),
+              testing::ExitedWithCode(70), "in wrong: tenon.cu.*\n *no_such_thing.x.;");
 }
 
 }  // namespace
