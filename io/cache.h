@@ -15,6 +15,7 @@ namespace tenon::io {
 std::optional<std::string> cache_folder();
 
 inline constexpr int64_t kCodeBytes = int64_t{256} << 20;  // for machine code, in the folder `code`
+inline constexpr int64_t kCubinBytes = int64_t{256} << 20;  // for that of GPUs, in the folder `cubin`
 
 // Many processes may use a folder at once: an entry appears whole, by renaming, and whoever has it
 // open keeps it when it is removed. Entries that another user could have written are not read.

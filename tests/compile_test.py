@@ -5,7 +5,9 @@
   and machine code have the same number of lines, and --stats the same number of compiled spans. So
   has its gradient.
 - One compile serves 200 pairs (batch, length): --stats says the same number of compiled spans for 200
-  random pairs as for two, and the numbers are those of eager mode."""
+  random pairs as for two, and the numbers are those of eager mode.
+- A step of a training on a GPU, here the emulated one, is one batch of launches, which is replayed as a
+  graph from its third time on, and makes the host wait once."""
 
 import os
 import random
@@ -16,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 TENON = os.path.abspath(sys.argv[1])
+EXAMPLE = str(Path(__file__).resolve().parents[1] / "examples" / "xor.model")
 failures = served = 0
 
 LOOPS = {
@@ -122,7 +125,20 @@ def check_pairs(folder):
     expect("one compile serves 200 pairs", counts[0] == counts[1] and (counts[0] or 0) > 0, counts)
 
 
+def check_step():
+    code, _, stderr = tenon("run", "--device", "cudasim", "--stats", EXAMPLE)
+    found = re.search(r"launched (\d+), in batches (\d+), replayed in graphs (\d+), waits of the host (\d+)", stderr)
+    expect("a training on cudasim", code == 0 and found, stderr)
+    if not found:
+        return
+    launched, batches, replayed, waits = map(int, found.groups())
+    steps = 400  # examples/xor.model
+    expect("a step is one batch, with one wait", batches <= steps + 20 and waits <= steps + 20, stderr)
+    expect("steps are replayed", launched > 5 * steps and replayed > 0.9 * launched, stderr)
+
+
 with tempfile.TemporaryDirectory() as folder:
+    check_step()
     for name, text in LOOPS.items():
         check_loop(name, text, Path(folder))
     check_pairs(Path(folder))

@@ -261,6 +261,15 @@ def check_parts(stderr, cold):
 KERNELS = tempfile.NamedTemporaryFile(prefix="tenon-kernels-")  # name, architecture, registers, bytes spilled
 
 
+def architectures(tenon):
+    """Those that NVRTC is to compile for, where it is."""
+    archs = os.environ.get("TENON_CUDASIM_ARCHS", "").split()
+    if archs and b"NVRTC was not found" in run([tenon, "doctor"], ".").stdout:
+        print("not compiled by NVRTC, which was not found (./dev nvrtc fetches it)")
+        return []
+    return archs
+
+
 def tell_kernels():
     rows = sorted({line for line in KERNELS.read().decode().splitlines()})
     if not rows:
@@ -289,7 +298,7 @@ def check_cudasim(tenon, model):
     which = zlib.crc32(model.name.encode())
     order = ("forward", "reverse", "shuffled")[which % 3]
     env = {"TENON_SIM_ORDER": order}
-    if archs := os.environ.get("TENON_CUDASIM_ARCHS", "").split():
+    if archs := architectures(tenon):
         env |= {"TENON_SIM_NVRTC": archs[which // 3 % len(archs)], "TENON_SIM_NVRTC_LOG": KERNELS.name}
     runs = []
     for how in (["--mode", "eager"], ["--device", "cudasim"]):

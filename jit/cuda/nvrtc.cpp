@@ -5,11 +5,14 @@
 #include <locale.h>
 
 #include <algorithm>
+#include <atomic>
+#include <optional>
 #include <exception>
 #include <filesystem>
 #include <sstream>
 #include <thread>
 
+#include "io/cache.h"
 #include "jit/cuda/library.h"
 #include "kernels/cuda/kernels.h"
 #include "support/diagnostic.h"
@@ -72,9 +75,38 @@ struct Nvrtc {
   }
 };
 
+// What holds a text to the CPU's bits, and lets the log tell what its kernels take.
+constexpr const char* kOptions[] = {"--std=c++17",     "--fmad=false",     "--ftz=false",
+                                    "--prec-div=true", "--prec-sqrt=true", "-Xptxas=-v"};
+
 Nvrtc& nvrtc() {
   static Nvrtc n;
   return n;
+}
+
+std::atomic<int> runs{0};
+
+// Under which name a cubin is kept: all it is made of, the compiler included.
+std::string key_of(const std::string& text, const std::string& arch) {
+  const NvrtcState& state = nvrtc().state;
+  std::error_code error;
+  Dl_info where{};
+  dladdr(reinterpret_cast<void*>(nvrtc().nvrtcVersion), &where);
+  const auto size = where.dli_fname ? std::filesystem::file_size(where.dli_fname, error) : 0;
+  std::string all = "1\n" + arch + "\n" + std::to_string(state.major) + "." + std::to_string(state.minor) + " " +
+                    std::to_string(error ? 0 : size) + "\n";
+  for (const char* o : kOptions) all += std::string(o) + "\n";
+  all += kernels::cuda_prelude();
+  all += text;
+  uint64_t a = 0xcbf29ce484222325ull, b = 0x243f6a8885a308d3ull;
+  for (const char c : all) {
+    a = (a ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
+    const auto wide = static_cast<unsigned __int128>(b ^ static_cast<unsigned char>(c)) * 0x9e3779b97f4a7c15ull;
+    b = static_cast<uint64_t>(wide) ^ static_cast<uint64_t>(wide >> 64);
+  }
+  char name[40];
+  std::snprintf(name, sizeof name, "%016llx%016llx", static_cast<unsigned long long>(a), static_cast<unsigned long long>(b));
+  return name;
 }
 
 // The log with the kernel in front of each of its messages: NVRTC itself only shows the line.
@@ -116,13 +148,14 @@ std::string compile(const std::string& text, const std::string& arch, SizeFn Nvr
     fail(Code::E1002, {}, n.state.text, "install the CUDA toolkit, or: pip install nvidia-cuda-nvrtc, and set TENON_NVRTC_PATH to its lib folder",
          {}, Fault::data);
   const std::string all = std::string(kernels::cuda_prelude()) + text, target = "--gpu-architecture=" + arch;
-  const char* const options[] = {target.c_str(), "--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true",
-                                 "--prec-sqrt=true", "-Xptxas=-v"};
+  std::vector<const char*> options(std::begin(kOptions), std::end(kOptions));
+  options.push_back(target.c_str());
+  ++runs;
   // Old versions leave another locale behind.
   locale_t plain = newlocale(LC_ALL_MASK, "C", nullptr), before = uselocale(plain);
   Program program = nullptr;
   int status = n.nvrtcCreateProgram(&program, all.c_str(), "tenon.cu", 0, nullptr, nullptr);
-  if (status == 0) status = n.nvrtcCompileProgram(program, static_cast<int>(std::size(options)), options);
+  if (status == 0) status = n.nvrtcCompileProgram(program, static_cast<int>(options.size()), options.data());
   std::string said, made;
   size_t size = 0;
   if (program && n.nvrtcGetProgramLogSize(program, &size) == 0 && size > 1) {
@@ -143,6 +176,8 @@ std::string compile(const std::string& text, const std::string& arch, SizeFn Nvr
 }
 
 }  // namespace
+
+int nvrtc_runs() { return runs; }
 
 const NvrtcState& nvrtc_state() { return nvrtc().state; }
 
@@ -179,8 +214,16 @@ std::vector<std::string> compile_cubins(const std::string& text, const std::stri
   const std::vector<std::string> pieces = pieces_of(text, std::clamp<size_t>(text.size() / kPiece, 1, threads));
   std::vector<std::string> cubins(pieces.size()), logs(pieces.size());
   std::vector<std::exception_ptr> failed(pieces.size());
-  nvrtc();  // opened by one
+  if (!nvrtc().state.found) compile_cubin("", arch);  // which says what was looked for
+  std::optional<io::DiskCache> cache;
+  if (auto folder = io::cache_folder(); folder && !log) cache.emplace(*folder + "/cubin", io::kCubinBytes);
+  std::vector<std::string> keys;
+  for (size_t i = 0; cache && i < pieces.size(); ++i)
+    if (auto kept = cache->get(keys.emplace_back(key_of(pieces[i], arch)))) cubins[i] = std::move(*kept);
+  std::vector<bool> known;
+  for (const std::string& c : cubins) known.push_back(!c.empty());
   auto one = [&](size_t i) {
+    if (known[i]) return;
     try {
       cubins[i] = compile_cubin(pieces[i], arch, &logs[i]);
     } catch (...) {
@@ -193,6 +236,8 @@ std::vector<std::string> compile_cubins(const std::string& text, const std::stri
   for (std::thread& t : others) t.join();
   for (const std::exception_ptr& e : failed)
     if (e) std::rethrow_exception(e);
+  for (size_t i = 0; cache && i < pieces.size(); ++i)
+    if (!known[i]) cache->put(keys[i], cubins[i]);
   if (log)
     for (const std::string& l : logs) *log += l;
   return cubins;

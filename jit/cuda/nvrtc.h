@@ -13,6 +13,7 @@ struct NvrtcState {
   std::string text;
 };
 const NvrtcState& nvrtc_state();
+int nvrtc_runs();  // how many texts it has compiled in this process
 
 // Compiles a text (after kernels::cuda_prelude) to a cubin for `arch` ("sm_90"); the options hold it to
 // the bits of the CPU (docs/semantics.md): no contraction, no flushing, exact division and roots. `log`
@@ -30,6 +31,7 @@ std::vector<KernelUse> uses_of(const std::string& log);
 
 // Kernels that stand beside each other in a text, each from its TN_KERNEL on, compiled in pieces of about
 // the same length by several threads at once: a cubin for each piece.
+// A piece that was compiled before comes from the cache (io/cache.h), but where the log is asked for.
 std::vector<std::string> compile_cubins(const std::string& text, const std::string& arch, std::string* log = nullptr);
 
 // The same to PTX, which one can read; for a virtual architecture ("compute_90").

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <set>
 #include <thread>
 
@@ -225,6 +226,30 @@ TEST(Nvrtc, CompilesALongTextInPieces) {
   std::set<std::string> names;
   for (const KernelUse& u : uses_of(log)) names.insert(u.name);
   EXPECT_EQ(names.size(), 40u);
+}
+
+TEST(Nvrtc, KeepsCubinsOnDisk) {
+  if (!nvrtc_state().found) GTEST_SKIP() << nvrtc_state().text;
+  std::string folder = (std::filesystem::temp_directory_path() / "tenon-cubins-XXXXXX").string();
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const char* before = std::getenv("TENON_CACHE");
+  const std::string kept = before ? before : "";
+  setenv("TENON_CACHE", folder.c_str(), 1);
+  auto made = [](const std::string& text, const char* arch, std::string* log = nullptr) {
+    const int runs = nvrtc_runs();
+    const std::vector<std::string> cubins = compile_cubins(text, arch, log);
+    return std::pair(cubins, nvrtc_runs() - runs);
+  };
+  std::string log;
+  const auto first = made(tree("tn_sync();"), "sm_90a"), again = made(tree("tn_sync();"), "sm_90a");
+  EXPECT_EQ(first.second, 1);
+  EXPECT_EQ(again.second, 0);
+  EXPECT_EQ(first.first, again.first);
+  EXPECT_EQ(made(tree("tn_sync(); "), "sm_90a").second, 1);            // another text
+  EXPECT_EQ(made(tree("tn_sync();"), "sm_80").second, 1);              // another architecture
+  EXPECT_EQ(made(tree("tn_sync();"), "sm_90a", &log).second, 1);       // the log is not kept
+  before ? setenv("TENON_CACHE", kept.c_str(), 1) : unsetenv("TENON_CACHE");
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Nvrtc, WhatItRefusesIsABugWithTheKernelAndTheLine) {
