@@ -513,6 +513,44 @@ Instance* Elab::instance(const Callee& c, const Bound& bound, const std::string&
 }
 
 // The parameters, the body and the results of an instance, in its own function.
+// The result of a body whose ints may be sizes that it has bound itself: where no shape of the result
+// tells such a size to the caller, the int goes as a number.
+static Val ints_of_own_sizes(Elab& e, const Val& result) {
+  std::set<SymId> own;
+  for (const ir::Node& n : e.cx->b.region_at(0).nodes) {
+    if (auto* a = std::get_if<ir::BindAttr>(&n.attr)) own.insert(a->symbol);
+    if (auto* a = std::get_if<ir::CallAttr>(&n.attr))
+      for (auto& [from, to] : a->fresh) own.insert(to);
+    if (auto* a = std::get_if<ir::HostAttr>(&n.attr)) own.insert(a->binds.begin(), a->binds.end());
+  }
+  std::vector<Elab::FlatLeaf> flat;
+  e.flatten(result, flat);
+  for (auto& f : flat)
+    for (DimId d : f.type.shape)
+      for (SymId s : e.dims.symbols(d)) own.erase(s);
+  if (own.empty()) return result;
+  std::function<Val(const Val&)> told = [&](const Val& v) -> Val {
+    auto all = [&](std::vector<Val> parts) {
+      for (Val& part : parts) part = told(part);
+      return parts;
+    };
+    if (auto* i = as<IntVal>(v); i && i->dim) {
+      for (SymId s : e.dims.symbols(*i->dim))
+        if (own.count(s)) return e.int_from(e.int_value(*i));
+    } else if (auto* t = as<TupleVal>(v)) {
+      return std::make_shared<TupleVal>(all(t->elements));
+    } else if (auto* l = as<ListVal>(v)) {
+      return std::make_shared<ListVal>(all(l->elements));
+    } else if (auto* r = as<RecordVal>(v)) {
+      auto fields = r->fields;
+      for (auto& [name, part] : fields) part = told(part);
+      return std::make_shared<RecordVal>(std::move(fields));
+    }
+    return v;
+  };
+  return told(result);
+}
+
 void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
                      const std::vector<std::pair<Leaf, ir::Type>>& assumed, const std::vector<SymId>& assumed_sizes) {
   const auto& params = c.sig->params;
@@ -609,6 +647,7 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
     v = match(*c.sig->result, v, p.types, c.body->expr ? c.body->expr->loc : c.sig->result->loc, "the result of " + c.name);
   if (v->kind == Value::never) v = expected ? coerce(v, expected) : unit();
   if (inst.called_recursively) v = coerce(v, expected);
+  v = ints_of_own_sizes(*this, v);
   std::vector<FlatLeaf> flat;
   flatten(v, flat);
   std::vector<ir::Value> results;

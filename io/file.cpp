@@ -37,6 +37,12 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// A name beside the file that is to be replaced, which no other process uses.
+std::string next_temporary(const std::string& target) {
+  static std::atomic<int> serial{0};
+  return folder_of(target) + "/.tenon-" + std::to_string(::getpid()) + "-" + std::to_string(serial++) + ".tmp";
+}
+
 }  // namespace
 
 // A few causes get a sentence of their own; the C library's words do for the rest.
@@ -193,10 +199,12 @@ OutputFile::OutputFile(const std::string& path, Loc where)
     target_ = real;
     std::free(real);
   }
-  static std::atomic<int> serial{0};
-  std::string stem = folder_of(target_) + "/.tenon-" + std::to_string(::getpid()) + "-";
+  // A file without a name, where the file system has them: a process that is killed leaves nothing.
+  temporary_ = next_temporary(target_);
+  if (::access("/proc/self/fd", X_OK) == 0)  // through which commit() gives it its name
+    descriptor_ = open_retrying(folder_of(target_).c_str(), O_WRONLY | O_TMPFILE, 0666);
   for (int attempt = 0; attempt < 100 && descriptor_ < 0; ++attempt) {
-    temporary_ = stem + std::to_string(serial++) + ".tmp";
+    temporary_ = next_temporary(target_);
     descriptor_ = open_retrying(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
     if (descriptor_ < 0 && errno != EEXIST) break;
   }
@@ -254,6 +262,15 @@ void OutputFile::commit() {
   // Not every file system and no pipe knows fsync; that alone is no reason to refuse.
   if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS)
     fail_with(errno);
+  // Only a name can be renamed onto another, so a file without one is given one for that moment.
+  struct stat info {};
+  if (!temporary_.empty() && ::fstat(descriptor_, &info) == 0 && info.st_nlink == 0) {
+    const std::string self = "/proc/self/fd/" + std::to_string(descriptor_);
+    while (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+      if (errno != EEXIST) fail_with(errno);
+      temporary_ = next_temporary(target_);
+    }
+  }
   int closed = ::close(descriptor_);
   descriptor_ = -1;
   if (closed != 0 && errno != EINTR) fail_with(errno);

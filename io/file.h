@@ -38,9 +38,9 @@ class InputFile {
 // The contents of a file, or of a pipe.
 std::string read_file(const std::string& path, Loc where);
 
-// A file that appears under its name all at once or not at all: it is written to a temporary name
-// in the same folder, brought to the disk, and renamed by commit(). Without commit() nothing is
-// left behind. E0902 for whatever goes wrong. A device or pipe (/dev/stdout) is written directly.
+// A file that appears under its name all at once or not at all: written without a name (or beside it,
+// where the file system has no such files), brought to the disk, renamed by commit(). Without commit()
+// nothing is left behind. E0902 for whatever goes wrong. A device or pipe (/dev/stdout) is written directly.
 class OutputFile {
  public:
   OutputFile(const std::string& path, Loc where);
