@@ -438,7 +438,7 @@ TEST(Differentiate, ARuleOfItsOwn) {
   const double y = std::exp(0.1);
   EXPECT_NEAR(c.run(ir::make_vjp(*c.module, 0, {0}, {0}), {num(1)})[1].at[0], 4 * std::exp(y) * y,
               1e-12);
-  EXPECT_NEAR(c.run(ir::make_jvp(*c.module, 0, {0}, {0}), {num(1)})[1].at[0], std::exp(y) * y,
+  EXPECT_NEAR(c.run(ir::make_jvp(*c.module, 0, {0}, {0}), {num(1)})[1].at[0], 4 * std::exp(y) * y,
               1e-12);
   const FnId direct = ir::make_vjp(*c.module, 1, {0}, {0});
   EXPECT_NEAR(NaiveEval(*c.module).run(direct, {}, {num(0.1), num(1)})[1].at[0], 2 * y, 1e-12);
