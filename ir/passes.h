@@ -19,7 +19,7 @@ struct Pass {
 };
 
 std::span<const Pass> prefix_passes();  // canonicalise, differentiate, dce
-std::span<const Pass> exact_passes();   // inline, simplify, join, cse, dce
+std::span<const Pass> exact_passes();   // inline, pointwise, simplify, join, cse, dce
 
 class Effects;
 

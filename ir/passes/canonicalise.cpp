@@ -1,6 +1,7 @@
 // canonicalise (prefix): a reduction whose axes are both trailing and others becomes two, the
 // trailing axes first. With it every reduction has one of the two written orders of accumulation,
-// sum_run or sum_col (design.md c, docs/semantics.md).
+// sum_run or sum_col (design.md c, docs/semantics.md). And a map that is an elementwise operation in
+// index notation becomes one (pointwise.cpp).
 
 #include "ir/passes/rewrite.h"
 
@@ -78,15 +79,16 @@ class Canonicaliser {
 
 }  // namespace
 
-bool reduces_mixed(const Function& fn) {
-  bool found = false;
-  each_node(fn.body, [&](const Node& n) { found |= trailing(fn, n) > 0; });
-  return found;
+bool canonical(const Module& module, const Function& fn) {
+  bool mixed = false;
+  each_node(fn.body, [&](const Node& n) { mixed |= trailing(fn, n) > 0; });
+  return !mixed && !has_elementwise_maps(module, fn, true);
 }
 
-std::unique_ptr<Function> canonicalise(Module&, const Function& fn) {
+std::unique_ptr<Function> canonicalise(Module& module, const Function& fn) {
   auto out = std::make_unique<Function>(fn);
   Canonicaliser(*out).region(out->body);
+  if (has_elementwise_maps(module, fn, true)) elementwise_maps(module, *out, true);
   return out;
 }
 

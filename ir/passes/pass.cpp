@@ -11,8 +11,10 @@ namespace tenon::ir {
 namespace {
 
 constexpr Pass kPrefix[] = {
-    {"canonicalise", "gives every reduction one of the two orders of accumulation", Pass::prefix,
-     canonicalise},
+    {"canonicalise",
+     "gives every reduction one of the two orders of accumulation, and makes elementwise operations "
+     "of what says so in index notation",
+     Pass::prefix, canonicalise},
     {"differentiate", "replaces derivatives by functions that compute them", Pass::prefix,
      differentiate},
     {"dce", "drops what nobody needs", Pass::prefix,
@@ -21,6 +23,7 @@ constexpr Pass kPrefix[] = {
 
 constexpr Pass kExact[] = {
     {"inline", "replaces calls of small functions by their bodies", Pass::exact, inline_calls},
+    {"pointwise", "makes elementwise operations of maps that are", Pass::exact, pointwise},
     {"simplify", "applies the rewrites that change no bit", Pass::exact, simplify},
     {"join", "writes the parts of a tensor in one", Pass::exact, join_updates},
     {"cse", "computes equal things once", Pass::exact, share_common},
@@ -84,7 +87,7 @@ void PrefixRunner::run(FnId fn) {
     }
   }
   auto canonical = [this](FnId id) {
-    if (reduces_mixed(module_.fn(id)))
+    if (!ir::canonical(module_, module_.fn(id)))
       replace(module_, id, "canonicalise", canonicalise(module_, module_.fn(id)));
   };
   auto without_dead = [this](FnId id) {

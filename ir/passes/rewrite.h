@@ -76,13 +76,19 @@ class Renames {
 // Numbers values afresh in order of definition and forgets types of values that are gone.
 void compact(Function& fn);
 
+// ---- maps that are elementwise (pointwise.cpp). `derivatives_follow`: only where that changes no
+// derivative for the worse.
+bool has_elementwise_maps(const Module& module, const Function& fn, bool derivatives_follow);
+void elementwise_maps(const Module& module, Function& fn, bool derivatives_follow);
+
 // ---- the passes, each in its file
-bool reduces_mixed(const Function& fn);  // whether canonicalise has anything to do
+bool canonical(const Module& module, const Function& fn);  // canonicalise has nothing to do
 std::unique_ptr<Function> canonicalise(Module& module, const Function& fn);
 std::unique_ptr<Function> drop_dead(Module& module, const Function& fn);  // prefix
 std::unique_ptr<Function> drop_dead(Module& module, const Function& fn, Effects& effects);
 std::unique_ptr<Function> drop_dead_exact(Module& module,
                                           const Function& fn);  // keeps what may trap
+std::unique_ptr<Function> pointwise(Module& module, const Function& fn);
 std::unique_ptr<Function> inline_calls(Module& module, const Function& fn);
 std::unique_ptr<Function> simplify(Module& module, const Function& fn);
 std::unique_ptr<Function> join_updates(Module& module, const Function& fn);
