@@ -63,6 +63,61 @@ TEST(Canonicalise, HalvesAreRoundedOnce) {
             "  return %4, %6\n");
 }
 
+// ---- maps that are elementwise
+
+TEST(Pointwise, AMapThatReadsAtItsOwnIndicesIsElementwise) {
+  EXPECT_EQ(after({canonicalise}, fn("%6: f32[N, M] = map out=[N, M] {\n(%7: i64, %8: i64)\n"
+                                     "%9: bool = le(%8, %7)\n%10: f32 = if(%9) {\n"
+                                     "%11: f32 = read(%0, %7, %8)\nyield %11\n} {\nyield %1\n}\n"
+                                     "yield %10\n}\nreturn %6")),
+            "  %6: i64[M] = iota axis=0\n"
+            "  %7: i64[N] = iota axis=0\n"
+            "  %8: i64[N, M] = broadcast(%6) axes=[1]\n"
+            "  %9: i64[N, M] = broadcast(%7) axes=[0]\n"
+            "  %10: bool[N, M] = le(%8, %9)\n"
+            "  %11: f32[N, M] = broadcast(%1) axes=[]\n"
+            "  %12: f32[N, M] = select(%10, %0, %11)\n"
+            "  return %12\n");
+  // Over the indices that an operation depends on, transposed where the indices are.
+  EXPECT_EQ(after({canonicalise},
+                  "fn @0 f[N, M](%0: f32[N, M], %1: f32[N]) {\n"
+                  "%2: f32[M, N] = map out=[M, N] {\n(%3: i64, %4: i64)\n"
+                  "%5: f32 = read(%1, %4)\n%6: f32 = exp(%5)\n%7: f32 = read(%0, %4, %3)\n"
+                  "%8: f32 = mul(%6, %7)\nyield %8\n}\nreturn %2\n}\n"),
+            "  %2: f32[N] = exp(%1)\n"
+            "  %3: f32[M, N] = transpose(%0) axes=[1, 0]\n"
+            "  %4: f32[M, N] = broadcast(%2) axes=[1]\n"
+            "  %5: f32[M, N] = mul(%4, %3)\n"
+            "  return %5\n");
+}
+
+TEST(Pointwise, ABranchWhoseDerivativeMayBeInfiniteStaysABranchUntilThereAreNoDerivatives) {
+  const std::string root = fn(
+      "%6: f32[N, M] = map out=[N, M] {\n(%7: i64, %8: i64)\n%9: f32 = read(%0, %7, %8)\n"
+      "%10: bool = lt(%1, %9)\n%11: f32 = if(%10) {\n%12: f32 = sqrt(%9)\nyield %12\n} {\n"
+      "yield %1\n}\nyield %11\n}\nreturn %6");
+  EXPECT_NE(after({canonicalise}, root).find("map"), std::string::npos);
+  EXPECT_EQ(after({pointwise}, root),
+            "  %6: f32[N, M] = broadcast(%1) axes=[]\n"
+            "  %7: bool[N, M] = lt(%6, %0)\n"
+            "  %8: f32[N, M] = sqrt(%0)\n"
+            "  %9: f32[N, M] = broadcast(%1) axes=[]\n"
+            "  %10: f32[N, M] = select(%7, %8, %9)\n"
+            "  return %10\n");
+}
+
+TEST(Pointwise, OtherMapsStay) {
+  for (const char* read : {"%9: f32 = read(%0, %7, %7)",                             // a diagonal
+                           "%10: i64 = add(%8, %8)\n%9: f32 = read(%0, %7, %10)",    // computed
+                           "%10: i64 = div(%8, %7)\n%9: f32 = read(%0, %7, %8)"})    // may trap
+    EXPECT_NE(after({canonicalise, pointwise},
+                    fn("%6: f32[N, M] = map out=[N, M] {\n(%7: i64, %8: i64)\n" + std::string(read) +
+                       "\nyield %9\n}\nreturn %6"))
+                  .find("map"),
+              std::string::npos)
+        << read;
+}
+
 TEST(Dce, DropsTheDeadAndKeepsEffects) {
   EXPECT_EQ(after({drop_dead}, fn("%6: f32 = exp(%1)\n%7: f32 = neg(%6)\n%8: f32 = neg(%1)\n"
                                   "debug(%8) \"{}\"\ncheck(%3) E0804 \"x\"\nreturn %1")),
