@@ -41,6 +41,7 @@ std::string print(const plan::Unit& unit, const Arithmetic& arithmetic, Gpu::Ker
 CompileOptions options() {
   CompileOptions o;
   o.plan_memory = false;
+  o.fuse_blocks = false;  // products are kernels of their own there
   return o;
 }
 

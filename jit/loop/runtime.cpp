@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 #include <emmintrin.h>
+#include <mutex>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -109,9 +110,12 @@ void Context::release(MemoryBlock* b) {
 
 namespace {
 
+// Threads that run out of memory side by side all say so.
 void set_error(Context& c, Code code, Loc where, std::string message, std::string hint,
                Fault fault) {
   if (c.offload) c.offload->settle(c);
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
   if (c.error) return;  // what was first is what is told
   c.error = Diagnostic{code, where, std::move(message), {}, std::move(hint), fault, false, {}};
 }
@@ -406,6 +410,30 @@ int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
   });
 }
 
+int64_t rt_tile(Context* c, const int64_t* args, int64_t*) {
+  const NodeInfo& node = c->tables.nodes[static_cast<size_t>(args[0])];
+  return guarded(*c, node.where, [&] {
+    Cursor k{node, args + 1, 0, {}, 0};
+    const auto a = k.in(), b = k.in(), out = k.in();
+    kernels::contract(*node.spec, k.numbers(node.spec->range.size()), {}, {}, a, b, out,
+                      c->run.threads);
+  });
+}
+
+int64_t rt_scratch(Context* c, const int64_t* args, int64_t* outs) {
+  static thread_local std::unique_ptr<char[]> memory;
+  static thread_local int64_t size = 0;
+  return guarded(*c, place(c, args[1]), [&] {
+    if (size < args[0] + 64) {
+      memory.reset();
+      size = 0;
+      memory.reset(new char[static_cast<size_t>(args[0]) + 64]);
+      size = args[0] + 64;
+    }
+    outs[0] = (slot(memory.get()) + 63) & ~int64_t{63};
+  });
+}
+
 int64_t rt_fold_run(Context* c, const int64_t* args, int64_t* outs) {
   const auto dtype = static_cast<DType>(args[1]);
   const int64_t stride = 1;
@@ -571,6 +599,7 @@ int64_t run_kernel(Context* context, uint32_t kernel, KernelFn fn, const int64_t
     if ((stream ? run_streaming(context, code, fn, args, 0, range)
                 : fn(context, args, 0, range)) == 0)
       return 0;
+    context->error.reset();
     return interpret_kernel(*context, kernel, args, 0, range);
   }
   std::atomic<int64_t> lowest{chunks};
@@ -584,6 +613,7 @@ int64_t run_kernel(Context* context, uint32_t kernel, KernelFn fn, const int64_t
   });
   failed = lowest.load();
   if (failed == chunks) return 0;
+  context->error.reset();  // of a chunk that came to an end without a trap: it is tried again
   if (context->program.kernels[kernel].replay_all)
     return interpret_kernel(*context, kernel, args, 0, range);
   return interpret_kernel(*context, kernel, args, failed * chunk,

@@ -72,6 +72,7 @@ class Explainer {
     switch (g.kind) {
       case Group::point: return g.nodes.size() == 1 ? "one pass" : "one pass over the elements";
       case Group::row: return "one pass over the rows";
+      case Group::block: return "products and passes over the rows, a block of rows at a time";
       case Group::node: break;
     }
     if (first.op == Op::contract) return "tiles of a matrix product";

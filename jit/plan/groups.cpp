@@ -80,6 +80,49 @@ RowRole row_role(const ir::Function& fn, const Dims& dims, const Node& n,
   return RowRole::none;
 }
 
+bool block_product(const ir::Function& fn, const Dims& dims, const Node& n,
+                   const std::vector<DimId>& space, int side, std::vector<int>& axis) {
+  if (n.op != Op::contract || space.size() < 3) return false;
+  const DType t = fn.type(n.results[0]).dtype;
+  if (t != DType::f32 && t != DType::f64) return false;
+  const ir::ContractSpec& spec = *n.get<ir::ContractAttr>().spec;
+  auto in_result = [&](uint8_t i) {
+    return std::find(spec.out.begin(), spec.out.end(), i) != spec.out.end();
+  };
+  const size_t row = space.size() - 2;
+  axis.assign(spec.range.size(), -1);
+  if (side < 0) {
+    if (fn.type(n.results[0]).shape != space) return false;
+    for (size_t k = 0; k <= row; ++k) axis[spec.out[k]] = static_cast<int>(k);
+  } else {
+    if (fn.type(n.operands[static_cast<size_t>(side)]).shape != space) return false;
+    const auto& reads = side == 0 ? spec.a : spec.b;
+    for (size_t k = 0; k < space.size(); ++k) {
+      const auto i = reads[k].plain(dims);
+      if (!i || spec.range[*i] != space[k] || axis[*i] >= 0) return false;
+      if (in_result(*i) != (k <= row)) return false;
+      if (k <= row) axis[*i] = static_cast<int>(k);
+    }
+  }
+  bool shared = false, free = false;  // by rows of one slab; an index that one operand has alone
+  std::vector<char> in[2] = {std::vector<char>(spec.range.size()),
+                             std::vector<char>(spec.range.size())};
+  for (size_t s = 0; s < 2; ++s)
+    for (const ir::Affine& a : s == 0 ? spec.a : spec.b) {
+      if (dims.value(a.offset) != int64_t{0}) return false;
+      for (const ir::Affine::Term& term : a.terms) {
+        in[s][term.index] = 1;
+        if (axis[term.index] >= 0 && !a.plain(dims)) return false;
+      }
+    }
+  for (uint8_t i : spec.out) {
+    const bool both = in[0][i] && in[1][i];
+    free |= !both;
+    shared |= both && axis[i] >= 0 && axis[i] < static_cast<int>(row);
+  }
+  return shared && free;
+}
+
 bool is_point(const ir::Function& fn, const Node& n) {
   return (is_scalar(n.op) && !fn.type(n.results[0]).scalar()) || plain_map(fn, n);
 }
@@ -153,6 +196,7 @@ class Planner {
   std::vector<Group> run() {
     for (size_t i = 0; i < region_.nodes.size(); ++i) place(i);
     if (options_.fuse_rows) rows();
+    if (options_.fuse_rows && options_.fuse_blocks) blocks();
     return in_order();
   }
 
@@ -414,6 +458,55 @@ class Planner {
         }
       }
     }
+  }
+
+  // Around each row group: products that make what it goes over, and those that take what it makes.
+  void blocks() {
+    for (size_t a = 0; a < groups_.size(); ++a) {
+      if (groups_[a].gone || groups_[a].group.kind != Group::row) continue;
+      const std::vector<DimId> space = groups_[a].shape;
+      for (size_t b = 0; b < groups_.size(); ++b) {
+        if (groups_[b].gone || groups_[b].group.kind != Group::node) continue;
+        const Node& n = *groups_[b].group.nodes[0];
+        if (n.op != Op::contract) continue;
+        std::vector<int> axis;
+        const bool makes = groups_[a].needs.contains(static_cast<int>(b)) &&
+                           used_wide(groups_[a].group, n.results[0], space) &&
+                           block_product(fn_, dims_, n, space, -1, axis);
+        bool takes = false;
+        for (int side : {0, 1}) {
+          const Value mine = n.operands[static_cast<size_t>(side)],
+                      other = n.operands[static_cast<size_t>(1 - side)];
+          takes |= made_by(a, mine) && !made_by(a, other) &&
+                   role_of(groups_[a].group, mine, space) == RowRole::wide &&
+                   block_product(fn_, dims_, n, space, side, axis);
+        }
+        if (!makes && !takes) continue;
+        const Group::Kind before = groups_[a].group.kind;
+        groups_[a].group.kind = Group::row;
+        merge(static_cast<int>(a), static_cast<int>(b), true);
+        groups_[a].group.kind = groups_[b].gone ? Group::block : before;
+      }
+    }
+  }
+
+  bool made_by(size_t g, Value v) const {
+    const auto at = made_.find(v);
+    return at != made_.end() && at->second == static_cast<int>(g);
+  }
+
+  RowRole role_of(const Group& g, Value v, const std::vector<DimId>& space) const {
+    for (const Node* n : g.nodes)
+      if (n->results[0] == v)
+        return n->op == Op::contract ? RowRole::none : row_role(fn_, dims_, *n, space);
+    return RowRole::none;
+  }
+
+  bool used_wide(const Group& g, Value v, const std::vector<DimId>& space) const {
+    if (fn_.type(v).shape != space) return false;
+    for (const Node* n : g.nodes)
+      if (std::find(n->operands.begin(), n->operands.end(), v) != n->operands.end()) return true;
+    return false;
   }
 
   bool fits(const Work& w, const std::vector<DimId>& space) const {

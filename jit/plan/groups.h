@@ -15,6 +15,7 @@ struct Group {
     node,   // one node by itself
     point,  // elementwise nodes (and maps) of one shape: one loop nest
     row,    // point nodes and reductions over the last axis, row by row
+    block,  // a row group with products before and behind it, a block of rows at a time
   } kind = node;
   std::vector<const ir::Node*> nodes;  // in order
 };
@@ -34,6 +35,12 @@ bool row_reduce(const ir::Function& fn, const ir::Node& n);
 enum class RowRole : uint8_t { none, wide, narrow, reduce, spread, same };
 RowRole row_role(const ir::Function& fn, const Dims& dims, const ir::Node& n,
                  const std::vector<DimId>& space);
+// Whether a contraction can be done for some rows of `space` alone, which run over its last axis:
+// it makes their elements (side -1), or takes them as operand `side` and sums over them. Such rows
+// share all axes of the space but the last two, and so a part of the operands that no others use.
+// `axis`: the axis of the space that each index runs along; -1: it runs whole.
+bool block_product(const ir::Function& fn, const Dims& dims, const ir::Node& n,
+                   const std::vector<DimId>& space, int side, std::vector<int>& axis);
 std::vector<DimId> squeeze(const Dims& dims,
                            const std::vector<DimId>& shape);  // without axes of size 1
 

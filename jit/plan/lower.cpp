@@ -215,6 +215,9 @@ void FunctionLowering::group(const Group& g) {
     case Group::row:
       row_group(g);
       return;
+    case Group::block:
+      block_group(g);
+      return;
     case Group::node:
       node(*g.nodes[0]);
       return;

@@ -189,7 +189,10 @@ class FunctionLowering {
   void scatter_node(const ir::Node& n);
   Expr run_of(Expr address, Expr n, DType t, ir::ReduceKind kind);
   void row_group(const Group& g);
+  void block_group(const Group& g);  // block.cpp
   friend class KernelBuilder;
+  friend class Rows;
+  friend class BlockLowering;
 
   Unit& unit_;
   const ir::Function& fn_;

@@ -1,11 +1,12 @@
 // Row groups: softmax, normalisations, losses. One kernel goes over the rows; each reduction is the
 // border of a pass over the row, which stays in the cache. The orders of accumulation are those of
 // the reductions by themselves (docs/semantics.md), so the bits are.
+#include "jit/plan/row.h"
+
 #include <algorithm>
-#include <set>
+#include <climits>
 
 #include "ir/cost.h"
-#include "jit/plan/kernel.h"
 
 namespace tenon::plan {
 
@@ -17,20 +18,7 @@ using loop::kNone;
 namespace {
 
 constexpr int64_t kChunk = 16384;
-
-// A value of the group, or one that it reads.
-struct Item {
-  const Node* node = nullptr;  // null: read
-  RowRole role = RowRole::none;
-  int stage = 0;               // the pass in which it can be computed
-  int last_stage = 0;          // the last pass that uses it
-  bool wide = false;           // an element per place; else per row
-  bool heavy = false;          // not computed twice
-  bool stored = false;         // lies in memory once its pass is done
-  Expr address = kNone;        // memory, in the driver
-  std::vector<DimId> strides;  // read, wide: per axis of the space
-  Expr base = kNone;           // in the kernel: where the row starts
-};
+constexpr int kAlways = INT_MAX;  // a slot that is read behind the last pass
 
 }  // namespace
 
@@ -40,37 +28,40 @@ void FunctionLowering::row_group(const Group& g) {
     if (!anchor && row_reduce(fn_, *n)) anchor = n;
   require(anchor, "a row group without a reduction");
   const std::vector<DimId> space = type(anchor->operands[0]).shape;
+  Rows rows(*this, g.nodes, space);
+  rows.place_in_memory();
+  KernelBuilder k(*this);
+  rows.emit(k, k.lo(), k.hi());
   const std::vector<DimId> outer(space.begin(), space.end() - 1);
-  const DimId row = space.back(), one = unit_.dims.constant(1);
-  auto outside = [&](Value v) {
-    auto it = frames_.back().last.find(v);
-    return it != frames_.back().last.end() && it->second > frames_.back().at;
-  };
+  k.launch(count(outer), x_.mul(extent(space.back()), x_.i64(k.cost)));
+  rows.finish();
+}
 
-  // ---- the values, the pass of each, and the last pass that wants it
-  std::map<Value, Item> items;
-  std::vector<Value> order;  // of the group's own, in order
-  std::set<Value> made;
-  int stages = 0;
-  for (const Node* n : g.nodes) made.insert(n->results[0]);
-  for (const Node* n : g.nodes) {
+// ---- the values, the pass of each, and the last pass that wants it
+Rows::Rows(FunctionLowering& driver, std::vector<const Node*> nodes, std::vector<DimId> space,
+           const std::set<Value>& made)
+    : driver_(driver), nodes_(std::move(nodes)), space_(std::move(space)), made_(made) {
+  Dims& dims = driver_.unit_.dims;
+  outer_.assign(space_.begin(), space_.end() - 1);
+  row_ = space_.back();
+  one_ = dims.constant(1);
+  for (const Node* n : nodes_) {
     Item item;
     item.node = n;
-    item.role = row_role(fn_, unit_.dims, *n, space);
+    item.role = row_role(driver_.fn_, dims, *n, space_);
     require(item.role != RowRole::none, "a node that does not fit its row group");
     item.wide = item.role == RowRole::wide || item.role == RowRole::spread ||
-                (item.role == RowRole::same && type(n->results[0]).shape == space);
+                (item.role == RowRole::same && driver_.type(n->results[0]).shape == space_);
     bool in_heavy = false;
     int heavy_stage = 0;
     for (Value v : n->operands) {
-      auto [it, fresh_value] = items.try_emplace(v);
+      auto [it, fresh_value] = items_.try_emplace(v);
       Item& in = it->second;
       if (fresh_value) {  // read from outside
-        const Place& p = place(v);
-        in.wide = type(v).shape == space;
-        if (p.kind == Place::memory) {
-          in.address = p.e;
-          in.strides = p.strides;
+        in.wide = driver_.type(v).shape == space_;
+        if (!made_.contains(v) && driver_.place(v).kind == Place::memory) {
+          in.address = driver_.place(v).e;
+          in.strides = driver_.place(v).strides;
           in.stored = true;
         }
       }
@@ -83,114 +74,229 @@ void FunctionLowering::row_group(const Group& g) {
     if (item.role == RowRole::wide)
       item.heavy = ir::cost_of(n->op) >= 4 || (in_heavy && heavy_stage == item.stage);
     for (Value v : n->operands) {
-      Item& in = items.at(v);
+      Item& in = items_.at(v);
       in.last_stage = std::max(in.last_stage, item.stage);
     }
     if (item.role == RowRole::reduce) ++item.stage;
     item.last_stage = item.stage;
-    stages = std::max(stages, item.stage);
-    order.push_back(n->results[0]);
-    items[n->results[0]] = item;
+    stages_ = std::max(stages_, item.stage);
+    order_.push_back(n->results[0]);
+    items_[n->results[0]] = item;
   }
   // What is computed again in a later pass wants its operands there too.
-  for (size_t i = order.size(); i-- > 0;) {
-    Item& item = items.at(order[i]);
+  for (size_t i = order_.size(); i-- > 0;) {
+    Item& item = items_.at(order_[i]);
     if (item.role == RowRole::reduce || !item.wide || item.heavy || item.last_stage == item.stage)
       continue;
     for (Value v : item.node->operands) {
-      Item& in = items.at(v);
+      Item& in = items_.at(v);
       in.last_stage = std::max(in.last_stage, item.last_stage);
     }
   }
+  for (Value v : made_) items_[v].wide = true;
+}
 
-  // ---- what has to come out. A broadcast or reshape that is used outside is made of its operand.
-  std::set<Value> wanted;
-  auto is_look = [&](Value v) {
-    return items.at(v).role == RowRole::spread || items.at(v).role == RowRole::same;
-  };
-  for (size_t i = order.size(); i-- > 0;) {
-    Value v = order[i];
-    if (!outside(v) && !wanted.contains(v)) continue;
-    wanted.insert(v);
-    if (is_look(v) && made.contains(items.at(v).node->operands[0]))
-      wanted.insert(items.at(v).node->operands[0]);
+bool Rows::outside(Value v) const {
+  const auto& frame = driver_.frames_.back();
+  auto it = frame.last.find(v);
+  return it != frame.last.end() && it->second > frame.at;
+}
+
+bool Rows::look(Value v) const {
+  const Item& item = items_.at(v);
+  return item.role == RowRole::spread || item.role == RowRole::same;
+}
+
+int Rows::slot_of(Value v) const { return items_.at(v).slot; }
+
+const Place& Rows::place_of(Value v) const {
+  for (const auto& [o, p] : outs_)
+    if (o == v) return p;
+  bug("a value of a row group that is not in memory");
+}
+
+// ---------------------------------------------------------------- where elements lie
+
+// What has to come out. A broadcast or reshape that is used outside is made of its operand.
+void Rows::find_wanted() {
+  for (size_t i = order_.size(); i-- > 0;) {
+    Value v = order_[i];
+    if (!outside(v) && !wanted_.contains(v)) continue;
+    wanted_.insert(v);
+    if (look(v) && items_.at(items_.at(v).node->operands[0]).node)
+      wanted_.insert(items_.at(v).node->operands[0]);
   }
-  const std::vector<DimId> flat = row_major(space);
-  std::vector<std::pair<Value, Place>> outs;
-  for (Value v : order) {
-    if (!wanted.contains(v) || is_look(v)) continue;
-    Item& item = items.at(v);
-    Place p = allocate(type(v));
-    item.address = p.e;
-    item.stored = true;
-    if (item.wide) item.strides = flat;
-    outs.emplace_back(v, std::move(p));
-  }
-  // Heavy values that a later pass wants lie in the memory of a result of a still later pass, or in
-  // memory of their own.
+}
+
+void Rows::result_in_memory(Value v) {
+  Item& item = items_.at(v);
+  Place p = driver_.allocate(driver_.type(v));
+  item.address = p.e;
+  item.stored = true;
+  if (item.wide) item.strides = driver_.row_major(space_);
+  outs_.emplace_back(v, std::move(p));
+}
+
+// Heavy values that a later pass wants lie in the memory of a result of a still later pass, or in
+// memory of their own.
+void Rows::place_in_memory() {
+  find_wanted();
+  for (Value v : order_)
+    if (wanted_.contains(v) && !look(v)) result_in_memory(v);
+  const std::vector<DimId> flat = driver_.row_major(space_);
   std::set<int> reducing;  // passes that end in a reduction
-  for (Value v : order)
-    if (items.at(v).role == RowRole::reduce) reducing.insert(items.at(v).stage - 1);
-  std::map<Value, Value> lent;  // result -> whose elements lie there before
-  for (Value v : order) {
-    Item& item = items.at(v);
+  for (Value v : order_)
+    if (items_.at(v).role == RowRole::reduce) reducing.insert(items_.at(v).stage - 1);
+  std::set<Value> lent;  // results where another's elements lie before
+  for (Value v : order_) {
+    Item& item = items_.at(v);
     if (!item.wide || item.stored || !item.heavy || item.last_stage == item.stage) continue;
     if (item.role != RowRole::wide) continue;
-    for (auto& [o, p] : outs) {
-      const Item& out = items.at(o);
-      if (!out.wide || lent.contains(o) || size_of(type(o).dtype) != size_of(type(v).dtype))
+    for (auto& [o, p] : outs_) {
+      const Item& out = items_.at(o);
+      if (!out.wide || lent.contains(o) ||
+          size_of(driver_.type(o).dtype) != size_of(driver_.type(v).dtype))
         continue;
       if (out.stage < item.last_stage ||
           (out.stage == item.last_stage && reducing.contains(out.stage)) || out.stage == item.stage)
         continue;
-      lent[o] = v;
+      lent.insert(o);
+      if (item.last_stage == out.stage) replaced_[out.stage].push_back(v);
       item.address = out.address;
       break;
     }
-    if (item.address == kNone) item.address = allocate(type(v)).e;
+    if (item.address == kNone) item.address = driver_.allocate(driver_.type(v)).e;
     item.strides = flat;
     item.stored = true;
   }
+  partial_results();
+}
 
-  // ---- the kernel
-  KernelBuilder k(*this);
-  Exprs& x = k.x();
-  Expr length = k.dim(row);
-  Expr chunks_in_driver =
-      keep(x_.binary(Op::sdiv, x_.add(extent(row), x_.i64(kChunk - 1)), x_.i64(kChunk)), "chunks");
-  Expr chunks = k.param(chunks_in_driver, "chunks");
-  Place partials;  // of rows longer than a chunk
-  {
-    Expr many = x_.to(Op::zext, Ty::i64, x_.compare(Op::lt, x_.i64(1), chunks_in_driver));
-    const DimId c = chunks_of(row);
-    Request asked{DType::f64, 8, outer, loc_};
-    asked.shape.push_back(c);
-    asked.shape.push_back(unit_.dims.min(unit_.dims.sub(c, one), one));
-    Var block = request(
-        loop::Runtime::allocate,
-        {x_.mul(x_.mul(many, x_.mul(chunks_in_driver, count(outer))), x_.i64(8)), here()},
-        std::move(asked));
-    partials = whole(block, ir::scalar_type(DType::f64));
+void Rows::place_in_slots(const std::set<Value>& taken) {
+  find_wanted();
+  taken_ = taken;
+  for (Value v : made_) {
+    if (outside(v))
+      result_in_memory(v);
+    else
+      take_slot(v, -1, items_.at(v).last_stage);
   }
-  Expr partial_address = k.param(partials.e, "partials");
+  for (Value v : order_) {
+    Item& item = items_.at(v);
+    if (wanted_.contains(v) && !look(v)) {
+      result_in_memory(v);
+    } else if (taken_.contains(v)) {
+      take_slot(v, item.stage, kAlways);
+    } else if (item.role == RowRole::wide && item.heavy && item.last_stage != item.stage) {
+      take_slot(v, item.stage, item.last_stage);
+    }
+  }
+  partial_results();
+}
 
-  k.loop("row", k.lo(), k.hi(), Bind::serial, [&](Expr r) {
-    std::vector<Expr> at = k.split(r, outer);
+// Whether a pass may write where a value lies that it reads: it is one loop, so each element is read
+// before it is written. (Several reductions in a pass, or one and results besides, are several.)
+bool Rows::hands_over(int stage) const {
+  const Item* fold = nullptr;
+  for (Value v : order_) {
+    const Item& item = items_.at(v);
+    if (item.role != RowRole::reduce || item.stage != stage + 1) continue;
+    if (fold) return false;
+    fold = &item;
+  }
+  if (!fold) return true;
+  std::set<Value> met;
+  std::function<void(Value)> meet = [&](Value v) {
+    const Item& item = items_.at(v);
+    if (!item.node || !item.wide || !met.insert(v).second) return;
+    if (item.heavy && item.stage < stage) return;
+    for (Value o : item.node->operands) meet(o);
+  };
+  meet(fold->node->operands[0]);
+  for (Value v : order_) {
+    const Item& item = items_.at(v);
+    const bool kept = wanted_.contains(v) || taken_.contains(v) ||
+                      (item.heavy && item.last_stage != item.stage);
+    if (item.wide && item.stage == stage && kept && !met.contains(v)) return false;
+  }
+  return true;
+}
+
+void Rows::take_slot(Value v, int from, int to) {
+  Item& item = items_.at(v);
+  const DType t = driver_.type(v).dtype;
+  item.stored = true;
+  item.strides.assign(space_.size(), driver_.unit_.dims.constant(0));
+  item.strides[space_.size() - 2] = row_;
+  item.strides.back() = one_;
+  for (size_t s = 0; s < slots.size(); ++s) {
+    if (size_of(slots[s].dtype) != size_of(t)) continue;
+    const Lodger& before = lodgers_[s];
+    if (before.to > from || (before.to == from && !hands_over(from))) continue;
+    if (before.to == from) replaced_[from].push_back(before.value);
+    lodgers_[s] = {v, to};
+    item.slot = static_cast<int>(s);
+    return;
+  }
+  item.slot = static_cast<int>(slots.size());
+  slots.push_back({t});
+  lodgers_.push_back({v, to});
+}
+
+void Rows::partial_results() {
+  auto& d = driver_;
+  loop::Exprs& x = d.x_;
+  chunks_in_driver_ =
+      d.keep(x.binary(Op::sdiv, x.add(d.extent(row_), x.i64(kChunk - 1)), x.i64(kChunk)), "chunks");
+  Expr many = x.to(Op::zext, Ty::i64, x.compare(Op::lt, x.i64(1), chunks_in_driver_));
+  const DimId c = d.chunks_of(row_);
+  Request asked{DType::f64, 8, outer_, d.loc_};
+  asked.shape.push_back(c);
+  asked.shape.push_back(d.unit_.dims.min(d.unit_.dims.sub(c, one_), one_));
+  Var block = d.request(
+      loop::Runtime::allocate,
+      {x.mul(x.mul(many, x.mul(chunks_in_driver_, d.count(outer_))), x.i64(8)), d.here()},
+      std::move(asked));
+  partials_ = d.whole(block, ir::scalar_type(DType::f64));
+}
+
+// ---------------------------------------------------------------- the kernel
+
+Expr Rows::address_of(const Item& item, KernelBuilder& k, const char* name) const {
+  return item.slot >= 0 ? slots[static_cast<size_t>(item.slot)].address
+                        : k.param(item.address, name);
+}
+
+void Rows::emit(KernelBuilder& k, Expr lo, Expr hi, std::vector<Expr> slab, Expr above) {
+  Exprs& x = k.x();
+  auto& d = driver_;
+  Expr length = k.dim(row_);
+  Expr chunks = k.param(chunks_in_driver_, "chunks");
+  Expr partial_address = k.param(partials_.e, "partials");
+
+  k.loop("row", lo, hi, Bind::serial, [&](Expr r) {
+    std::vector<Expr> at = slab;
+    if (above == kNone) {
+      at = k.split(r, outer_);
+    } else {
+      at.push_back(r);
+      r = k.keep(x.add(above, r), "row");
+    }
     // Where the row starts in each tensor; narrow ones are an element.
-    for (auto& [v, item] : items) {
+    for (auto& [v, item] : items_) {
       if (!item.stored) continue;
       Expr base = x.i64(0);
       if (item.wide) {
-        for (size_t i = 0; i < outer.size(); ++i)
+        for (size_t i = 0; i < outer_.size(); ++i)
           base = x.add(base, x.mul(at[i], k.dim(item.strides[i])));
       } else if (item.node) {
         base = r;
       } else {  // read: its axes are the outer ones, up to axes of size 1
-        const auto& shape = type(v).shape;
+        const auto& shape = d.type(v).shape;
         size_t o = 0;
         for (size_t i = 0; i < shape.size(); ++i) {
-          if (shape[i] == one) continue;
-          while (outer[o] == one) ++o;
+          if (shape[i] == one_) continue;
+          while (outer_[o] == one_) ++o;
           base = x.add(base, x.mul(at[o++], k.dim(item.strides[i])));
         }
       }
@@ -202,11 +308,11 @@ void FunctionLowering::row_group(const Group& g) {
 
     std::function<Expr(Value)> narrow_value = [&](Value v) -> Expr {
       if (auto it = narrow.find(v); it != narrow.end()) return it->second;
-      const Item& item = items.at(v);
+      const Item& item = items_.at(v);
       require(!item.node, "a row's value is used before its pass");
-      const Place& p = place(v);
+      const Place& p = d.place(v);
       Expr e = p.kind == Place::memory
-                   ? k.keep(load_element(x, type(v).dtype, k.param(p.e, "in"), item.base), "row")
+                   ? k.keep(load_element(x, d.type(v).dtype, k.param(p.e, "in"), item.base), "row")
                : p.kind == Place::iota ? at[static_cast<size_t>(p.axis)]
                                        : k.param(p.e, "s");
       return narrow[v] = e;
@@ -214,21 +320,24 @@ void FunctionLowering::row_group(const Group& g) {
     // An element of the pass at hand; what is made on the way and has to be kept is stored.
     std::function<Expr(Value, Expr)> element = [&](Value v, Expr i) -> Expr {
       if (auto it = here_now.find(v); it != here_now.end()) return it->second;
-      Item& item = items.at(v);
+      Item& item = items_.at(v);
+      const DType t = d.type(v).dtype;
       Expr e = kNone;
       auto load = [&] {
         Expr stride = k.dim(item.strides.back());
         k.cost += 1;
-        return k.keep(load_element(x, type(v).dtype, k.param(item.address, "in"),
-                                   x.add(item.base, x.mul(i, stride))),
-                      "x");
+        return k.keep(
+            load_element(x, t, address_of(item, k, "in"), x.add(item.base, x.mul(i, stride))), "x");
       };
-      if (!item.node) {
-        const Place& p = place(v);
+      if (made_.contains(v)) {
+        e = load();
+      } else if (!item.node) {
+        const Place& p = d.place(v);
         e = p.kind == Place::memory ? load()
             : p.kind == Place::iota
-                ? (p.axis + 1 == static_cast<int>(space.size()) ? i
-                                                                : at[static_cast<size_t>(p.axis)])
+                ? (p.axis + 1 == static_cast<int>(space_.size())
+                       ? i
+                       : at[static_cast<size_t>(p.axis)])
                 : k.param(p.e, "s");
       } else if (done.contains(v) && item.heavy) {
         e = load();
@@ -241,19 +350,23 @@ void FunctionLowering::row_group(const Group& g) {
         k.scalar(*item.node);
         e = k.value(v);
         if (item.stored && !done.contains(v)) {
-          k.emit(store_element(x, type(v).dtype, k.param(item.address, "out"), x.add(item.base, i),
-                               e));
+          k.emit(store_element(x, t, address_of(item, k, "out"), x.add(item.base, i), e));
           k.cost += 1;
           pending.insert(v);
         }
       }
       return here_now[v] = e;
     };
+    // What still lies where a result goes is read before that is written.
+    auto rescue = [&](int stage, Expr i) {
+      if (auto it = replaced_.find(stage); it != replaced_.end())
+        for (Value v : it->second) element(v, i);
+    };
 
-    for (int stage = 0; stage <= stages; ++stage) {
+    for (int stage = 0; stage <= stages_; ++stage) {
       // Values of the row itself.
-      for (Value v : order) {
-        Item& item = items.at(v);
+      for (Value v : order_) {
+        Item& item = items_.at(v);
         if (item.wide || item.stage != stage || item.role == RowRole::reduce) continue;
         if (item.role == RowRole::same) {
           narrow[v] = narrow_value(item.node->operands[0]);
@@ -263,15 +376,15 @@ void FunctionLowering::row_group(const Group& g) {
         k.scalar(*item.node);
         narrow[v] = k.value(v);
       }
-      for (Value v : order)
-        if (items.at(v).stage == stage && !items.at(v).wide && items.at(v).stored)
-          k.emit(store_element(x, type(v).dtype, k.param(items.at(v).address, "out"),
-                               items.at(v).base, narrow.at(v)));
+      for (Value v : order_)
+        if (items_.at(v).stage == stage && !items_.at(v).wide && items_.at(v).stored)
+          k.emit(store_element(x, d.type(v).dtype, address_of(items_.at(v), k, "out"),
+                               items_.at(v).base, narrow.at(v)));
       // Reductions whose operand is of this pass.
-      for (Value v : order) {
-        const Item& item = items.at(v);
+      for (Value v : order_) {
+        const Item& item = items_.at(v);
         if (item.role != RowRole::reduce || item.stage != stage + 1) continue;
-        const DType t = type(v).dtype;
+        const DType t = d.type(v).dtype;
         const ir::ReduceKind kind = item.node->get<ir::ReduceAttr>().kind;
         Var result = k.fresh(register_type(t), "fold");
         k.set(result, k.identity(kind, t));
@@ -287,7 +400,10 @@ void FunctionLowering::row_group(const Group& g) {
           Expr i = x.var(s.index);
           here_now.clear();
           pending.clear();
-          s.body = k.inside([&] { s.c = k.keep(element(item.node->operands[0], i), "v"); });
+          s.body = k.inside([&] {
+            rescue(stage, i);
+            s.c = k.keep(element(item.node->operands[0], i), "v");
+          });
           k.emit(std::move(s));
           Stmt many{loop::StmtKind::if_};
           many.a = x.compare(Op::lt, x.i64(1), chunks);
@@ -319,19 +435,15 @@ void FunctionLowering::row_group(const Group& g) {
       }
       // What else has to be stored in this pass.
       std::vector<Value> rest;
-      for (Value v : order)
-        if (items.at(v).wide && items.at(v).stored && items.at(v).stage == stage &&
+      for (Value v : order_)
+        if (items_.at(v).wide && items_.at(v).stored && items_.at(v).stage == stage &&
             !done.contains(v))
           rest.push_back(v);
       if (!rest.empty()) {
         here_now.clear();
         pending.clear();
         k.loop("i", x.i64(0), length, Bind::vector, [&](Expr i) {
-          // What still lies where a result goes is read before that is written.
-          for (Value v : rest)
-            if (auto it = lent.find(v);
-                it != lent.end() && items.at(it->second).last_stage >= stage)
-              element(it->second, i);
+          rescue(stage, i);
           for (Value v : rest) element(v, i);
         });
         done.insert(pending.begin(), pending.end());
@@ -340,10 +452,12 @@ void FunctionLowering::row_group(const Group& g) {
       }
     }
   });
-  k.launch(count(outer), x_.mul(extent(row), x_.i64(k.cost)));
-  for (auto& [v, p] : outs) bind(v, std::move(p));
-  for (Value v : order)
-    if (wanted.contains(v) && is_look(v)) view_node(*items.at(v).node);
+}
+
+void Rows::finish() {
+  for (auto& [v, p] : outs_) driver_.bind(v, std::move(p));
+  for (Value v : order_)
+    if (wanted_.contains(v) && look(v)) driver_.view_node(*items_.at(v).node);
 }
 
 }  // namespace tenon::plan

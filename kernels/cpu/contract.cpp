@@ -228,6 +228,15 @@ bool through_windows(Problem p, const ir::ContractSpec& spec, DType t, const Vie
   return true;
 }
 
+bool row_major(const View& v) {
+  int64_t step = 1;
+  for (int i = v.rank; i-- > 0;) {
+    if (v.shape[i] != 1 && v.strides[i] != step) return false;
+    step *= v.shape[i];
+  }
+  return true;
+}
+
 void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
   if (through_windows(p, spec, t, out, threads)) return;
   // Columns are the group that holds the last result axis; fma(a, b, c) is fma(b, a, c).
@@ -286,8 +295,21 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
     if (!p.in_out[i]) s.depth.add(p.range[i], p.a[i], p.b[i]);
   s.a = p.a_data;
   s.b = p.b_data;
-  if (in_order) {
+  if (in_order && row_major(out)) {
     s.c = out.data;
+    return product(t, s, threads);
+  }
+  // Into rows that lie apart, if it is one matrix.
+  int matrix[2] = {-1, -1};
+  bool one = in_order;
+  for (int i = 0; i < placed; ++i) {
+    if (out.shape[i] == 1) continue;
+    one &= kind_of[i] > 0 && matrix[kind_of[i] - 1] < 0;
+    if (one) matrix[kind_of[i] - 1] = i;
+  }
+  if (one && (matrix[1] < 0 || out.strides[matrix[1]] == 1)) {
+    s.c = out.data;
+    s.c_row = matrix[0] < 0 ? s.cols.count() : out.strides[matrix[0]];
     return product(t, s, threads);
   }
   // Into an array in that order, then to its place.
