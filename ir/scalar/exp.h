@@ -50,10 +50,13 @@ Nearest<M, typename M::F64> over_ln2(M& m, typename M::F64 x) {
 
 template <class M>
 typename M::F32 exp(M& m, typename M::F32 x) {
-  // Outside these the result is inf or 0 anyway. x stands last, so NaN passes both clamps.
-  auto high = m.f32(89.0f), low = m.f32(-104.5f);
+  // Outside these the result is inf or 0 anyway. x stands last, so NaN passes both. The 0 is chosen and
+  // not computed: products that vanish take the hardware longer than all the rest, and masks (-inf)
+  // are full of them.
+  auto high = m.f32(89.0f);
   x = m.select(m.lt(high, x), high, x);
-  x = m.select(m.lt(x, low), low, x);
+  auto none = m.lt(x, m.f32(-104.5f));
+  x = m.select(none, m.f32(0.0f), x);
   auto [n, k] = over_ln2(m, x);
   auto r = m.fma(n, m.f32(-0.693359375f), x);
   r = m.fma(n, m.f32(2.12194440e-4f), r);
@@ -64,14 +67,15 @@ typename M::F32 exp(M& m, typename M::F32 x) {
   p = m.fma(p, r, m.f32(1.6666665459e-1f));
   p = m.fma(p, r, m.f32(5.0000001201e-1f));
   auto y = m.add(m.fma(p, m.mul(r, r), r), m.f32(1.0f));
-  return scale(m, y, k);
+  return m.select(none, m.f32(0.0f), scale(m, y, k));
 }
 
 template <class M>
 typename M::F64 exp(M& m, typename M::F64 x) {
-  auto high = m.f64(710.0), low = m.f64(-746.0);
+  auto high = m.f64(710.0);
   x = m.select(m.lt(high, x), high, x);
-  x = m.select(m.lt(x, low), low, x);
+  auto none = m.lt(x, m.f64(-746.0));
+  x = m.select(none, m.f64(0.0), x);
   auto [n, k] = over_ln2(m, x);
   // ln 2 in two parts; the first has 33 bits, so n times it is exact.
   auto hi = m.fma(n, m.f64(-6.93147180369123816490e-01), x);
@@ -86,7 +90,7 @@ typename M::F64 exp(M& m, typename M::F64 x) {
   auto c = m.sub(r, m.mul(t, p));
   auto q = m.div(m.mul(r, c), m.sub(m.f64(2.0), c));
   auto y = m.sub(m.f64(1.0), m.sub(m.sub(lo, q), hi));
-  return scale(m, y, k);
+  return m.select(none, m.f64(0.0), scale(m, y, k));
 }
 
 }  // namespace tenon::scalar

@@ -32,6 +32,8 @@ std::string runtime_symbol(uint32_t r) {
 
 namespace {
 
+constexpr int kLongBody = 60;  // expressions of a loop body that is not worth a second copy
+
 class FunctionPrinter {
  public:
   FunctionPrinter(llvm::Module& m, const loop::Program& p, const loop::Function& f,
@@ -491,7 +493,7 @@ class FunctionPrinter {
       block(s.body);
       mask_ = nullptr;
     };
-    if (weight.exprs > 60) {  // long: one masked copy
+    if (weight.exprs > kLongBody) {  // one masked copy
       count_loop(lo, hi, step, i, masked);
     } else {
       Value* full = b_.CreateSub(hi, b_.getInt64(w_ - 1));
@@ -572,10 +574,23 @@ class FunctionPrinter {
       return t == Ty::i1 ? b_.CreateTrunc(x, v) : x;
     };
     for (unsigned u = 0; u < parts; ++u) put(b_.CreateLoad(v, p[u]), b_.getInt64(u * w_));
+    auto part_of = [&](Value* at) { return b_.CreateAnd(b_.CreateSub(at, lo), b_.getInt64(63)); };
+    // What was stored under a mask cannot be forwarded to the pass behind this one, which reads it
+    // at once; so a second copy without one, unless the body is long.
+    if (weight.exprs > 16 && weight.exprs <= kLongBody) {
+      Value* full = b_.CreateSub(hi, b_.getInt64(w_ - 1));
+      count_loop(from, full, b_.getInt64(w_), i, [&](Value* at) {
+        base_ = at;
+        Value* j = part_of(at);
+        Value* x = value(get(j));
+        put(x, j);
+      });
+      from = b_.CreateLoad(i64(), i);
+    }
     count_loop(from, hi, b_.getInt64(w_), i, [&](Value* at) {
       base_ = at;
       mask_ = mask_of(b_.CreateSub(hi, at));
-      Value* j = b_.CreateAnd(b_.CreateSub(at, lo), b_.getInt64(63));
+      Value* j = part_of(at);
       Value* acc = get(j);
       Value* x = value(acc);
       put(b_.CreateSelect(mask_, x, acc), j);

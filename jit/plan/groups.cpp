@@ -195,8 +195,11 @@ class Planner {
 
   std::vector<Group> run() {
     for (size_t i = 0; i < region_.nodes.size(); ++i) place(i);
-    if (options_.fuse_rows) rows();
-    if (options_.fuse_rows && options_.fuse_blocks) blocks();
+    if (options_.fuse_rows) {
+      rows();
+      sink();
+      if (options_.fuse_blocks) blocks();
+    }
     return in_order();
   }
 
@@ -458,6 +461,89 @@ class Planner {
         }
       }
     }
+  }
+
+  // What a group makes for one other group alone, out of what is in memory anyway, is made there: so
+  // it is neither written nor read. (A derivative's factors are made beside the values that they are
+  // of, since those are what they need.)
+  void sink() {
+    std::map<Value, std::set<int>> users;  // -1: a result of the region
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      if (groups_[g].gone) continue;
+      for (const Node* n : groups_[g].group.nodes) {
+        for (Value v : n->operands) users[v].insert(static_cast<int>(g));
+        for (const Region& inner : n->regions)
+          for (Value v : used_in(inner)) users[v].insert(static_cast<int>(g));
+      }
+    }
+    for (Value v : region_.results) users[v].insert(-1);
+    for (size_t a = 0; a < groups_.size(); ++a) {
+      if (groups_[a].gone || groups_[a].group.kind != Group::row) continue;
+      for (size_t i = groups_[a].group.nodes.size(); i-- > 0;) {
+        if (i >= groups_[a].group.nodes.size()) continue;
+        const auto& to = users[groups_[a].group.nodes[i]->results[0]];
+        if (to.size() == 1 && *to.begin() >= 0 && *to.begin() != static_cast<int>(a))
+          sink(static_cast<int>(a), *to.begin(), groups_[a].group.nodes[i], users);
+      }
+    }
+  }
+
+  void sink(int a, int b, const Node* last, std::map<Value, std::set<int>>& users) {
+    Work &from = groups_[a], &to = groups_[b];
+    if (to.group.kind == Group::node || to.gone) return;
+    auto fits_there = [&](const Node& n) {
+      if (!is_scalar(n.op) || keeps_order(fn_, n)) return false;
+      if (to.group.kind == Group::point) return fn_.type(n.results[0]).shape == to.shape;
+      return row_role(fn_, dims_, n, to.shape) == RowRole::wide;
+    };
+    // With what only it needs.
+    std::set<const Node*> moved{last};
+    std::set<Value> read;
+    for (bool changed = true; changed;) {
+      changed = false;
+      read.clear();
+      for (const Node* m : moved)
+        for (Value v : m->operands)
+          if (made_by(static_cast<size_t>(a), v)) read.insert(v);
+      for (const Node* n : from.group.nodes) {
+        if (moved.contains(n) || !read.contains(n->results[0])) continue;
+        bool others = users[n->results[0]] != std::set<int>{a};
+        for (const Node* m : from.group.nodes)
+          others |= !moved.contains(m) && std::find(m->operands.begin(), m->operands.end(),
+                                                    n->results[0]) != m->operands.end();
+        if (others || !is_scalar(n->op)) continue;
+        moved.insert(n);
+        changed = true;
+      }
+    }
+    if (to.group.nodes.size() + moved.size() > 64) return;
+    std::set<Value> own, loaded;
+    for (const Node* m : moved) {
+      if (!fits_there(*m)) return;
+      own.insert(m->results[0]);
+    }
+    for (const Node* m : moved)
+      for (Value v : m->operands) {
+        if (own.contains(v) || fn_.type(v).scalar()) continue;
+        const RowRole role = role_of(from.group, v, from.shape);
+        const bool per_row = role == RowRole::reduce || role == RowRole::narrow ||
+                             role == RowRole::spread || role == RowRole::same;
+        if (per_row) continue;
+        if (made_by(static_cast<size_t>(a), v) && users[v] == std::set<int>{a}) return;
+        if (!users[v].contains(b)) loaded.insert(v);
+      }
+    if (loaded.size() > 1) return;
+    for (const Node* m : moved) {
+      from.group.nodes.erase(std::find(from.group.nodes.begin(), from.group.nodes.end(), m));
+      to.group.nodes.push_back(m);
+      made_[m->results[0]] = b;
+      for (Value v : m->operands) {
+        users[v].insert(b);
+        readers_[root(v)].insert(b);
+        if (auto it = made_.find(v); it != made_.end() && it->second != b) add_need(b, it->second);
+      }
+    }
+    std::sort(to.group.nodes.begin(), to.group.nodes.end());
   }
 
   // Around each row group: products that make what it goes over, and those that take what it makes.

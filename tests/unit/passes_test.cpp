@@ -476,7 +476,7 @@ TEST(Prefix, LeavesNoDerivative) {
 
 TEST(Passes, AreListedOnce) {
   EXPECT_EQ(prefix_passes().size(), 3u);
-  EXPECT_EQ(exact_passes().size(), 5u);
+  EXPECT_EQ(exact_passes().size(), 6u);
   for (const Pass& p : prefix_passes()) EXPECT_EQ(p.kind, Pass::prefix);
   for (const Pass& p : exact_passes()) EXPECT_EQ(p.kind, Pass::exact);
 }
