@@ -529,6 +529,8 @@ class Planner {
         const bool per_row = role == RowRole::reduce || role == RowRole::narrow ||
                              role == RowRole::spread || role == RowRole::same;
         if (per_row) continue;
+        // What comes from elsewhere may be about to be changed in place: it is read where it was.
+        if (!made_.contains(v)) return;
         if (made_by(static_cast<size_t>(a), v) && users[v] == std::set<int>{a}) return;
         if (!users[v].contains(b)) loaded.insert(v);
       }
