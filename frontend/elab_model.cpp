@@ -202,18 +202,21 @@ Val Elab::random_bits(const std::vector<DimId>& shape, Loc loc) {
   return tensor(reshape_as(bits, shape));
 }
 
-// A distribution is a function of 64 random bits per element and of the dtype (stdlib/random.model).
+// A distribution is a function of 64 random bits per element and of the dtype (stdlib/random.model). Narrow floats are
+// rounded from f32: their own steps are too coarse to compute with (a bit pattern passes f16's largest number).
 Val Elab::draw(const Val& distribution, const ir::Type& t, Loc loc) {
   if (distribution->kind != Value::function)
     error(Code::E0401, loc, "a distribution is needed here, but this is " + type_text(distribution),
           "normal(0, 1), uniform(-1, 1), kaiming_uniform(n) ..");
   if (t.dtype == DType::boolean) error(Code::E0401, loc, "numbers are drawn, but this is " + type_text(t), "compare: draw(uniform(0, 1), n) < p");
   Val bits = random_bits(t.shape, loc);
-  Val v = call(distribution, Args{{{"", bits, loc}, {"", std::make_shared<DTypeVal>(t.dtype), loc}}, loc});
+  ir::Type wide = t;
+  if (t.dtype == DType::f16 || t.dtype == DType::bf16) wide.dtype = DType::f32;
+  Val v = call(distribution, Args{{{"", bits, loc}, {"", std::make_shared<DTypeVal>(wide.dtype), loc}}, loc});
   auto* x = as<TensorVal>(v);
-  if (!x || x->type.dtype != t.dtype || x->type.rank() != t.rank())
-    error(Code::E0401, loc, "this distribution gives " + type_text(v) + ", not " + type_text(t));
-  return v;
+  if (!x || x->type.dtype != wide.dtype || x->type.rank() != wide.rank())
+    error(Code::E0401, loc, "this distribution gives " + type_text(v) + ", not " + type_text(wide));
+  return wide.dtype == t.dtype ? v : cast(v, t.dtype, loc);
 }
 
 Val Elab::draw_value(const ast::Expr& distribution, const ast::TypeExpr* type, const ScopePtr& s, Loc loc) {
