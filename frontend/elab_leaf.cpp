@@ -1,7 +1,6 @@
 // Leaves: using values of one function in another, and rebuilding the structures that hold them.
 #include <algorithm>
 
-#include "frontend/blame.h"
 #include "frontend/elab.h"
 
 namespace tenon::elab {

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "frontend/blame.h"
 #include "frontend/elab.h"
 #include "ir/eval_const.h"
 
@@ -228,8 +227,8 @@ void Elab::leave_to_run(Loc loc, DimId a, DimId b) {
       for (std::string_view part : {"rows of ", "columns of "})
         if (dims.symbol_info(s).name.starts_with(part)) when = dims.symbol_info(s).name.substr(part.size()) + " is opened";
   Diagnostic d{Code::E0803, loc, "left to check when " + when + ": " + dims.text(a) + " = " + dims.text(b),
-               {}, "", Fault::program, true};
-  blame(d, {calls.rbegin(), calls.rend()}, [this](Loc l) { return in_library(l); });
+               {}, "", Fault::program, true, {calls.rbegin(), calls.rend()}};
+  blame(d, sources);
   d.notes.clear();
   for (const Diagnostic& m : left_to_run)
     if (m.where == d.where && m.message == d.message) return;

@@ -144,9 +144,31 @@ bool keeps_order(const ir::Function& fn, const Node& n) {
     case Op::sort:
     case Op::stop_gradient:
       return false;
-    default:
-      return true;
+    case Op::arg_reduce:
+    case Op::slice:
+    case Op::update:
+    case Op::map:
+    case Op::scatter:
+    case Op::read:
+    case Op::call:
+    case Op::derive:
+    case Op::if_:
+    case Op::for_:
+    case Op::while_:
+    case Op::push:
+    case Op::pop:
+    case Op::tape_new:
+    case Op::tape_end:
+    case Op::bind_dim:
+    case Op::check:
+    case Op::debug:
+    case Op::host:
+#define SCALAR(name, arity, cls) case Op::name:
+    TENON_SCALAR_OPS(SCALAR)
+#undef SCALAR
+      break;
   }
+  return true;
 }
 
 std::vector<Value> used_in(const Region& region) {
