@@ -1,0 +1,180 @@
+// Groups around reductions of rows: the passes over the same rows, what they alone need, and the
+// products before and behind them.
+#include <algorithm>
+
+#include "jit/plan/planner.h"
+
+namespace tenon::plan {
+
+using ir::Node;
+using ir::Op;
+using ir::Region;
+using ir::Value;
+
+void Planner::rows() {
+  for (size_t a = 0; a < groups_.size(); ++a) {
+    Work& w = groups_[a];
+    if (w.gone || w.group.nodes.size() != 1 || !row_reduce(fn_, *w.group.nodes[0])) continue;
+    // A row is the work of one thread; a few long ones are better cut by the kernels of
+    // reductions.
+    const auto& space = fn_.type(w.group.nodes[0]->operands[0]).shape;
+    int64_t rows = 1;
+    for (size_t i = 0; i + 1 < space.size() && rows < 4; ++i)
+      rows *= dims_.value(space[i]).value_or(4);
+    // In rows of one element a value per row and one per place have the same shape.
+    if (dims_.value(space.back()) == int64_t{1}) continue;
+    if (rows < 4 && dims_.value(space.back()).value_or(INT64_MAX) > 65536) continue;
+    w.group.kind = Group::row;
+    w.shape = fn_.type(w.group.nodes[0]->operands[0]).shape;
+  }
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t a = 0; a < groups_.size(); ++a) {
+      if (groups_[a].gone || groups_[a].group.kind != Group::row) continue;
+      std::set<int> near = groups_[a].needs;
+      for (size_t b = 0; b < groups_.size(); ++b)
+        if (!groups_[b].gone && groups_[b].needs.contains(static_cast<int>(a)))
+          near.insert(static_cast<int>(b));
+      for (int b : near) {
+        if (groups_[b].gone || !fits(groups_[b], groups_[a].shape)) continue;
+        merge(static_cast<int>(a), b, true);
+        changed |= groups_[b].gone;
+      }
+    }
+  }
+}
+
+void Planner::sink() {
+  std::map<Value, std::set<int>> users;  // -1: a result of the region
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    if (groups_[g].gone) continue;
+    for (const Node* n : groups_[g].group.nodes) {
+      for (Value v : n->operands) users[v].insert(static_cast<int>(g));
+      for (const Region& inner : n->regions)
+        for (Value v : used_in(inner)) users[v].insert(static_cast<int>(g));
+    }
+  }
+  for (Value v : region_.results) users[v].insert(-1);
+  for (size_t a = 0; a < groups_.size(); ++a) {
+    if (groups_[a].gone || groups_[a].group.kind != Group::row) continue;
+    for (size_t i = groups_[a].group.nodes.size(); i-- > 0;) {
+      if (i >= groups_[a].group.nodes.size()) continue;
+      const auto& to = users[groups_[a].group.nodes[i]->results[0]];
+      if (to.size() == 1 && *to.begin() >= 0 && *to.begin() != static_cast<int>(a))
+        sink(static_cast<int>(a), *to.begin(), groups_[a].group.nodes[i], users);
+    }
+  }
+}
+
+void Planner::sink(int a, int b, const Node* last, std::map<Value, std::set<int>>& users) {
+  Work &from = groups_[a], &to = groups_[b];
+  if (to.group.kind == Group::node || to.gone) return;
+  auto fits_there = [&](const Node& n) {
+    if (!is_scalar(n.op) || keeps_order(fn_, n)) return false;
+    if (to.group.kind == Group::point) return fn_.type(n.results[0]).shape == to.shape;
+    return row_role(fn_, dims_, n, to.shape) == RowRole::wide;
+  };
+  // With what only it needs.
+  std::set<const Node*> moved{last};
+  std::set<Value> read;
+  for (bool changed = true; changed;) {
+    changed = false;
+    read.clear();
+    for (const Node* m : moved)
+      for (Value v : m->operands)
+        if (made_by(static_cast<size_t>(a), v)) read.insert(v);
+    for (const Node* n : from.group.nodes) {
+      if (moved.contains(n) || !read.contains(n->results[0])) continue;
+      bool others = users[n->results[0]] != std::set<int>{a};
+      for (const Node* m : from.group.nodes)
+        others |= !moved.contains(m) && std::find(m->operands.begin(), m->operands.end(),
+                                                  n->results[0]) != m->operands.end();
+      if (others || !is_scalar(n->op)) continue;
+      moved.insert(n);
+      changed = true;
+    }
+  }
+  if (to.group.nodes.size() + moved.size() > 64) return;
+  std::set<Value> own, loaded;
+  for (const Node* m : moved) {
+    if (!fits_there(*m)) return;
+    own.insert(m->results[0]);
+  }
+  for (const Node* m : moved)
+    for (Value v : m->operands) {
+      if (own.contains(v) || fn_.type(v).scalar()) continue;
+      const RowRole role = role_of(from.group, v, from.shape);
+      const bool per_row = role == RowRole::reduce || role == RowRole::narrow ||
+                           role == RowRole::spread || role == RowRole::same;
+      if (per_row) continue;
+      // What comes from elsewhere may be about to be changed in place: it is read where it was.
+      if (!made_.contains(v)) return;
+      if (made_by(static_cast<size_t>(a), v) && users[v] == std::set<int>{a}) return;
+      if (!users[v].contains(b)) loaded.insert(v);
+    }
+  if (loaded.size() > 1) return;
+  for (const Node* m : moved) {
+    from.group.nodes.erase(std::find(from.group.nodes.begin(), from.group.nodes.end(), m));
+    to.group.nodes.push_back(m);
+    made_[m->results[0]] = b;
+    for (Value v : m->operands) {
+      users[v].insert(b);
+      readers_[root(v)].insert(b);
+      if (auto it = made_.find(v); it != made_.end() && it->second != b) add_need(b, it->second);
+    }
+  }
+  std::sort(to.group.nodes.begin(), to.group.nodes.end());
+}
+
+void Planner::blocks() {
+  for (size_t a = 0; a < groups_.size(); ++a) {
+    if (groups_[a].gone || groups_[a].group.kind != Group::row) continue;
+    const std::vector<DimId> space = groups_[a].shape;
+    for (size_t b = 0; b < groups_.size(); ++b) {
+      if (groups_[b].gone || groups_[b].group.kind != Group::node) continue;
+      const Node& n = *groups_[b].group.nodes[0];
+      if (n.op != Op::contract) continue;
+      std::vector<int> axis;
+      const bool makes = groups_[a].needs.contains(static_cast<int>(b)) &&
+                         used_wide(groups_[a].group, n.results[0], space) &&
+                         block_product(fn_, dims_, n, space, -1, axis);
+      bool takes = false;
+      for (int side : {0, 1}) {
+        const Value mine = n.operands[static_cast<size_t>(side)],
+                    other = n.operands[static_cast<size_t>(1 - side)];
+        takes |= made_by(a, mine) && !made_by(a, other) &&
+                 role_of(groups_[a].group, mine, space) == RowRole::wide &&
+                 block_product(fn_, dims_, n, space, side, axis);
+      }
+      if (!makes && !takes) continue;
+      const Group::Kind before = groups_[a].group.kind;
+      groups_[a].group.kind = Group::row;
+      merge(static_cast<int>(a), static_cast<int>(b), true);
+      groups_[a].group.kind = groups_[b].gone ? Group::block : before;
+    }
+  }
+}
+
+RowRole Planner::role_of(const Group& g, Value v, const std::vector<DimId>& space) const {
+  for (const Node* n : g.nodes)
+    if (n->results[0] == v)
+      return n->op == Op::contract ? RowRole::none : row_role(fn_, dims_, *n, space);
+  return RowRole::none;
+}
+
+bool Planner::used_wide(const Group& g, Value v, const std::vector<DimId>& space) const {
+  if (fn_.type(v).shape != space) return false;
+  for (const Node* n : g.nodes)
+    if (std::find(n->operands.begin(), n->operands.end(), v) != n->operands.end()) return true;
+  return false;
+}
+
+bool Planner::fits(const Work& w, const std::vector<DimId>& space) const {
+  if (w.ordered) return false;
+  if (w.group.kind == Group::row) return w.shape == space;
+  for (const Node* n : w.group.nodes)
+    if (row_role(fn_, dims_, *n, space) == RowRole::none) return false;
+  return true;
+}
+
+}  // namespace tenon::plan
