@@ -422,18 +422,6 @@ void contract(const NodeInfo& node, Slots& k, Stage& stage) {
 
 }  // namespace
 
-// What makes no call of a node's kernel: views and numbers that the driver computes, the elements of
-// the printed kernels, control, tapes, and what stays with the host.
-#define TENON_SCALAR_CASE(name, arity, cls) case ir::Op::name:
-#define TENON_NO_NODE_KERNEL \
-  case ir::Op::constant: case ir::Op::size: case ir::Op::retype: case ir::Op::transpose: \
-  case ir::Op::map: case ir::Op::scatter: case ir::Op::read: case ir::Op::call: \
-  case ir::Op::derive: case ir::Op::if_: case ir::Op::for_: case ir::Op::while_: \
-  case ir::Op::push: case ir::Op::pop: case ir::Op::tape_new: case ir::Op::tape_end: \
-  case ir::Op::bind_dim: case ir::Op::check: case ir::Op::debug: case ir::Op::stop_gradient: \
-  case ir::Op::host: \
-  TENON_SCALAR_OPS(TENON_SCALAR_CASE)
-
 void instantiate(const NodeInfo& n, const Arithmetic& arithmetic, Instances& out) {
   const DType t = n.dtypes.empty() ? DType::f32 : n.dtypes[0];
   const int rank = n.ranks.empty() ? 0 : n.ranks[0];

@@ -324,26 +324,12 @@ void Preparer::region(const Region& r, const std::vector<Value>& owned, const Fi
 // ---------------------------------------------------------------- control
 
 void Preparer::node(const Node& n, Dying& dying) {
-  switch (n.op) {
-    case Op::if_:
-      if_node(n, dying);
-      return;
-    case Op::for_:
-      for_node(n, dying);
-      return;
-    case Op::while_:
-      while_node(n, dying);
-      return;
-    case Op::call:
-      call_node(n, dying);
-      return;
-    case Op::map:
-    case Op::scatter:
-      map_node(n, dying);
-      return;
-    default:
-      break;  // the operations, which prepare_ops.cpp lists exhaustively
-  }
+  if (n.op == Op::if_) return if_node(n, dying);
+  if (n.op == Op::for_) return for_node(n, dying);
+  if (n.op == Op::while_) return while_node(n, dying);
+  if (n.op == Op::call) return call_node(n, dying);
+  if (n.op == Op::map || n.op == Op::scatter) return map_node(n, dying);
+  // The operations, which prepare_ops.cpp lists exhaustively.
   if (ir::is_scalar(n.op) && rank0(n.results[0]))
     scalar_node(n);
   else

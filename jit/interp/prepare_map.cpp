@@ -95,9 +95,39 @@ class BodyCompiler {
         return read(n, mask);
       case Op::if_:
         return branch(n, in[0], mask);
-      default:
-        return false;  // the verifier lets nothing else in
+      case Op::iota:
+      case Op::broadcast:
+      case Op::reshape:
+      case Op::transpose:
+      case Op::slice:
+      case Op::update:
+      case Op::concat:
+      case Op::reduce:
+      case Op::arg_reduce:
+      case Op::scan:
+      case Op::contract:
+      case Op::sort:
+      case Op::map:
+      case Op::scatter:
+      case Op::retype:
+      case Op::call:
+      case Op::derive:
+      case Op::for_:
+      case Op::while_:
+      case Op::push:
+      case Op::pop:
+      case Op::tape_new:
+      case Op::tape_end:
+      case Op::bind_dim:
+      case Op::check:
+      case Op::debug:
+      case Op::host:
+#define SCALAR(name, arity, cls) case Op::name:
+        TENON_SCALAR_OPS(SCALAR)
+#undef SCALAR
+        break;  // the verifier lets none of these in
     }
+    return false;
   }
 
   int integer(DType t, int64_t v) {
@@ -108,9 +138,16 @@ class BodyCompiler {
         return program.constant(t, static_cast<uint8_t>(v));
       case DType::i32:
         return program.constant(t, static_cast<int32_t>(v));
-      default:
-        return program.constant(DType::i64, v);
+      case DType::i64:
+        return program.constant(t, v);
+      case DType::boolean:
+      case DType::f16:
+      case DType::bf16:
+      case DType::f32:
+      case DType::f64:
+        break;
     }
+    bug("not a dtype of integers");
   }
 
   bool read(const Node& n, int mask) {

@@ -183,23 +183,20 @@ class FunctionPrinter {
   Value* compute(Expr e) {
     const ExprNode& n = f_.exprs[e];
     const bool v = is_varying(e);
-    switch (n.op) {
-      case Op::konst:
-        if (n.ty == Ty::f32)
-          return llvm::ConstantFP::get(
-              c_, llvm::APFloat(std::bit_cast<float>(static_cast<uint32_t>(n.imm))));
-        if (n.ty == Ty::f64)
-          return llvm::ConstantFP::get(c_, llvm::APFloat(std::bit_cast<double>(n.imm)));
-        return llvm::ConstantInt::get(type(n.ty), n.imm);
-      case Op::var:
-        if (v && n.a == lane_index_) return b_.CreateAdd(splat(base_), iota(i64()));
-        if (v) return b_.CreateLoad(vec(type(n.ty)), lane_var(n.a));
-        return b_.CreateLoad(type(n.ty), var(n.a));
-      case Op::load:
-        return load(n, v);
-      default:
-        break;
+    if (n.op == Op::konst) {
+      if (n.ty == Ty::f32)
+        return llvm::ConstantFP::get(
+            c_, llvm::APFloat(std::bit_cast<float>(static_cast<uint32_t>(n.imm))));
+      if (n.ty == Ty::f64)
+        return llvm::ConstantFP::get(c_, llvm::APFloat(std::bit_cast<double>(n.imm)));
+      return llvm::ConstantInt::get(type(n.ty), n.imm);
     }
+    if (n.op == Op::var) {
+      if (v && n.a == lane_index_) return b_.CreateAdd(splat(base_), iota(i64()));
+      if (v) return b_.CreateLoad(vec(type(n.ty)), lane_var(n.a));
+      return b_.CreateLoad(type(n.ty), var(n.a));
+    }
+    if (n.op == Op::load) return load(n, v);
     auto operand = [&](uint32_t o) { return v ? lanes(o) : eval(o); };
     Value* a = operand(n.a);
     const bool fl = loop::is_float(f_.type(n.a));

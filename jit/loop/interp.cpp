@@ -52,10 +52,28 @@ int64_t number(Ty t, Bits b) {  // sign extended
       return static_cast<int16_t>(b);
     case Ty::i32:
       return static_cast<int32_t>(b);
-    default:
-      return static_cast<int64_t>(b);
+    case Ty::i64:
+    case Ty::f32:
+    case Ty::f64:
+      break;
   }
+  return static_cast<int64_t>(b);
 }
+
+// What `compute` does for floats and integers alike.
+#define TENON_LOOP_ANY_CASES \
+  case Op::konst:            \
+  case Op::var:              \
+  case Op::load:             \
+  case Op::select:           \
+  case Op::bitcast:          \
+  case Op::sext:             \
+  case Op::zext:             \
+  case Op::itrunc:           \
+  case Op::sitofp:           \
+  case Op::fptosi:           \
+  case Op::fpext:            \
+  case Op::fptrunc:
 
 class Machine {
  public:
@@ -124,9 +142,19 @@ class Machine {
         return a < b;
       case Op::le:
         return a <= b;
-      default:
-        bug("not an operation of floats");
+      TENON_LOOP_ANY_CASES
+      case Op::sdiv:
+      case Op::srem:
+      case Op::band:
+      case Op::bor:
+      case Op::bxor:
+      case Op::shl:
+      case Op::lshr:
+      case Op::ashr:
+      case Op::ult:
+        break;
     }
+    bug("not an operation of floats");
   }
 
   Bits integers(Op op, const ExprNode& n) {
@@ -166,9 +194,19 @@ class Machine {
         return x <= y;
       case Op::ult:
         return a < b;
-      default:
-        bug("not an operation of integers");
+      TENON_LOOP_ANY_CASES
+      case Op::div:
+      case Op::fma:
+      case Op::neg:
+      case Op::abs:
+      case Op::sqrt:
+      case Op::floor:
+      case Op::ceil:
+      case Op::trunc:
+      case Op::rint:
+        break;
     }
+    bug("not an operation of integers");
   }
 
   Bits compute(const ExprNode& n) {
@@ -212,17 +250,40 @@ class Machine {
         return bits(static_cast<double>(as<float>(value(n.a))));
       case Op::fptrunc:
         return bits(static_cast<float>(as<double>(value(n.a))));
-      default:
-        break;
-    }
-    switch (f_.type(n.a)) {
-      case Ty::f32:
-        return floats<float>(n.op, n);
-      case Ty::f64:
-        return floats<double>(n.op, n);
-      default:
+      case Op::add:
+      case Op::sub:
+      case Op::mul:
+      case Op::eq:
+      case Op::ne:
+      case Op::lt:
+      case Op::le:
+        return is_float(f_.type(n.a)) ? any_float(n) : integers(n.op, n);
+      case Op::div:
+      case Op::fma:
+      case Op::neg:
+      case Op::abs:
+      case Op::sqrt:
+      case Op::floor:
+      case Op::ceil:
+      case Op::trunc:
+      case Op::rint:
+        return any_float(n);
+      case Op::sdiv:
+      case Op::srem:
+      case Op::band:
+      case Op::bor:
+      case Op::bxor:
+      case Op::shl:
+      case Op::lshr:
+      case Op::ashr:
+      case Op::ult:
         return integers(n.op, n);
     }
+    bug("no such operation");
+  }
+
+  Bits any_float(const ExprNode& n) {
+    return f_.type(n.a) == Ty::f32 ? floats<float>(n.op, n) : floats<double>(n.op, n);
   }
 
   template <class T>

@@ -123,27 +123,21 @@ struct Printer {
   std::string tree(Expr e) {
     const ExprNode& n = f.exprs[e];
     std::string t(name(n.ty));
-    switch (n.op) {
-      case Op::konst: {
-        char text[40];
-        if (n.ty == Ty::f32)
-          std::snprintf(text, sizeof text, "%.9g",
-                        std::bit_cast<float>(static_cast<uint32_t>(n.imm)));
-        else if (n.ty == Ty::f64)
-          std::snprintf(text, sizeof text, "%.17g", std::bit_cast<double>(n.imm));
-        else
-          std::snprintf(text, sizeof text, "%lld",
-                        n.ty == Ty::i32 ? static_cast<long long>(static_cast<int32_t>(n.imm))
-                                        : static_cast<long long>(n.imm));
-        return n.ty == Ty::i64 ? text : t + " " + text;
-      }
-      case Op::var:
-        return var(n.a);
-      case Op::load:
-        return t + "[" + expr(n.a) + " + " + expr(n.b) + "]";
-      default:
-        break;
+    if (n.op == Op::konst) {
+      char text[40];
+      if (n.ty == Ty::f32)
+        std::snprintf(text, sizeof text, "%.9g",
+                      std::bit_cast<float>(static_cast<uint32_t>(n.imm)));
+      else if (n.ty == Ty::f64)
+        std::snprintf(text, sizeof text, "%.17g", std::bit_cast<double>(n.imm));
+      else
+        std::snprintf(text, sizeof text, "%lld",
+                      n.ty == Ty::i32 ? static_cast<long long>(static_cast<int32_t>(n.imm))
+                                      : static_cast<long long>(n.imm));
+      return n.ty == Ty::i64 ? text : t + " " + text;
     }
+    if (n.op == Op::var) return var(n.a);
+    if (n.op == Op::load) return t + "[" + expr(n.a) + " + " + expr(n.b) + "]";
     std::string s(name(n.op));
     if (n.op >= Op::bitcast) s += "." + t;
     s += "(" + expr(n.a);

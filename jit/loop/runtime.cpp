@@ -188,17 +188,14 @@ int64_t rt_frame(Context* c, const int64_t* args, int64_t* outs) {
   return guarded(*c, place(c, args[1]), [&] {
     const auto function = static_cast<uint32_t>(args[0]);
     Layouts& layouts = *c->tables.layouts;
-    auto layout =
-        layouts.get(function, {args + 2, layouts.plan(function).sizes.size()});
+    auto layout = layouts.get(function, {args + 2, layouts.plan(function).sizes.size()});
     outs[0] = slot(c->allocate(layout->bytes));
     outs[1] = slot(layout->words.data());
     c->layouts.insert(std::move(layout));
   });
 }
 
-bool sole(MemoryBlock* b) {
-  return b->count == 1 && (!b->buffer || b->buffer->count() == 1);
-}
+bool sole(MemoryBlock* b) { return b->count == 1 && (!b->buffer || b->buffer->count() == 1); }
 
 int64_t rt_unique(Context* c, const int64_t* args, int64_t* outs) {
   MemoryBlock* b = block(args[0]);
@@ -403,9 +400,10 @@ int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
       case ir::Op::iota:
         kernels::iota(node.axes[0], k.out(), threads);
         return;
-      default:
-        bug("no ahead-of-time kernel for this node");
+        TENON_NO_NODE_KERNEL
+        break;
     }
+    bug("no ahead-of-time kernel for this node");
   });
 }
 
@@ -538,9 +536,13 @@ int64_t scalar_slot(const Tensor& t) {
       return std::bit_cast<int64_t>(*t.data<double>());
     case DType::i64:
       return t.as_int();
-    default:
+    case DType::boolean:
+    case DType::i8:
+    case DType::u8:
+    case DType::i32:
       return static_cast<int64_t>(static_cast<uint32_t>(t.as_int()));
   }
+  bug("no such dtype");
 }
 
 // Recursion to the allowed depth needs more stack than a thread has. The pages are only reserved,

@@ -243,7 +243,13 @@ class DriverPlanner {
               }
           }
           break;
-        default:
+        case StmtKind::set:
+        case StmtKind::if_:
+        case StmtKind::while_:
+        case StmtKind::for_:
+        case StmtKind::fold:
+        case StmtKind::launch:
+        case StmtKind::trap:
           break;
       }
       mark(s.body);

@@ -1,5 +1,5 @@
-// The plan of a function as text (explain.h). It asks the planner for its groups and tells them; the
-// reasons are read off two groups that could have been one, with the rules of groups.cpp.
+// The plan of a function as text (explain.h). It asks the planner for its groups and tells them;
+// the reasons are read off two groups that could have been one, with the rules of groups.cpp.
 #include "jit/plan/explain.h"
 
 #include <algorithm>
@@ -43,37 +43,37 @@ class Explainer {
     if (const size_t newline = text.find('\n'); newline != text.npos)
       text = text.substr(0, newline) + " ..";
     if (text.size() > 60) text = text.substr(0, 57) + " ..";
-    return name + ":" + std::to_string(sources_.line_column(n.loc.file, n.loc.begin).line) +
-           "  " + text;
+    return name + ":" + std::to_string(sources_.line_column(n.loc.file, n.loc.begin).line) + "  " +
+           text;
   }
 
   std::string type_text(Value v) const {
     const ir::Type& t = fn_.type(v);
     if (t.tape) return "tape";
     std::string text(name(t.dtype));
-    for (size_t i = 0; i < t.shape.size(); ++i)
-      text += (i ? ", " : "[") + dims_.text(t.shape[i]);
+    for (size_t i = 0; i < t.shape.size(); ++i) text += (i ? ", " : "[") + dims_.text(t.shape[i]);
     return t.shape.empty() ? text : text + "]";
   }
 
   static std::string named(const Node& n) {
-    switch (n.op) {
-      case Op::contract: return "product";
-      case Op::reduce: return std::string(ir::name(n.get<ir::ReduceAttr>().kind));
-      case Op::map: return n.get<ir::MapAttr>().red.empty() ? "gather" : "index sum";
-      case Op::scatter: return "scatter";
-      default: return std::string(ir::name(n.op));
-    }
+    if (n.op == Op::contract) return "product";
+    if (n.op == Op::reduce) return std::string(ir::name(n.get<ir::ReduceAttr>().kind));
+    if (n.op == Op::map) return n.get<ir::MapAttr>().red.empty() ? "gather" : "index sum";
+    return std::string(ir::name(n.op));
   }
 
   // What it is a kernel of.
   std::string kind(const Group& g) const {
     const Node& first = *g.nodes[0];
     switch (g.kind) {
-      case Group::point: return g.nodes.size() == 1 ? "one pass" : "one pass over the elements";
-      case Group::row: return "one pass over the rows";
-      case Group::block: return "products and passes over the rows, a block of rows at a time";
-      case Group::node: break;
+      case Group::point:
+        return g.nodes.size() == 1 ? "one pass" : "one pass over the elements";
+      case Group::row:
+        return "one pass over the rows";
+      case Group::block:
+        return "products and passes over the rows, a block of rows at a time";
+      case Group::node:
+        break;
     }
     if (first.op == Op::contract) return "tiles of a matrix product";
     return "by itself";
@@ -96,9 +96,12 @@ class Explainer {
     std::vector<std::pair<std::string, int>> counts;
     for (const Node* n : g.nodes) {
       const std::string what = named(*n);
-      auto at = std::find_if(counts.begin(), counts.end(), [&](auto& c) { return c.first == what; });
-      if (at == counts.end()) counts.emplace_back(what, 1);
-      else ++at->second;
+      auto at =
+          std::find_if(counts.begin(), counts.end(), [&](auto& c) { return c.first == what; });
+      if (at == counts.end())
+        counts.emplace_back(what, 1);
+      else
+        ++at->second;
     }
     std::string text;
     for (const auto& [what, count] : counts)
@@ -198,8 +201,7 @@ class Explainer {
     std::string text = "in memory: " + type_text(v) + ", " + bytes(v);
     line(indent, text + (leaves_region ? ", a result" : ""));
     for (const Group* user : others)
-      line(indent + 1,
-           "read by " + std::to_string(number[user]) + ": " + reason(g, *user, v));
+      line(indent + 1, "read by " + std::to_string(number[user]) + ": " + reason(g, *user, v));
   }
 
   std::string bytes(Value v) const {

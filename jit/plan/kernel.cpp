@@ -145,7 +145,34 @@ void KernelBuilder::nodes(const Region& r, Expr mask) {
                     "v"));
         break;
       }
-      default:
+      case ir::Op::iota:
+      case ir::Op::broadcast:
+      case ir::Op::reshape:
+      case ir::Op::transpose:
+      case ir::Op::slice:
+      case ir::Op::update:
+      case ir::Op::concat:
+      case ir::Op::reduce:
+      case ir::Op::arg_reduce:
+      case ir::Op::scan:
+      case ir::Op::contract:
+      case ir::Op::sort:
+      case ir::Op::map:
+      case ir::Op::scatter:
+      case ir::Op::retype:
+      case ir::Op::call:
+      case ir::Op::derive:
+      case ir::Op::for_:
+      case ir::Op::while_:
+      case ir::Op::push:
+      case ir::Op::pop:
+      case ir::Op::tape_new:
+      case ir::Op::tape_end:
+      case ir::Op::bind_dim:
+      case ir::Op::check:
+      case ir::Op::debug:
+      case ir::Op::host:
+        TENON_SCALAR_OPS(TENON_SCALAR_CASE)
         bug("a node in the body of a map that is not in straight line");
     }
   }
@@ -240,9 +267,13 @@ Expr KernelBuilder::identity(ir::ReduceKind kind, DType t) {
         return x_.f64(f);
       case Ty::i64:
         return x_.i64(i64);
-      default:
+      case Ty::i1:
+      case Ty::i8:
+      case Ty::i16:
+      case Ty::i32:
         return x_.konst(Ty::i32, static_cast<uint32_t>(i32));
     }
+    bug("no such type");
   };
   const double inf = std::numeric_limits<double>::infinity();
   switch (kind) {

@@ -123,9 +123,38 @@ void FunctionLowering::view_node(const Node& n) {
       copy(p, to, from);
       return bind(result, std::move(to));
     }
-    default:
-      bug("not a view");
+    case ir::Op::constant:
+    case ir::Op::iota:
+    case ir::Op::size:
+    case ir::Op::slice:
+    case ir::Op::update:
+    case ir::Op::concat:
+    case ir::Op::reduce:
+    case ir::Op::arg_reduce:
+    case ir::Op::scan:
+    case ir::Op::contract:
+    case ir::Op::sort:
+    case ir::Op::map:
+    case ir::Op::scatter:
+    case ir::Op::read:
+    case ir::Op::call:
+    case ir::Op::derive:
+    case ir::Op::if_:
+    case ir::Op::for_:
+    case ir::Op::while_:
+    case ir::Op::push:
+    case ir::Op::pop:
+    case ir::Op::tape_new:
+    case ir::Op::tape_end:
+    case ir::Op::bind_dim:
+    case ir::Op::check:
+    case ir::Op::debug:
+    case ir::Op::stop_gradient:
+    case ir::Op::host:
+      TENON_SCALAR_OPS(TENON_SCALAR_CASE)
+      break;
   }
+  bug("not a view");
 }
 
 // A reshape whose counts only the data knows to be equal.
@@ -329,7 +358,12 @@ void FunctionLowering::eager_node(const Node& n) {
           for (const ir::Affine& a : *side) args.push_back(dim(a.offset));
       break;
     }
-    default:
+    case ir::Op::update:
+    case ir::Op::slice:
+    case ir::Op::reshape:
+    case ir::Op::broadcast:
+    case ir::Op::iota:  // called where they are lowered: their arguments are not a node's
+      TENON_NO_NODE_KERNEL
       bug("not a node for an ahead-of-time kernel");
   }
   runtime(loop::Runtime::eager, std::move(args));
