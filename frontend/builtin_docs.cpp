@@ -94,7 +94,7 @@ const std::map<std::string_view, std::string_view>& texts() {
       {"debug", "Shows a value from inside of what is differentiated or compiled, and gives it back."},
       {"fail", "Ends the run with a message; an expression of any type."},
       {"close", "Whether |a - b| <= atol + rtol * |b| everywhere; the defaults go by the dtype."},
-      {"csv", "The numbers of a csv file as f32[rows, columns], or {x, y} with `label`."},
+      {"csv", "The numbers of a csv file as f32[rows, columns], or {x, y} with `label`. `columns` chooses those of x; `classes` names words that stand for 0, 1, ..; `missing` is what an empty field is read as."},
       {"save", "Writes the tensors of a value to a safetensors file, under their paths."},
       {"read", "What a file holds, its type found out when the program runs."},
       {"history", "What the training that gave these very numbers has reported, a row an epoch."},

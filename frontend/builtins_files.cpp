@@ -1,11 +1,52 @@
 // Primitives that read and write files: csv, npy, npz, idx, image, text, save, load, and the checkpoints of `train`.
+#include <charconv>
+
 #include "frontend/builtins.h"
 
 namespace tenon::elab {
 namespace {
 
+// What csv is asked for beside its path, as pairs of a key and a text (session/host_files.cpp reads them).
+std::vector<std::string> csv_request(Elab& e, const Taken& a) {
+  std::vector<std::string> out;
+  auto strings = [&](const Val& v, Loc loc, const std::string& what, auto&& put) {
+    auto* list = as<ListVal>(v);
+    if (!list || list->elements.empty()) e.error(Code::E0401, loc, what + " is a list of strings, but this is " + e.type_text(v));
+    for (const Val& word : list->elements) put(e.static_string(word, loc, "each of " + what));
+  };
+  std::optional<std::string> label;
+  if (a[1]) {
+    label = e.static_string(a[1], a.loc(1), "`label`");
+    out.insert(out.end(), {"label", *label});
+  }
+  if (a[3]) strings(a[3], a.loc(3), "`columns`", [&](const std::string& name) { out.insert(out.end(), {"column", name}); });
+  if (a[4]) {
+    auto classes = [&](const std::string& column, const Val& words) {
+      strings(words, a.loc(4), "`classes` of " + column, [&](const std::string& w) { out.insert(out.end(), {"class " + column, w}); });
+    };
+    if (auto* r = as<RecordVal>(a[4])) {
+      for (auto& [column, words] : r->fields) classes(column, words);
+    } else {
+      if (!label || !as<ListVal>(a[4]))
+        e.error(Code::E0401, a.loc(4), "`classes` is a record of lists of strings, but this is " + e.type_text(a[4]),
+                "classes = {colour: [\"red\", \"green\"]}, or with `label` the list of its words alone");
+      classes(*label, a[4]);
+    }
+  }
+  if (a[5]) {
+    auto* number = as<FloatVal>(a[5]);
+    auto whole = e.known_int(a[5]);
+    if (!whole && !(number && number->known))
+      e.error(Code::E0401, a.loc(5), "`missing` is a number that is known when compiling, but this is " + e.type_text(a[5]), "missing = nan");
+    char digits[40];
+    auto end = std::to_chars(digits, digits + sizeof digits, whole ? static_cast<double>(*whole) : *number->known);
+    out.insert(out.end(), {"missing", std::string(digits, end.ptr)});
+  }
+  return out;
+}
+
 Val csv_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "csv", {"path", "label", "dtype"}, 1);
+  Taken a(e, args, "csv", {"path", "label", "dtype", "columns", "classes", "missing"}, 1);
   DType d = DType::f32;
   if (a[2]) {
     auto* t = as<DTypeVal>(a[2]);
@@ -30,7 +71,7 @@ Val csv_fn(Elab& e, const Args& args) {
     d = written(type, d);
   }
   std::vector<std::string> text{e.static_string(a[0], a.loc(0), "the path of a csv file")};
-  if (a[1]) text.push_back(e.static_string(a[1], a.loc(1), "`label`"));
+  for (std::string& t : csv_request(e, a)) text.push_back(std::move(t));
   SymId n = e.dims.fresh("rows of " + text[0], args.loc, false), c = e.dims.fresh("columns of " + text[0], args.loc, false);
   ir::Type x{d, {e.dims.symbol(n), e.dims.symbol(c)}, false};
   ir::Type y{labels, {e.dims.symbol(n)}, false};
@@ -337,7 +378,7 @@ constexpr Builtin kTable[] = {
     {"idx", "idx(path, rank, dtype = u8)", idx_fn},
     {"image", "image(path, channels = 3)", image_fn},
     {"text", "text(path)", text_fn},
-    {"csv", "csv(path, label, dtype = f32)", csv_fn},
+    {"csv", "csv(path, label, dtype = f32, columns, classes, missing)", csv_fn},
     {"save", "save(value, path)", save_fn},
     {"load", "load(net, path)", load_fn},
     {"read", "read(path)", read_fn},

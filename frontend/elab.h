@@ -476,6 +476,7 @@ class Elab {
 
   // ---- train (elab_train.cpp)
   bool takes_steps(const Val& callee);
+  void check_takes_model(const Val& callee, const ast::Call& c);  // of an optimizer in `train`
   void train(const ast::Train& t, const ScopePtr& s);
 
   // ---- for a reader (elab_findings.cpp)

@@ -63,8 +63,10 @@ void Elab::explain_sizes(Diagnostic& d, const Val& callee, const ast::Call& c, c
   const ast::Expr* argument = nullptr;
   for (auto& a : c.args)
     if (a.value->loc == sizes.where || (c.piped && &a == &c.args[0])) argument = argument ? argument : a.value;
+  bool flattened = false;
   while (argument && argument->kind == ast::Expr::call) {
     const auto& inner = ast::as<ast::Call>(*argument);
+    flattened = flattened || sources.text(inner.callee->loc) == "flatten";
     if (Val v = value_of(*inner.callee))
       if (auto note = made_with(v, sizes.have, "outputs")) {
         notes.push_back(*note);
@@ -75,7 +77,8 @@ void Elab::explain_sizes(Diagnostic& d, const Val& callee, const ast::Call& c, c
   if (auto note = made_with(callee, sizes.want, "inputs")) {
     notes.push_back(*note);
     std::erase_if(d.notes, [&](const Note& n) { return in_library(n.where); });
-    d.hint = "what one layer gives is what the next takes: make the two sizes one";
+    d.hint = flattened ? "`flatten` makes one axis of all; nn.flatten keeps the first, the batch"
+                       : "what one layer gives is what the next takes: make the two sizes one";
   }
   d.notes.insert(d.notes.begin(), notes.begin(), notes.end());
 }

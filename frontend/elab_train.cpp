@@ -226,7 +226,9 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   for (auto& a : oc.args) call_tree->args.push_back(a);
   auto* steps_ref = tree->make<ast::NameRef>(oc.loc);
   steps_ref->id = "steps";
-  if (takes_steps(expr(*oc.callee, s))) call_tree->args.push_back({ast::Name{"steps", oc.loc}, steps_ref});
+  const Val maker = expr(*oc.callee, s);
+  check_takes_model(maker, oc);
+  if (takes_steps(maker)) call_tree->args.push_back({ast::Name{"steps", oc.loc}, steps_ref});
   ast::Param steps_param{{"steps", oc.loc}, nullptr, false, nullptr};
   Args args;
   args.loc = t.loc;
@@ -296,13 +298,31 @@ void Elab::train(const ast::Train& t, const ScopePtr& s) {
   assign_to(*t.place, trained, s);
 }
 
+// The parameters of what an optimizer is made with; null of what has none that are known.
+static const std::vector<ast::Param>* params_of(const Val& callee) {
+  if (auto* f = as<FunctionVal>(callee)) {
+    if (f->decl) return &f->decl->sig.params;
+    if (f->fn) return &f->fn->sig.params;
+  }
+  if (auto* m = as<ModelClassVal>(callee)) return &m->decl->params;
+  return nullptr;
+}
+
 bool Elab::takes_steps(const Val& callee) {
-  const std::vector<ast::Param>* params = nullptr;
-  if (auto* f = as<FunctionVal>(callee); f && f->decl) params = &f->decl->sig.params;
-  if (auto* f = as<FunctionVal>(callee); f && f->fn) params = &f->fn->sig.params;
-  if (auto* m = as<ModelClassVal>(callee)) params = &m->decl->params;
-  if (!params) return false;
-  return std::any_of(params->begin(), params->end(), [](const ast::Param& p) { return p.id.text == "steps"; });
+  auto* params = params_of(callee);
+  return params && std::any_of(params->begin(), params->end(), [](const ast::Param& p) { return p.id.text == "steps"; });
+}
+
+// An optimizer of one's own that leaves the model out of its parameters would meet it as its learning rate.
+void Elab::check_takes_model(const Val& callee, const ast::Call& c) {
+  auto* params = params_of(callee);
+  if (!params) return;
+  const std::string name(sources.text(c.callee->loc));
+  if (params->empty() || (params->front().type && !host_type(*params->front().type).empty()))
+    error(Code::E0602, c.loc,
+          "`train` puts the model in first, but `" + name + "` takes " +
+              (params->empty() ? "nothing" : "`" + params->front().id.text + "` there"),
+          "give it one more parameter, before the others: " + name + "(net" + (params->empty() ? ")" : ", " + params->front().id.text + ", ..)"));
 }
 
 }  // namespace tenon::elab

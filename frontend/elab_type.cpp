@@ -291,6 +291,9 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
       for (size_t i = 1; i < e.path.size(); ++i) named = member(named, e.path[i], e.loc);
     }
     auto* c = as<ModelClassVal>(named);
+    if (!c && e.has_dims && (first == "int" || first == "float"))
+      error(Code::E0401, e.loc, "`" + first + "` is one number and has no sizes",
+            first == "int" ? "a tensor of whole numbers is i64[N]" : "a tensor is f32[N] or f64[N]");
     if (!c)
       error(Code::E0401, e.loc, "`" + e.path[0].text + "` is not a type",
             "types are dtypes (f32[N]), int, float, string, models, tuples, records, lists and functions");
@@ -299,7 +302,7 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
     return v;
   }
   // A tensor.
-  if (!is_numberlike(v)) mismatch("a tensor", v->kind == Value::model ? "call the model: net(x)" : "");
+  if (!is_numberlike(v)) mismatch("a tensor", v->kind == Value::model ? "call the model, net(x); over each of its tensors: map(f, net)" : "");
   const std::string& dn = e.path[0].text;
   auto want = type_dtype(e, t);
   if (!want) {

@@ -73,7 +73,7 @@ class Reader {
     std::vector<Field> row;
     if (!next_row(row)) fault("'" + shown(name_) + "' is empty", "");
     read_header(row);
-    if (columns_ == 0) fault(place(0) + ": the label is the only column", "");
+    if (x_columns_.empty()) fault(place(0) + ": the label is the only column", "");
     bool has_row = header_ ? next_row(row) : true;
     if (!has_row) fault("'" + shown(name_) + "' has a header and no rows", "");
     do {
@@ -159,42 +159,48 @@ class Reader {
 
   void read_header(const std::vector<Field>& row) {
     width_ = row.size();
-    std::vector<std::string> names;
     bool all_numbers = true;
     for (const Field& field : row) {
-      names.push_back(unquoted(field));
+      all_names_.push_back(unquoted(field));
       all_numbers = all_numbers && number<double>(field.text);
     }
-    std::vector<size_t> found;
-    if (options_.label)
-      for (size_t i = 0; i < names.size(); ++i)
-        if (names[i] == *options_.label) found.push_back(i);
-    // Numbers may be names too (0, 1, .., label 64); but only the label can tell us so.
-    header_ = !all_numbers || !found.empty();
-    if (options_.label) {
-      if (found.empty()) no_label(names, all_numbers);
-      if (found.size() > 1)
-        fault(place(row[found[1]].begin) + ": a second column is called '" +
-                  shown(*options_.label) + "', which is the label",
-              "rename one of them");
-      label_ = found[0];
+    // Numbers may be names too (0, 1, .., label 64); but only what asks for a column can tell us so.
+    auto is_name = [&](const std::string& asked) { return std::ranges::find(all_names_, asked) != all_names_.end(); };
+    header_ = !all_numbers || (options_.label && is_name(*options_.label)) || std::ranges::any_of(options_.columns, is_name);
+    if (options_.label) label_ = column(*options_.label, row, "which is the label");
+    if (!options_.columns.empty()) {
+      for (const std::string& asked : options_.columns) x_columns_.push_back(column(asked, row, "which is asked for"));
+    } else {
+      for (size_t i = 0; i < width_; ++i)
+        if (i != label_) x_columns_.push_back(i);
     }
-    columns_ = width_ - (label_ ? 1 : 0);
+    words_.resize(width_);
+    for (const CsvClasses& c : options_.classes) words_[column(c.column, row, "whose classes are given")] = &c.words;
     if (header_)
-      for (size_t i = 0; i < names.size(); ++i)
-        if (i != label_) names_.push_back(names[i]);
-    all_names_ = header_ ? std::move(names) : std::vector<std::string>{};
+      for (size_t i : x_columns_) names_.push_back(all_names_[i]);
+    else
+      all_names_.clear();
   }
 
-  [[noreturn]] void no_label(const std::vector<std::string>& names, bool all_numbers) {
-    std::string message = "'" + shown(name_) + "' has no column '" + shown(*options_.label) + "'";
-    if (all_numbers) fault(message, "its first line has numbers and no names: a header is missing");
-    std::vector<std::string> near = near_misses(*options_.label, names);
+  // The place of the column of this name.
+  size_t column(const std::string& asked, const std::vector<Field>& row, const std::string& as) {
+    std::optional<size_t> found;
+    if (header_)
+      for (size_t i = 0; i < all_names_.size(); ++i)
+        if (all_names_[i] == asked) {
+          if (found)
+            fault(place(row[i].begin) + ": a second column is called '" + shown(asked) + "', " + as, "rename one of them");
+          found = i;
+        }
+    if (found) return *found;
+    std::string message = "'" + shown(name_) + "' has no column '" + shown(asked) + "'";
+    if (!header_) fault(message, "its first line has numbers and no names: a header is missing");
+    std::vector<std::string> near = near_misses(asked, all_names_);
     if (!near.empty()) fault(message, "there is a column '" + shown(near[0]) + "'");
     std::string list;
-    for (size_t i = 0; i < names.size() && i < 8; ++i)
-      list += (i ? ", " : "") + std::string(shown(names[i]));
-    if (names.size() > 8) list += ", ... and " + shown(names.back());
+    for (size_t i = 0; i < all_names_.size() && i < 8; ++i)
+      list += (i ? ", " : "") + std::string(shown(all_names_[i]));
+    if (all_names_.size() > 8) list += ", ... and " + shown(all_names_.back());
     fault(message, "its columns are " + list);
   }
 
@@ -206,12 +212,8 @@ class Reader {
                 expected + std::to_string(width_),
             "");
     }
-    for (size_t i = 0; i < row.size(); ++i) {
-      if (i == label_)
-        add(row[i], options_.label_dtype, y_, i);
-      else
-        add(row[i], options_.dtype, x_, i);
-    }
+    for (size_t i : x_columns_) add(row[i], options_.dtype, x_, i);
+    if (label_) add(row[*label_], options_.label_dtype, y_, *label_);
   }
 
   template <class T>
@@ -220,6 +222,8 @@ class Reader {
   }
 
   void add(const Field& field, DType dtype, std::string& bytes, size_t column) {
+    if (field.text.empty() && options_.missing) return put(*options_.missing, dtype, bytes);
+    if (words_[column]) return put(class_of(field, column), dtype, bytes);
     if (dtype == DType::i64) {
       if (auto value = whole_number(field.text)) return append(bytes, *value);
     } else if (dtype == DType::f64) {
@@ -231,6 +235,25 @@ class Reader {
     not_a_number(field, dtype, column);
   }
 
+  static void put(double value, DType dtype, std::string& bytes) {
+    if (dtype == DType::i64) append(bytes, static_cast<int64_t>(value));
+    else if (dtype == DType::f64) append(bytes, value);
+    else append(bytes, static_cast<float>(value));
+  }
+
+  double class_of(const Field& field, size_t column) {
+    const std::vector<std::string>& words = *words_[column];
+    const std::string word = unquoted(field);
+    const auto at = std::ranges::find(words, word);
+    if (at != words.end()) return static_cast<double>(at - words.begin());
+    std::string list;
+    for (size_t i = 0; i < words.size() && i < 8; ++i) list += (i ? ", " : "") + std::string(shown(words[i]));
+    if (words.size() > 8) list += ", ... and " + shown(words.back());
+    fault(place(field.begin) + ": \"" + shown(word.substr(0, 60)) + "\" is none of the classes of column '" +
+              shown(all_names_[column]) + "'",
+          "the classes are " + list);
+  }
+
   [[noreturn]] void not_a_number(const Field& field, DType dtype, size_t column) {
     std::string wanted = dtype == DType::i64 ? "a whole number" : "a number";
     std::string in = header_ ? " in column '" + shown(all_names_[column]) + "'"
@@ -239,8 +262,12 @@ class Reader {
         field.text.empty() ? "found nothing" : "found \"" + shown(field.text.substr(0, 60)) + "\"";
     std::string hint;
     bool is_float = number<double>(field.text).has_value();
+    const std::string& head = header_ ? all_names_[column] : name_;
     if (field.text.empty())
-      hint = "a missing number may be written as nan";
+      hint = "a missing number may be written as nan, or csv(.., missing = nan)";
+    else if (header_ && !is_float)
+      hint = "name the words that stand for 0, 1, ..: csv(.., classes = {" + shown(head) + ": [\"" + shown(field.text.substr(0, 60)) +
+             "\", ..]}), or leave the column out: columns = [..]";
     else if (dtype == DType::i64 && is_float)
       hint = "give csv a type, {x: f32[N, D], y: f32[N]}, for labels with a fraction";
     else if (dtype == DType::f32 && is_float)
@@ -251,7 +278,7 @@ class Reader {
   CsvTable result() {
     CsvTable table;
     table.columns = std::move(names_);
-    table.x = Tensor(options_.dtype, {rows_, static_cast<int64_t>(columns_)});
+    table.x = Tensor(options_.dtype, {rows_, static_cast<int64_t>(x_columns_.size())});
     std::memcpy(table.x.raw(), x_.data(), x_.size());
     if (label_) {
       table.y = Tensor(options_.label_dtype, {rows_});
@@ -266,8 +293,10 @@ class Reader {
   Loc where_;
   size_t at_ = 0, row_begin_ = 0;
   bool header_ = false;
-  size_t width_ = 0, columns_ = 0;
+  size_t width_ = 0;
   std::optional<size_t> label_;
+  std::vector<size_t> x_columns_;
+  std::vector<const std::vector<std::string>*> words_;  // a column's classes, null where it has numbers
   std::vector<std::string> names_, all_names_;
   int64_t rows_ = 0;
   std::string x_, y_;  // the numbers' bytes

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ir/dtype.h"
@@ -11,8 +12,17 @@
 
 namespace tenon::io {
 
+// The words of one column, which is read as their places in this list.
+struct CsvClasses {
+  std::string column;
+  std::vector<std::string> words;
+};
+
 struct CsvOptions {
   std::optional<std::string> label;  // the column that becomes y; the others become x
+  std::vector<std::string> columns;  // those of x, in this order; empty: all but the label
+  std::vector<CsvClasses> classes;
+  std::optional<double> missing;     // what an empty field is read as; without it, one is a fault
   DType dtype = DType::f32;          // of x: f32 or f64
   DType label_dtype = DType::i64;    // of y: i64, f32 or f64
   char separator = ',';

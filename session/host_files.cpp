@@ -1,4 +1,6 @@
 // Host functions that read and write files: csv, read, save, load.
+#include <cstdlib>
+
 #include "io/csv.h"
 #include "io/file.h"
 #include "io/npy.h"
@@ -23,14 +25,27 @@ std::string found(const HostCall& call, const std::string& path) {
 
 }  // namespace
 
-// csv {path} -> x[N, D];  csv {path, label} -> x[N, D], y[N]. The dtypes are those of the results.
+// csv {path, then pairs of a key and a text} -> x[N, D], and with the key `label` y[N]. The dtypes are those of the results.
+// The other keys: `column` (of x, once for each), `class NAME` (a word of the column NAME, in order), `missing` (a number).
 std::vector<Tensor> host_csv(HostCall& call) {
   const auto& args = call.attr.args;
   io::CsvOptions options;
   options.dtype = call.attr.results.at(0).dtype;
-  if (args.size() > 1) {
-    options.label = args[1];
-    options.label_dtype = call.attr.results.at(1).dtype;
+  for (size_t i = 1; i + 1 < args.size(); i += 2) {
+    const std::string &key = args[i], &text = args[i + 1];
+    if (key == "label") {
+      options.label = text;
+      options.label_dtype = call.attr.results.at(1).dtype;
+    } else if (key == "column") {
+      options.columns.push_back(text);
+    } else if (key == "missing") {
+      options.missing = std::strtod(text.c_str(), nullptr);
+    } else {
+      require(key.starts_with("class "), "csv: a key that nobody knows");
+      const std::string column = key.substr(6);
+      if (options.classes.empty() || options.classes.back().column != column) options.classes.push_back({column, {}});
+      options.classes.back().words.push_back(text);
+    }
   }
   io::CsvTable table = io::read_csv(found(call, args.at(0)), options, call.where);
   std::vector<Tensor> out{std::move(table.x)};

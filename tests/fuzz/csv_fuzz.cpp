@@ -1,5 +1,5 @@
 // rooms: support ir runtime io
-// The reader of csv files, with a label and without: any bytes are a table, or an error that says why.
+// The reader of csv files, with a label, with columns chosen by name and words in them, and without: any bytes are a table, or an error that says why.
 #include "io/csv.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -7,10 +7,14 @@ using namespace tenon;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text = fuzz::text_of(data, size);
-  io::CsvOptions plain, labelled;
+  io::CsvOptions plain, labelled, words;
   plain.dtype = DType::f64;
   labelled.label = "y";
-  for (const io::CsvOptions& options : {plain, labelled}) {
+  words.label = "y";
+  words.columns = {"b", "a"};
+  words.classes = {{"y", {"no", "yes"}}, {"a", {"0", "", "\""}}};
+  words.missing = 2;
+  for (const io::CsvOptions& options : {plain, labelled, words}) {
     try {
       const io::CsvTable table = io::parse_csv(text, "input.csv", options, {});
       fuzz::hold(table.x.rank() == 2, "a table has two axes");

@@ -27,6 +27,23 @@ std::string fault(std::string_view text, CsvOptions options = {}) {
   return error_of(Code::E0903, [&] { parse(text, options); });
 }
 
+TEST(Csv, ColumnsByNameWordsAndMissing) {
+  CsvOptions options = label("y");
+  options.columns = {"b", "a"};
+  options.classes = {{"b", {"red", "green"}}, {"y", {"no", "a \"b\""}}};
+  options.missing = -1;
+  CsvTable t = parse("id,a,b,y\nx,1,green,no\nx,,red,\"a \"\"b\"\"\"\nx,3,,no\n", options);
+  EXPECT_EQ(t.columns, (std::vector<std::string>{"b", "a"}));
+  EXPECT_EQ(floats(t.x), (std::vector<float>{1, 1, 0, -1, -1, 3}));
+  EXPECT_EQ(ints(*t.y), (std::vector<int64_t>{0, 1, 0}));
+
+  options.missing.reset();
+  EXPECT_CONTAINS(fault("a,b,y\n1,,no\n", options), "t.csv:2:3: \"\" is none of the classes of column 'b'");
+  EXPECT_CONTAINS(fault("a,b,y\n1,blue,no\n", options), "hint: the classes are red, green");
+  EXPECT_CONTAINS(fault("a,c,y\n1,red,no\n", options), "has no column 'b'\nhint: its columns are a, c, y");
+  EXPECT_CONTAINS(fault("1,2,3\n", options), "a header is missing");
+}
+
 TEST(Csv, HeaderAndLabel) {
   CsvTable t = parse("a,digit,b\n1,7,2.5\n-3e1,8,.5\n", label("digit"));
   EXPECT_EQ(t.columns, (std::vector<std::string>{"a", "b"}));
