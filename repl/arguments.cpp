@@ -1,5 +1,7 @@
 // From argv to an Invocation, with an error that helps for every way of getting it wrong.
+#include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 #include "repl/command.h"
 
@@ -71,6 +73,30 @@ T number(const Invocation& invocation, std::string_view option, T least, T most,
   return value;
 }
 
+// A folder stands for the programs in it and in the folders inside it, by name; hidden ones are left out.
+std::vector<std::string> programs_of(const std::vector<std::string>& operands) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> out;
+  for (const std::string& operand : operands) {
+    std::error_code ignored;
+    if (!fs::is_directory(operand, ignored)) {
+      out.push_back(operand);
+      continue;
+    }
+    std::vector<std::string> inside;
+    for (fs::recursive_directory_iterator at(operand, fs::directory_options::skip_permission_denied, ignored), end; at != end;
+         at.increment(ignored)) {
+      const fs::path path = at->path();
+      if (path.filename().string().starts_with('.') && at->is_directory(ignored)) at.disable_recursion_pending();
+      else if (path.extension() == ".model" && at->is_regular_file(ignored)) inside.push_back(path.lexically_normal().string());
+    }
+    if (inside.empty()) wrong("there is no .model file in the folder '" + operand + "'", "");
+    std::sort(inside.begin(), inside.end());
+    out.insert(out.end(), inside.begin(), inside.end());
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string Invocation::value(std::string_view option, std::string_view otherwise) const {
@@ -121,13 +147,14 @@ Invocation parse_arguments(const Command& command, std::span<const std::string> 
   }
   if (out.operands.size() < command.fewest)
     wrong("`tenon " + std::string(command.name) + "` lacks its " +
-              std::string(command.operands.substr(0, command.operands.find_first_of(" ."))),
+              std::string(command.operands.substr(0, command.operands.find_first_of(" .|"))),
           usage(command));
   if (out.operands.size() > command.most)
     wrong("`tenon " + std::string(command.name) + "` does not take '" + out.operands[command.most] +
               "'",
           command.passes_arguments ? "arguments of the program itself stand after --"
                                    : usage(command));
+  if (command.operands == kPrograms) out.operands = programs_of(out.operands);
   return out;
 }
 

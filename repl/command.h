@@ -20,6 +20,9 @@ struct Option {
   std::string_view meaning;  // one line
 };
 
+// The operands of a command that takes any number of programs; of a folder, those in it.
+constexpr std::string_view kPrograms = "FILE|FOLDER...";
+
 // The command line of one command after parsing.
 struct Invocation {
   std::vector<std::string> operands;                             // files, functions, codes

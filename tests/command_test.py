@@ -41,7 +41,8 @@ CASES = [
     (["check", "none.model"], 2, "", "cannot read 'none.model'"),
     (["run", "none.model"], 2, "", "cannot read 'none.model'"),
     (["none.model"], 2, "", "cannot read 'none.model'"),
-    (["check", "/"], 2, "", "it is a folder"),
+    (["run", "/"], 2, "", "it is a folder"),
+    (["check"], 2, "", "`tenon check` lacks its FILE"),
     (["-e", "1 +"], 2, "", "error[E0101]"),
     (["-e", "1+1"], 0, "2\n", ""),
     (["-e", "-sum([1.5, 2.5])"], 0, "-4.0\n", ""),
@@ -75,6 +76,21 @@ for arguments, code, out, err in CASES:
     expect(name, err in done.stderr, f"stderr lacks '{err}':\n{done.stderr}")
     if code != 0:
         expect(name, "error[E" in done.stderr, f"no message:\n{done.stderr}")
+
+# A folder stands for the programs in it, whatever else lies there.
+with tempfile.TemporaryDirectory() as folder:
+    done = run(["check", folder])
+    expect("an empty folder", done.returncode == 2 and "there is no .model file" in done.stderr, done.stderr)
+    for path, text in {"b.model": "let x = 1 +\n", "in/a.model": "let y=2\nassert y == 2\n", "in/notes.txt": "x",
+                       ".hidden/c.model": "let z=2\n"}.items():
+        os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
+        with open(os.path.join(folder, path), "w") as f:
+            f.write(text)
+    done = run(["fmt", "--check", folder])
+    expect("fmt of a folder", done.returncode == 2 and done.stdout == os.path.join(folder, "in/a.model") + "\n", done.stdout)
+    expect("fmt of a folder", "b.model:1" in done.stderr, done.stderr)
+    done = run(["check", folder + "/in"])
+    expect("check of a folder", done.returncode == 0 and "in/a.model: no errors" in done.stdout, done.stdout + done.stderr)
 
 # A pipe into the REPL: no prompts, errors are survived, an entry may go on over lines.
 done = run(["repl"], "let x = (\n1\n)\nlet = 2\n:help\n")
