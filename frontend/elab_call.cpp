@@ -145,6 +145,7 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
               {{params[k].id.loc, "the first stands here"}});
   size_t at = 0;
   std::vector<Val> rest;
+  auto can_be_called = [](const auto& a) { return a.value && (a.value->kind == Value::model || a.value->kind == Value::function); };
   auto describe = [&] {
     std::string s;
     for (auto& p : params) s += (s.empty() ? "" : ", ") + p.id.text + (p.rest ? "..." : "");
@@ -154,7 +155,9 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
     if (a.name.empty()) {
       while (at < params.size() && !params[at].rest && b.values[at]) ++at;
       if (at >= params.size())
-        error(Code::E0402, a.loc, "too many arguments: " + describe(), "", where);
+        error(Code::E0402, a.loc, "too many arguments: " + describe(),
+              params.size() == 1 && std::ranges::all_of(args.list, can_be_called) ? "several are one list: " + c.name + "([a, b])" : "",
+              where);
       if (params[at].rest) {
         if (auto* t = as<TupleVal>(a.value)) rest.insert(rest.end(), t->elements.begin(), t->elements.end());
         else rest.push_back(a.value);

@@ -141,7 +141,8 @@ Val Elab::int_binary(BinaryOp op, const IntVal& a, const IntVal& b, Loc loc) {
         ir::Value x = int_value(a), y = int_value(b), z = int_value(bi);
         ir::Value ok = cx->b.scalar(ir::Op::eq, {x, z});
         cx->b.emit(ir::Op::check, {ok, x, y},
-                   ir::CheckAttr{Code::E0801, "{} / {} does not come out even", "`//` rounds down", Fault::data});
+                   ir::CheckAttr{Code::E0801, "{} / {} does not come out even",
+                                 "`//` rounds down; for a fraction: float(a) / float(b)", Fault::data});
       }
       return q;
     }
