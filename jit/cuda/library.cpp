@@ -16,6 +16,9 @@ bool Library::open(const std::vector<std::string>& names, const std::vector<std:
   auto attempt = [&](const std::string& path, int flags) {
     handle_ = dlopen(path.c_str(), flags);
     if (handle_) path_ = path;
+    // One that is there and cannot be opened lacks something itself.
+    if (const char* why = handle_ ? nullptr : dlerror(); why && fs::path(path).is_absolute() && fs::exists(path))
+      tried_ += (tried_.empty() ? "" : ", ") + path + " (" + why + ")";
     return handle_ != nullptr;
   };
   // One that the process already has: inside of a Python with torch, that is torch's.

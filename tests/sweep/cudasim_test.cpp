@@ -20,6 +20,12 @@ constexpr Size kOdd{7, 5};
 constexpr Size kCores{130, 17};   // enough rows, columns and depth for tensor cores
 constexpr Size kLarge{16500, 2};  // beyond a chunk of a sum
 
+// The emulator, but on a machine with a GPU that may be swept too (bench/gpu/run.sh).
+cuda::Gpu& device() {
+  const char* name = std::getenv("TENON_SWEEP_DEVICE");
+  return name && std::string_view(name) == "gpu" ? cuda::gpu() : cuda::cudasim();
+}
+
 class Sweep : public testing::TestWithParam<int> {};
 
 double largest(const Tensor& t) {
@@ -66,7 +72,7 @@ TEST_P(Sweep, TheDeviceGivesTheBitsOfTheInterpreter) {
     uses.fn->params.resize(kOperands);
     uses.fn->results.resize(uses.fn->body.results.size());
     Interpreter interpreter(module);
-    cuda::GpuCompiler compiler(module, cuda::cudasim());
+    cuda::GpuCompiler compiler(module, device());
     const CompiledFunction& compiled = compiler.compile(0);
     const bool cores = op == Op::contract && (t == DType::f16 || t == DType::bf16);
     auto compare = [&](Size size, Layout layout, bool exact) {
