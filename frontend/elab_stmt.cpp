@@ -17,6 +17,14 @@ void names_of(const ast::Pattern& p, std::vector<std::string>& out) {
   for (auto& e : p.elements) names_of(e, out);
 }
 
+// Marks the names of a `var` whose types write `_`.
+void may_grow(const ast::Pattern& p, const ast::TypeExpr& type, Scope& s) {
+  if (p.kind == ast::Pattern::name && Elab::writes_any_size(type)) s.find_here(p.id.text)->growing = &type;
+  if (p.kind == ast::Pattern::tuple && type.kind == ast::TypeExpr::tuple)
+    for (size_t i = 0; i < std::min(p.elements.size(), type.elements.size()); ++i)
+      may_grow(p.elements[i], *type.elements[i], s);
+}
+
 }  // namespace
 
 // After an error in a statement: what it would have defined is poison, so that nobody complains again.
@@ -178,8 +186,7 @@ void Elab::stmt(const ast::Stmt& st, const ScopePtr& s) {
       }
       cx->b.at(st.loc);
       bind_pattern(b.pattern, v, b.mutable_, s);
-      if (b.mutable_ && b.type && b.pattern.kind == ast::Pattern::name && writes_any_size(*b.type))
-        s->find_here(b.pattern.id.text)->growing = b.type;
+      if (b.mutable_ && b.type) may_grow(b.pattern, *b.type, *s);
       return;
     }
     case ast::Stmt::index_bind: {

@@ -2,6 +2,7 @@
 #include "runtime/buffer.h"
 
 #include "runtime/device.h"
+#include "runtime/trap.h"
 
 namespace tenon {
 
@@ -26,6 +27,20 @@ boost::intrusive_ptr<Buffer> Buffer::borrow(void* data, size_t bytes,
   b->borrowed_ = true;
   b->release_ = std::move(release);
   return boost::intrusive_ptr<Buffer>(b);
+}
+
+boost::intrusive_ptr<Buffer> Buffer::grown(size_t bytes) const {
+  Device& device = mirror_ ? *device_ : cpu();
+  boost::intrusive_ptr<Buffer> b;
+  if (appended_) {
+    try {
+      b = allocate(2 * bytes, device);
+    } catch (const Trap&) {  // then without room to spare
+    }
+  }
+  if (!b) b = allocate(bytes, device);
+  b->appended_ = true;
+  return b;
 }
 
 void Buffer::destroy(Buffer* b) {

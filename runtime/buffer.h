@@ -19,6 +19,11 @@ class Buffer {
   // Memory of the host: never written to; `release` is called when the last user is gone.
   static boost::intrusive_ptr<Buffer> borrow(void* data, size_t bytes, std::function<void()> release);
 
+  // Fresh memory on the same device for what this one holds and something behind it, `bytes` in all;
+  // whoever asks copies. Who appends a second time will go on doing so and gets room for as much again,
+  // so that n appends move O(n) bytes, and what is joined once takes what it needs.
+  boost::intrusive_ptr<Buffer> grown(size_t bytes) const;
+
   // In the host's memory. What a GPU made is fetched when it is first asked for.
   std::byte* data() {
     if (!data_) fetch();
@@ -47,6 +52,7 @@ class Buffer {
   std::byte* mirror_ = nullptr;  // the same bytes on a device that is not the host's
   size_t size_ = 0;
   bool borrowed_ = false;
+  bool appended_ = false;        // it was made by `grown`
   std::atomic<uint32_t> count_{0};
   std::function<void()> release_;
 };

@@ -8,9 +8,9 @@
 
 namespace tenon {
 
-// Bytes handed out now, and at the most since the last reset.
+// Bytes handed out now, at the most since the last reset, and all in all since the start.
 struct MemoryUse {
-  size_t now, peak;
+  size_t now = 0, peak = 0, taken = 0;
 };
 
 class Device {

@@ -105,6 +105,7 @@ class Cpu final : public Device {
       p = size > kLargest ? map(size) : cut(size);
     }
     use_.now += size;
+    use_.taken += size;
     use_.peak = std::max(use_.peak, use_.now);
     return p;
   }
@@ -175,7 +176,7 @@ class Cpu final : public Device {
   std::byte* chunk_end_ = nullptr;
   size_t kept_ = 0;
   size_t limit_ = machine_limit();
-  MemoryUse use_{0, 0};
+  MemoryUse use_;
 };
 
 }  // namespace

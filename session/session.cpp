@@ -291,15 +291,15 @@ std::string Session::stats() const {
   const Tier::Stats& tier = impl_->tier.stats();
   const CompileStats compile = impl_->tier.compile_stats();
   auto mib = [](auto bytes) { return static_cast<double>(bytes) / (1024 * 1024); };
-  char text[512];
+  char text[640];
   std::snprintf(text, sizeof text,
                 "stats: nodes interpreted %llu, functions prepared %llu, compiled %llu in %.1f ms (loops %.1f, known code %.1f, new code %.1f, linking %.1f), parts read %d and made %d, compiled runs "
-                "%llu, tensors planned %d and counted %d, largest arena %.2f MiB, peak memory %.2f MiB, threads %d",
+                "%llu, tensors planned %d and counted %d, largest arena %.2f MiB, peak memory %.2f MiB, memory taken %.2f MiB, threads %d",
                 static_cast<unsigned long long>(run.nodes_run), static_cast<unsigned long long>(run.functions_prepared),
                 static_cast<unsigned long long>(tier.compiled), tier.compile_ms, compile.lower_ms,
                 compile.read_ms, compile.codegen_ms, compile.link_ms, compile.parts_read, compile.parts_made,
                 static_cast<unsigned long long>(tier.compiled_runs),
-                compile.planned, compile.counted, mib(compile.arena_bytes), mib(memory_use().peak),
+                compile.planned, compile.counted, mib(compile.arena_bytes), mib(memory_use().peak), mib(memory_use().taken),
                 impl_->threads.count());
   return text + impl_->tier.device_stats();
 }

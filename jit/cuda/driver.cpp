@@ -235,6 +235,7 @@ class Cuda final : public Gpu {
     }
     live_[p] = size;
     use_.now += size;
+    use_.taken += size;
     use_.peak = std::max(use_.peak, use_.now);
     return p;
   }
@@ -327,7 +328,7 @@ class Cuda final : public Gpu {
   mutable std::mutex mutex_;
   std::map<size_t, std::vector<std::byte*>> free_;
   std::map<std::byte*, size_t> live_;
-  MemoryUse use_{0, 0};
+  MemoryUse use_;
 };
 
 }  // namespace

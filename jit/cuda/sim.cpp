@@ -408,6 +408,7 @@ class Sim final : public Gpu {
     p += kRedZone;
     live_[reinterpret_cast<long long>(p)] = bytes;
     use_.now += bytes;
+    use_.taken += bytes;
     use_.peak = std::max(use_.peak, use_.now);
     return p;
   }
@@ -517,7 +518,7 @@ class Sim final : public Gpu {
   }
   std::map<long long, size_t> live_;
   std::vector<std::pair<std::byte*, size_t>> late_;  // given back while work was queued
-  MemoryUse use_{0, 0};
+  MemoryUse use_;
   Block block_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "jit/interp/engine.h"
 #include "jit/interp/handlers.h"
+#include "kernels/cpu/kernels.h"
 
 namespace tenon::interp {
 
@@ -229,6 +230,23 @@ TENON_HANDLER(run_tape_end) {
   return in + 1;
 }
 
+namespace {
+// What looks at a small part of large memory gets memory of its own, so that the rest may go or be changed.
+void compact(Run& r, uint32_t slot) {
+  const Tensor& t = r.peek(slot);
+  if (t.buffer->size() < 4096 || 4 * static_cast<size_t>(t.bytes()) > t.buffer->size()) return;
+  Tensor own(t.dtype, t.shape);
+  kernels::copy(t, own, r.threads());
+  r.drop(slot);
+  r.put(slot, std::move(own));
+}
+}  // namespace
+
+TENON_HANDLER(run_compact) {
+  compact(r, in->a);
+  return in + 1;
+}
+
 TENON_HANDLER(run_push) {
   const auto& push = *static_cast<const Push*>(in->data);
   Tape* tape = r.s[in->a].tape;
@@ -237,6 +255,7 @@ TENON_HANDLER(run_push) {
       tape->push_scalar(push.slot, r.s[push.value.slot].bits);
       break;
     case SlotKind::tensor:
+      compact(r, push.value.slot);
       tape->push_tensor(push.slot,
                         push.value.dies ? r.take(push.value.slot) : r.peek(push.value.slot));
       break;

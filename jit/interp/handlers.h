@@ -54,6 +54,7 @@ TENON_HANDLER(run_size);  // data: SizeRef
 // ---------------------------------------------------------------- tapes: control.cpp
 TENON_HANDLER(run_tape_new);
 TENON_HANDLER(run_tape_end);
+TENON_HANDLER(run_compact);  // slot a, when it is a view of much more
 struct Push {
   int slot;
   Use value;

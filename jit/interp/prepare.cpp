@@ -301,6 +301,7 @@ void Preparer::region(const Region& r, const std::vector<Value>& owned, const Fi
     if (item.node) {
       loc_ = item.node->loc;
       node_ = item.node;
+      compact_views(*item.node, k, dying, local);
       node(*item.node, dying);
       loc_ = item.node->loc;
     } else {
@@ -319,6 +320,29 @@ void Preparer::region(const Region& r, const std::vector<Value>& owned, const Fi
   finish(dying);
   for (Value v : dying.left()) drop(v);
   for (Value v : ends[n]) release(v);
+}
+
+// Where a tensor is changed in place or grows: what looks at a part of it and is used later (item k is at
+// hand) would keep it from that, and a copy of the whole in every turn of a loop would be quadratic.
+void Preparer::compact_views(const Node& n, int k, const Dying& dying, const std::set<Value>& local) {
+  if ((n.op != Op::update && n.op != Op::concat) || !dying.has(n.operands[0])) return;
+  auto source = [&](Value v, bool* part) {
+    for (const Node* d = def_[v]; d; d = def_[v]) {
+      if (d->op == Op::slice)
+        *part = true;
+      else if (d->op != Op::reshape && d->op != Op::transpose && d->op != Op::retype)
+        break;
+      v = d->operands[0];
+    }
+    return v;
+  };
+  bool whole = false;
+  const Value changed = source(n.operands[0], &whole);
+  for (Value v : local) {
+    bool part = false;
+    if (last_[v] > k && slot_of_[v] != ~0u && kind(v) == SlotKind::tensor && source(v, &part) == changed && part)
+      emit(run_compact, 0, slot(v));
+  }
 }
 
 // ---------------------------------------------------------------- control

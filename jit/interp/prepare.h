@@ -85,6 +85,7 @@ class Preparer {
   const std::vector<ir::Value>& used_in(const ir::Region& r);
   static void direct_uses(const Item& item, std::vector<ir::Value>& out);
   void region(const ir::Region& r, const std::vector<ir::Value>& owned, const Finish& finish);
+  void compact_views(const ir::Node& n, int k, const Dying& dying, const std::set<ir::Value>& local);
   void node(const ir::Node& n, Dying& dying);
   void if_node(const ir::Node& n, Dying& dying);
   void for_node(const ir::Node& n, Dying& dying);

@@ -273,7 +273,7 @@ void Preparer::tensor_node(const Node& n, Dying& dying) {
     case Op::concat: {
       Joined j;
       j.axis = n.get<ir::AxisAttr>().axis;
-      for (Value v : n.operands) j.parts.push_back(borrow(v));
+      j.parts = uses(n.operands, dying);
       auto* data = own(std::move(j));
       emit(run_concat, define(result())).data = data;
       return;

@@ -1,5 +1,7 @@
 // Handlers of the structural operations on tensors: views where no element has to move, kernels
 // elsewhere, and in place where the operand is not used any more.
+#include <optional>
+
 #include "jit/interp/engine.h"
 #include "jit/interp/handlers.h"
 #include "jit/interp/operands.h"
@@ -186,6 +188,32 @@ TENON_HANDLER(run_read) {
   return in + 1;
 }
 
+namespace {
+
+// The first part of a concat with room for the rest behind it, of `shape`, where nobody else can tell:
+// what grows in a loop is not copied in every turn. Nothing where this is not so.
+std::optional<Tensor> extended(Run& r, const Joined& join, const Extents& shape) {
+  const Use& first = join.parts[0];
+  const Tensor& x = r.peek(first.slot);
+  if (!first.dies || !x.unique() || !x.contiguous() || x.count() == 0) return std::nullopt;
+  for (int i = 0; i < join.axis; ++i)
+    if (shape[i] != 1) return std::nullopt;
+  Tensor out = x;  // two users now, until x is dropped
+  out.shape = shape;
+  out.strides = row_major(shape);
+  const int64_t unit = static_cast<int64_t>(size_of(x.dtype));
+  if (static_cast<size_t>(x.offset * unit + out.bytes()) > x.buffer->size()) {
+    out.buffer = x.buffer->grown(static_cast<size_t>(out.bytes()));
+    out.offset = 0;
+    Tensor head = out;
+    head.shape = x.shape;
+    kernels::copy(x, head, r.threads());
+  }
+  return out;
+}
+
+}  // namespace
+
 TENON_HANDLER(run_concat) {
   const auto& join = *static_cast<const Joined*>(in->data);
   std::vector<kernels::View> parts;
@@ -197,8 +225,16 @@ TENON_HANDLER(run_concat) {
     parts.emplace_back(t);
     shape[join.axis] += t.shape[join.axis];
   }
-  Tensor out(r.peek(join.parts[0].slot).dtype, shape);
-  kernels::concat(parts, join.axis, out, r.threads());
+  std::optional<Tensor> grown = extended(r, join, shape);
+  Tensor out = grown ? std::move(*grown) : Tensor(parts[0].dtype, shape);
+  if (grown) {
+    Tensor rest = out;
+    rest.offset += parts[0].count();
+    rest.shape[join.axis] -= parts[0].shape[join.axis];
+    kernels::concat(std::span(parts).subspan(1), join.axis, rest, r.threads());
+  } else {
+    kernels::concat(parts, join.axis, out, r.threads());
+  }
   for (const Use& u : join.parts) done_with(r, u);
   r.put(in->out, std::move(out));
   return in + 1;

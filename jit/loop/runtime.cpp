@@ -224,6 +224,39 @@ int64_t rt_reuse(Context* c, const int64_t* args, int64_t* outs) {
   return guarded(*c, place(c, args[2]), [&] { outs[0] = slot(fresh(c, args[1], args[3])); });
 }
 
+int64_t rt_grow(Context* c, const int64_t* args, int64_t* outs) {
+  MemoryBlock* b = block(args[0]);
+  const bool mine = sole(b);
+  if (mine) {
+    int64_t room = b->capacity;
+    if (b->buffer) {
+      Device& device = c->offload ? c->offload->device() : cpu();
+      room = static_cast<int64_t>(b->buffer->size()) - (b->data - b->buffer->on(device));
+    }
+    if (args[2] <= room) {
+      outs[0] = args[0];
+      return 0;
+    }
+  }
+  return guarded(*c, place(c, args[3]), [&] {
+    MemoryBlock* larger = nullptr;
+    if (mine && b->buffer) {
+      auto buffer = b->buffer->grown(static_cast<size_t>(args[2]));
+      void* data = buffer->on(c->offload ? c->offload->device() : cpu());
+      larger = c->adopt(std::move(buffer), data);
+    } else {
+      larger = fresh(c, args[2], args[4]);
+    }
+    const auto bytes = static_cast<size_t>(args[1]);
+    if (c->offload)
+      c->offload->copy(larger->data, b->data, bytes);
+    else
+      std::memcpy(larger->data, b->data, bytes);
+    c->release(b);
+    outs[0] = slot(larger);
+  });
+}
+
 int64_t rt_tape_new(Context* c, const int64_t*, int64_t* outs) {
   auto* t = new TapeBlock;
   t->next = c->tapes;

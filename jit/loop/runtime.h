@@ -133,6 +133,8 @@ using KernelFn = int64_t (*)(Context*, const int64_t* args, int64_t lo, int64_t 
                */                                                                                  \
   X(reuse)    /* block, bytes, place, memory -> one more count of it when nobody else has it, else \
                  a fresh one */                                                                    \
+  X(grow)     /* block, bytes in it, bytes, place, memory -> block: itself when nobody else has it     \
+                 and there is room, else one with those bytes and room (buffer.h) */               \
   X(enter)    /* frame, layout: its headers are free from now on */                                \
   X(frame)    /* function, place, sizes.. -> block, layout: a frame that is not part of another */ \
   X(eager)    /* node, operands.. : runs an ahead-of-time kernel */                                \

@@ -154,10 +154,11 @@ class DriverPlanner {
       if (s.kind == StmtKind::call && s.callee == Callee::runtime) {
         const auto r = static_cast<Runtime>(s.id);
         const bool in_place = r == Runtime::unique || r == Runtime::reuse;
-        if (r == Runtime::allocate || in_place) {
+        if (r == Runtime::allocate || r == Runtime::grow || in_place) {
           const Request& asked = unit_.requests[index_].at(s.outs[0]);
           sites_.push_back(
               {in_place ? Site::in_place : Site::allocate, &s, s.outs[0], asked, sure});
+          sites_.back().leaves = r == Runtime::grow;  // how much room it gets is decided in the run
         }
       }
       if (s.kind == StmtKind::call && s.callee == Callee::function) {
@@ -206,7 +207,7 @@ class DriverPlanner {
         }
       } else if (s.kind == StmtKind::call && s.callee == Callee::runtime) {
         const auto r = static_cast<Runtime>(s.id);
-        if (r == Runtime::unique || r == Runtime::reuse)
+        if (r == Runtime::unique || r == Runtime::reuse || r == Runtime::grow)
           for (Var v : sources(s.args[0])) changed |= flows_[v].insert(s.outs[0]).second;
       } else if (s.kind == StmtKind::call) {
         const Summary& callee = summaries_[s.id];

@@ -284,6 +284,8 @@ void FunctionLowering::node(const Node& n) {
       update_node(n);
       return;
     case ir::Op::concat:
+      concat_node(n);
+      return;
     case ir::Op::reduce:
     case ir::Op::arg_reduce:
     case ir::Op::scan:

@@ -176,6 +176,8 @@ class FunctionLowering {
   void same_count(const std::vector<DimId>& from, const std::vector<DimId>& to);
   void slice_node(const ir::Node& n);
   void update_node(const ir::Node& n);
+  bool found_in_run(DimId d) const;
+  void concat_node(const ir::Node& n);
   void eager_node(const ir::Node& n);
   void check_windows(const ir::Node& n);
   void bind_element(ir::Value v, Place p);  // the one element in p, or p itself

@@ -221,9 +221,17 @@ void FunctionLowering::slice_node(const Node& n) {
   if (from.shape.empty()) return bind(n.results[0], Place(place(n.operands[0])));
   Place p = place(n.operands[0]);
   if (p.kind == Place::fill) return bind(n.results[0], std::move(p));
-  bool all = true;
-  for (size_t i = 0; i < from.rank(); ++i)
-    all &= attr.shape[i] == from.shape[i] && attr.strides[i] == 1;
+  bool all = true, prefix = true;
+  for (size_t i = 0; i < from.rank(); ++i) {
+    const bool same = attr.shape[i] == from.shape[i] && attr.strides[i] == 1;
+    int64_t start;
+    all &= same;
+    prefix &= i > 0 ? same
+                    : attr.strides[0] == 1 && x_.constant(place(n.operands[1]).e, start) && start == 0;
+  }
+  // The first rows of what shrinks in a loop, as the cotangent of what grew does, are at their block's
+  // beginning and may go on living in it.
+  prefix &= found_in_run(from.shape[0]);
   if (p.kind == Place::iota) {
     if (all) return bind(n.results[0], std::move(p));
     // start + stride * i along its axis: one pass makes it.
@@ -236,7 +244,7 @@ void FunctionLowering::slice_node(const Node& n) {
     if (attr.strides[i] != 1)
       p.strides[i] = unit_.dims.mul(p.strides[i], unit_.dims.constant(attr.strides[i]));
   }
-  if (!all) {
+  if (!all && !(prefix && p.whole)) {
     p.e = keep(x_.add(p.e, x_.mul(offset, x_.i64(static_cast<int64_t>(size_of(t.dtype))))), "data");
     p.whole = false;
   }
@@ -280,6 +288,51 @@ void FunctionLowering::update_node(const Node& n) {
     for (size_t i = 0; i < t.rank(); ++i) args.push_back(place(n.operands[2 + i]).e);
     runtime(loop::Runtime::eager, std::move(args));
   }
+  bind(n.results[0], std::move(p));
+}
+
+// A size that only the run knows, as what grows or shrinks in a loop has.
+bool FunctionLowering::found_in_run(DimId d) const {
+  for (SymId s : unit_.dims.symbols(d))
+    if (!unit_.dims.symbol_info(s).rigid) return true;
+  return false;
+}
+
+// concat: behind its first part where that is what grows in a loop, ends here, and nobody else has it. Else
+// all parts are copied to fresh memory, which has a place of the plan where the sizes are known.
+void FunctionLowering::concat_node(const Node& n) {
+  const auto axis = static_cast<size_t>(n.get<ir::AxisAttr>().axis);
+  const Value first = n.operands[0];
+  const ir::Type t = type(n.results[0]), part = type(first);
+  bool grows = found_in_run(part.shape[axis]);
+  for (size_t i = 0; i < axis; ++i) grows &= unit_.dims.value(t.shape[i]) == int64_t{1};
+  if (grows) keep_views_of(first);
+  const Place x = place(first);
+  grows &= n.operands.size() > 1 && x.kind == Place::memory && x.whole && dies(x.root);
+  for (size_t i = 1; i < n.operands.size() && grows; ++i) {
+    const Place& p = place(n.operands[i]);
+    grows = p.kind != Place::memory || p.root != x.root;
+  }
+  if (!grows) return eager_node(n);
+
+  std::vector<ir::Type> types;  // of the rest, and of where it goes
+  std::vector<Place> rest;
+  for (size_t i = 1; i < n.operands.size(); ++i) {
+    types.push_back(type(n.operands[i]));
+    rest.push_back(in_memory(n.operands[i]));
+  }
+  types.push_back(t);
+  types.back().shape[axis] = unit_.dims.sub(t.shape[axis], part.shape[axis]);
+  const Expr used = bytes(part);
+  Var block = take(first, true);
+  Var own = request(loop::Runtime::grow, {x_.var(block), used, bytes(t), here()}, request_for(t));
+  Place p = whole(own, t), tail = p;
+  tail.e = keep(x_.add(p.e, used), "tail");
+  std::vector<Expr> args{x_.i64(node_info(ir::Op::concat, types))};
+  unit_.tables.nodes.back().axes = {static_cast<int>(axis)};
+  for (size_t i = 0; i < rest.size(); ++i) in_view(args, rest[i], types[i]);
+  out_view(args, tail, types.back());
+  runtime(loop::Runtime::eager, std::move(args));
   bind(n.results[0], std::move(p));
 }
 

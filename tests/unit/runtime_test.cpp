@@ -100,6 +100,16 @@ TEST(Buffer, MemoryIsAlignedCountedAndComesBack) {
   EXPECT_EQ(Buffer::allocate(5 << 20)->data(), p);  // kept, handed out again
 }
 
+TEST(Buffer, WhatIsAppendedToAgainHasRoomForAsMuchMore) {
+  const auto first = Buffer::allocate(1000), joined = first->grown(1500), longer = joined->grown(2000);
+  EXPECT_EQ(joined->size(), 1500u);  // joined once, and no byte more
+  EXPECT_EQ(longer->size(), 4000u);
+  EXPECT_EQ(longer->grown(4100)->size(), 8200u);
+  const size_t taken = memory_use().taken;
+  Buffer::allocate(1 << 10);
+  EXPECT_EQ(memory_use().taken, taken + (1 << 10));
+}
+
 TEST(Buffer, BorrowedMemoryIsReleasedAndNeverUnique) {
   float data[4] = {1, 2, 3, 4};
   bool released = false;
