@@ -159,6 +159,31 @@ namespace {
 
 struct Again {};  // the loop has learned a wider type: elaborate it again
 
+// A value of a var that may grow, where each `_` of its declared type is any size.
+Val any_sized(const Val& v, const ast::TypeExpr& type, DimId any) {
+  if (auto* t = as<TensorVal>(v); t && type.dims.size() == t->type.rank()) {
+    auto wide = std::make_shared<TensorVal>(*t);
+    wide->known = nullptr;
+    for (size_t i = 0; i < type.dims.size(); ++i)
+      if (type.dims[i]->kind == ast::DimExpr::wildcard) wide->type.shape[i] = any;
+    return wide;
+  }
+  if (auto* r = as<RecordVal>(v)) {
+    auto wide = std::make_shared<RecordVal>(*r);
+    for (auto& [name, part] : wide->fields)
+      for (auto& f : type.fields)
+        if (f.id.text == name) part = any_sized(part, *f.type, any);
+    return wide;
+  }
+  if (auto* t = as<TupleVal>(v); t && type.kind == ast::TypeExpr::tuple && t->elements.size() == type.elements.size()) {
+    auto wide = std::make_shared<TupleVal>(*t);
+    for (size_t i = 0; i < wide->elements.size(); ++i)
+      wide->elements[i] = any_sized(wide->elements[i], *type.elements[i], any);
+    return wide;
+  }
+  return v;
+}
+
 }  // namespace
 
 void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
@@ -179,6 +204,9 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
     if (is_poison(v.value())) throw Reported{};
     targets.push_back(dynamic(v.value()));
   }
+  const size_t known_errors = messages.size();
+  bool may_widen = false;
+  for (auto& v : vars) may_widen |= v.scope->bindings[v.at].growing != nullptr;
   bool counter = is_for && as_while;  // an i64 carried along
   Val ret_target;                     // known after the first turn that returns
   int64_t draws = cx->draws;
@@ -374,7 +402,13 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
       counter = true;
     } catch (...) {
       restore();
-      throw;
+      if (!may_widen) throw;
+      // A size that only the first turn has may be what is wrong: stack[..-1] of a stack that starts empty.
+      may_widen = false;
+      messages.resize(known_errors);
+      for (size_t i = 0; i < vars.size(); ++i)
+        if (const ast::TypeExpr* type = vars[i].scope->bindings[vars[i].at].growing)
+          targets[i] = any_sized(targets[i], *type, dims.any());
     }
   }
 }

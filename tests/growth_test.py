@@ -69,11 +69,13 @@ print(run(TURNS))
     "a stack": """fn run(n: int) -> f32 {
   var (stack, total): (f32[_, 64], f32) = (zeros(0, 64), 0.0)
   for i in 0..n { stack = concat(stack, [ones(64) * f32(i)]) }
-  while len(stack) > 1 {
-    total = total * 0.5 + stack[-1, 3]
-    stack = concat(stack[..-2], stack[-1..])
+  for i in 0..n {
+    let top = stack[-1]
+    stack = stack[..-1]
+    total = total * 0.5 + top[3]
+    if i % 3 > 0 { stack = concat(stack, [top + 0.5]) }
   }
-  total
+  total + f32(len(stack))
 }
 print(run(TURNS))
 """,
