@@ -44,6 +44,7 @@ boost::intrusive_ptr<Buffer> Buffer::grown(size_t bytes) const {
 }
 
 void Buffer::destroy(Buffer* b) {
+  b->forget();
   if (b->mirror_) b->device_->give(b->mirror_, b->size_);
   if (b->borrowed_) {
     if (b->release_) b->release_();
@@ -51,6 +52,17 @@ void Buffer::destroy(Buffer* b) {
     cpu().give(b->data_, b->size_);
   }
   delete b;
+}
+
+void Buffer::forget() { delete derived_.exchange(nullptr, std::memory_order_acq_rel); }
+
+Derived& Buffer::derived(Derived* (*make)()) {
+  Derived* known = derived_.load(std::memory_order_acquire);
+  if (known) return *known;
+  Derived* fresh = make();
+  if (derived_.compare_exchange_strong(known, fresh, std::memory_order_acq_rel)) return *fresh;
+  delete fresh;
+  return *known;
 }
 
 void Buffer::fetch() {

@@ -12,6 +12,11 @@
 
 namespace tenon {
 
+// What somebody made of a buffer's bytes and keeps with them, for the next who wants the same.
+struct Derived {
+  virtual ~Derived() = default;
+};
+
 class Buffer {
  public:
   // Throws Trap E0805 when there is not enough memory.
@@ -38,6 +43,15 @@ class Buffer {
   uint32_t count() const {
     return borrowed_ ? 2 : count_.load(std::memory_order_acquire) + (data_ && mirror_);
   }
+  // Asked by whoever is about to write, so what was derived from the bytes ends here.
+  bool sole() {
+    if (count() != 1) return false;
+    if (derived_.load(std::memory_order_relaxed)) forget();
+    return true;
+  }
+  // What is kept with these bytes until they change or go; `make` gives the first, and is the same
+  // for all. By several threads at once, each of which holds the buffer.
+  Derived& derived(Derived* (*make)());
 
   friend void intrusive_ptr_add_ref(Buffer* b) { b->count_.fetch_add(1, std::memory_order_relaxed); }
   friend void intrusive_ptr_release(Buffer* b) {
@@ -47,6 +61,7 @@ class Buffer {
  private:
   static void destroy(Buffer* b);
   void fetch();
+  void forget();
   std::byte* data_ = nullptr;    // on the host
   Device* device_ = nullptr;     // where the mirror is
   std::byte* mirror_ = nullptr;  // the same bytes on a device that is not the host's
@@ -54,6 +69,7 @@ class Buffer {
   bool borrowed_ = false;
   bool appended_ = false;        // it was made by `grown`
   std::atomic<uint32_t> count_{0};
+  std::atomic<Derived*> derived_{nullptr};
   std::function<void()> release_;
 };
 

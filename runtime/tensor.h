@@ -58,7 +58,7 @@ struct Tensor {
   int64_t count() const { return shape.product(); }
   int64_t bytes() const { return count() * static_cast<int64_t>(size_of(dtype)); }
   bool contiguous() const;            // row-major without gaps (axes of size 1 do not count)
-  bool unique() const { return buffer && buffer->count() == 1; }
+  bool unique() const { return buffer && buffer->sole(); }  // see Buffer::sole
 
   template <class T> T* data() { return reinterpret_cast<T*>(buffer->data()) + offset; }
   template <class T> const T* data() const { return reinterpret_cast<const T*>(buffer->data()) + offset; }

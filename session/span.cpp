@@ -184,7 +184,10 @@ class Cut {
     auto fresh = [&](Value v) { return to[v] = span->new_value(fn_.type(v)); };
     for (Value v : takes) {
       span->body.params.push_back(fresh(v));
+      const auto own = std::find(fn_.body.params.begin(), fn_.body.params.end(), v);
       span->params.push_back({});
+      if (own != fn_.body.params.end())
+        span->params.back() = fn_.params[static_cast<size_t>(own - fn_.body.params.begin())];
       symbols_of(fn_.type(v), symbols);
     }
     std::function<Node(const Node&)> copy = [&](const Node& n) {

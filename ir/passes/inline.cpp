@@ -27,6 +27,7 @@ class Inliner {
     for (Node& n : r.nodes) {
       renames_.apply(n.operands);
       for (Region& inner : n.regions) region(inner, depth);
+      if (n.op == Op::call) pass_roles(n);
       if (n.op == Op::call && wanted(n.get<CallAttr>().fn, depth))
         expand(n, nodes, depth);
       else
@@ -37,6 +38,18 @@ class Inliner {
   }
 
  private:
+  // What is a model's parameter for a function that is called is one here, too: imports of a unit and
+  // what a span takes do not know it by themselves.
+  void pass_roles(const Node& call) {
+    const Function& f = module_.fn(call.get<CallAttr>().fn);
+    for (size_t i = 0; i < f.params.size(); ++i) {
+      if (f.params[i].role != Leaf::param) continue;
+      const auto own = std::find(fn_.body.params.begin(), fn_.body.params.end(), call.operands[i]);
+      if (own != fn_.body.params.end())
+        fn_.params[static_cast<size_t>(own - fn_.body.params.begin())].role = Leaf::param;
+    }
+  }
+
   bool wanted(FnId id, int depth) {
     const Function& f = module_.fn(id);
     if (depth > 50 || in_cycle(id)) return false;

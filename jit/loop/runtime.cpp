@@ -195,7 +195,7 @@ int64_t rt_frame(Context* c, const int64_t* args, int64_t* outs) {
   });
 }
 
-bool sole(MemoryBlock* b) { return b->count == 1 && (!b->buffer || b->buffer->count() == 1); }
+bool sole(MemoryBlock* b) { return b->count == 1 && (!b->buffer || b->buffer->sole()); }
 
 int64_t rt_unique(Context* c, const int64_t* args, int64_t* outs) {
   MemoryBlock* b = block(args[0]);
@@ -395,7 +395,10 @@ int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
           offset_a = k.numbers(node.spec->a.size());
           offset_b = k.numbers(node.spec->b.size());
         }
-        kernels::contract(*node.spec, range, offset_a, offset_b, a, b, out, threads);
+        kernels::Kept kept;
+        if (node.weight[0]) kept.a = block(k.numbers(1)[0])->buffer.get();
+        if (node.weight[1]) kept.b = block(k.numbers(1)[0])->buffer.get();
+        kernels::contract(*node.spec, range, offset_a, offset_b, a, b, out, threads, kept);
         return;
       }
       case ir::Op::concat: {

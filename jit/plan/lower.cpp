@@ -122,8 +122,14 @@ loop::Function FunctionLowering::run() {
       [&] {
         for (size_t i = 0; i < sig.sizes.size(); ++i)
           frames_.back().symbols[sig.sizes[i]] = x_.var(out_fn_.params[i]);
-        for (size_t i = 0; i < fn_.body.params.size(); ++i)
-          bind_slot(fn_.body.params[i], x_.var(out_fn_.params[sig.sizes.size() + i]));
+        for (size_t i = 0; i < fn_.body.params.size(); ++i) {
+          const Value v = fn_.body.params[i];
+          bind_slot(v, x_.var(out_fn_.params[sig.sizes.size() + i]));
+          if (fn_.params[i].role != ir::Leaf::param || place(v).kind != Place::memory) continue;
+          Root& root = roots_[static_cast<size_t>(place(v).root)];
+          root.weight = true;
+          root.only_multiplied = only_multiplied(v);
+        }
       },
       [&] {
         std::vector<Expr> results = slots_of(fn_.body.results, {});
@@ -134,6 +140,29 @@ loop::Function FunctionLowering::run() {
   ret.args = std::move(results_);
   emit(std::move(ret));
   return std::move(out_fn_);
+}
+
+// Whether all that reads a parameter, through whatever views, are products.
+bool FunctionLowering::only_multiplied(Value parameter) const {
+  std::set<Value> same{parameter};
+  auto has = [&](const std::vector<Value>& list) {
+    return std::any_of(list.begin(), list.end(), [&](Value v) { return same.contains(v); });
+  };
+  bool only = true;
+  std::function<void(const Region&)> scan = [&](const Region& r) {
+    for (const Node& n : r.nodes) {
+      if (has(n.operands)) {
+        if (is_view(n.op))
+          same.insert(n.results[0]);
+        else
+          only &= n.op == ir::Op::contract || n.op == ir::Op::call;
+      }
+      for (const Region& inner : n.regions) scan(inner);
+    }
+    only &= !has(r.results);
+  };
+  scan(fn_.body);
+  return only;
 }
 
 // ---------------------------------------------------------------- statements

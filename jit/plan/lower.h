@@ -99,6 +99,8 @@ class FunctionLowering {
   struct Root {
     Var block;
     int frame = -1;                // the region that owns it now; -1: given up or handed on
+    bool weight = false;           // a parameter of a model: it changes seldom
+    bool only_multiplied = false;  // and is read by products alone: no step that changes it is here
     std::vector<ir::Value> views;  // values that look at it
   };
   struct Frame {
@@ -131,6 +133,7 @@ class FunctionLowering {
               const std::function<void()>& end);
   void group(const Group& g);
   void node(const ir::Node& n);
+  bool only_multiplied(ir::Value parameter) const;
   void if_node(const ir::Node& n);
   void for_node(const ir::Node& n);
   void while_node(const ir::Node& n);

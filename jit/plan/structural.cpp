@@ -409,6 +409,13 @@ void FunctionLowering::eager_node(const Node& n) {
       if (info.offsets)
         for (const auto* side : {&spec->a, &spec->b})
           for (const ir::Affine& a : *side) args.push_back(dim(a.offset));
+      // What a training step packs of a weight is used once, unless it is in a loop of that step.
+      for (size_t side = 0; side < 2; ++side) {
+        if (in[side].root < 0) continue;
+        const Root& root = roots_[in[side].root];
+        info.weight[side] = root.weight && (root.only_multiplied || frames_.size() > 1);
+        if (info.weight[side]) args.push_back(x_.var(root.block));
+      }
       break;
     }
     case ir::Op::update:

@@ -30,9 +30,16 @@ struct Problem {
   int64_t a[kMostIndices] = {}, b[kMostIndices] = {}, out[kMostIndices] = {};  // strides per index
   bool in_a[kMostIndices] = {}, in_b[kMostIndices] = {}, in_out[kMostIndices] = {};
   const char *a_data, *b_data;
+  Kept kept;
 
   bool batch(int i) const { return in_out[i] && in_a[i] && in_b[i]; }
   bool free(int i) const { return in_out[i] && !batch(i); }
+  void swap() {
+    std::swap(a, b);
+    std::swap(in_a, in_b);
+    std::swap(a_data, b_data);
+    std::swap(kept.a, kept.b);
+  }
 };
 
 Problem problem_of(const ir::ContractSpec& spec, std::span<const int64_t> range,
@@ -193,11 +200,7 @@ bool through_windows(Problem p, const ir::ContractSpec& spec, DType t, const Vie
                      Threads& threads) {
   const bool in_a = reads_windows(spec.a), in_b = reads_windows(spec.b);
   if (!in_a && !in_b) return false;
-  if (!in_a) {
-    std::swap(p.a, p.b);
-    std::swap(p.in_a, p.in_b);
-    std::swap(p.a_data, p.b_data);
-  }
+  if (!in_a) p.swap();
   WindowSpec w;
   for (uint8_t i : spec.out) {
     if (p.batch(i)) {
@@ -224,6 +227,7 @@ bool through_windows(Problem p, const ir::ContractSpec& spec, DType t, const Vie
   w.a = p.a_data;
   w.b = p.b_data;
   w.c = out.data;
+  w.kept = p.kept.b;
   window_product(t, w, threads);
   return true;
 }
@@ -246,11 +250,7 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
     columns_of_a = true;  // any group that is not empty
     for (uint8_t i : spec.out) columns_of_a &= !(p.free(i) && p.in_b[i]);
   }
-  if (columns_of_a) {
-    std::swap(p.a, p.b);
-    std::swap(p.in_a, p.in_b);
-    std::swap(p.a_data, p.b_data);
-  }
+  if (columns_of_a) p.swap();
   // Columns that stand before the rows in the result (a convolution's images before its channels)
   // are batches, if each of these is work enough: then the result needs no moving.
   bool first = true, leading[kMostIndices] = {};
@@ -295,6 +295,7 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
     if (!p.in_out[i]) s.depth.add(p.range[i], p.a[i], p.b[i]);
   s.a = p.a_data;
   s.b = p.b_data;
+  s.kept = p.kept.b;
   if (in_order && row_major(out)) {
     s.c = out.data;
     return product(t, s, threads);
@@ -327,10 +328,11 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
 
 void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
               std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
-              const View& b, const View& out, Threads& threads) {
+              const View& b, const View& out, Threads& threads, Kept kept) {
   if (out.count() == 0) return;
   const DType t = out.dtype;
   Problem p = problem_of(spec, range, offset_a, offset_b, a, b, out);
+  p.kept = kept;
   bool has_free = false;
   for (int i = 0; i < p.n; ++i) has_free |= p.free(i);
   if (is_integer(t)) return integers(p, spec, t, out, threads);

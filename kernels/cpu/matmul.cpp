@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "kernels/cpu/kernels.h"
+#include "kernels/cpu/packs.h"
 #include "kernels/cpu/reduce_table.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/tile_table.h"
@@ -24,6 +25,8 @@ constexpr double kLeastFlops = 3e5;     // of a piece of work: about a microseco
 constexpr int64_t kLongRow = 1 << 20;   // bytes of b that one row is multiplied with as it lies
 constexpr int64_t kRowGap = 16;         // between packed rows, in elements
 constexpr int64_t kTurnedRows = 96;     // so few that turning b would cost more than turning c
+constexpr int64_t kKeptRows = 1024;             // so many that packing b costs nothing beside them
+constexpr int64_t kLeastKept = 4096;            // elements of b
 constexpr int64_t kWidest = kTileVectors * 16;  // columns of a panel
 
 // A few dozen elements: a call of memcpy would cost more than the copy.
@@ -98,6 +101,8 @@ class Product {
       for (int64_t i = 0; i < rows_; ++i) std::fill_n(c + i * c_row_, cols_, T{0});
       return;
     }
+    if (s_.kept) keep(b);
+    if (kept_) return blocks(a, b, c);
     if (rows_ == 1 && cols_ >= 16 && turned_) {
       const int64_t each =
           (pieces(cols_, 2.0 * static_cast<double>(depth_)) + 63) / 64 * 64;
@@ -114,17 +119,7 @@ class Product {
     if (turned_ && tiles_.turn && a_step_ == 1 && rows_ >= 24 && rows_ <= kTurnedRows &&
         2 * rows_ <= cols_ && depth_ >= 128)
       return turned(a, b, c);
-    // Few outputs and a long depth: the blocks of depth side by side, added in their order.
-    const int64_t blocks = (depth_ + kChainBlock - 1) / kChainBlock, cells = rows_ * cols_;
-    if (row_blocks_ * panels_ <= 4 && blocks >= 4 && cells <= 16384 && threads_.count() > 1) {
-      split(a, b, c, blocks, cells);
-      return;
-    }
-    for (int64_t j0 = 0; j0 < cols_; j0 += kColumnBlock) {
-      const int64_t j1 = std::min(cols_, j0 + kColumnBlock);
-      for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock)
-        block(a, b, c, j0, j1, k0, std::min(depth_, k0 + kChainBlock), k0 > 0);
-    }
+    blocks(a, b, c);
   }
 
  private:
@@ -133,6 +128,41 @@ class Product {
     const T* p;
     int64_t major, step;  // rows or columns; depth
   };
+
+  void blocks(const T* a, const T* b, T* c) {
+    // Few outputs and a long depth: the blocks of depth side by side, added in their order.
+    const int64_t blocks = (depth_ + kChainBlock - 1) / kChainBlock, cells = rows_ * cols_;
+    if (row_blocks_ * panels_ <= 4 && blocks >= 4 && cells <= 16384 && threads_.count() > 1) {
+      split(a, b, c, blocks, cells);
+      return;
+    }
+    const int64_t most = kept_ ? cols_ : kColumnBlock;
+    for (int64_t j0 = 0; j0 < cols_; j0 += most) {
+      const int64_t j1 = std::min(cols_, j0 + most);
+      for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock)
+        block(a, b, c, j0, j1, k0, std::min(depth_, k0 + kChainBlock), k0 > 0);
+    }
+  }
+
+  // All panels of b as they are packed, from the buffer that keeps them: [block of depth][panel].
+  void keep(const T* b) {
+    if (rows_ > kKeptRows || cols_ < tiles_.lanes || cols_ * depth_ < kLeastKept || s_.cols.n > 1 ||
+        s_.depth.n > 1)
+      return;
+    const int64_t from = reinterpret_cast<const std::byte*>(b) - s_.kept->data();
+    const int64_t col = s_.cols.n == 1 ? s_.cols.s[1][0] : 0, all = panels_ * width_;
+    const PackKey key{from, int64_t{sizeof(T)}, cols_, col, depth_, b_step_, width_};
+    kept_ = static_cast<const T*>(
+        Packs::of(*s_.kept).find(key, static_cast<size_t>(all * depth_) * sizeof(T), [&](void* to) {
+          const int64_t count = (depth_ + kChainBlock - 1) / kChainBlock;
+          threads_.each(count * panels_, [&](int64_t i) {
+            const int64_t k0 = i / panels_ * kChainBlock, k1 = std::min(depth_, k0 + kChainBlock);
+            const int64_t q = i % panels_, c0 = q * width_;
+            pack_panel(b, c0, std::min(cols_, c0 + width_), k0, k1,
+                       static_cast<T*>(to) + k0 * all + q * (k1 - k0) * width_);
+          });
+        }));
+  }
 
   // One row against a matrix that the caches do not hold: its rows are read as they lie, a stretch
   // of columns by each thread, and the sums wait in the first cache.
@@ -245,7 +275,9 @@ class Product {
         for (int64_t q = piece * each; q < std::min(panels, (piece + 1) * each); ++q) {
           const int64_t c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
           Operand cols{b + c0 + k0 * b_step_, 1, b_step_};
-          if (pack_b_) {
+          if (kept_) {
+            cols = {kept_ + k0 * panels_ * width_ + q * depth * width_, 1, width_};
+          } else if (pack_b_) {
             T* to =
                 reinterpret_cast<T*>(scratch<1>(static_cast<size_t>(depth * width_) * sizeof(T)));
             pack_panel(b, c0, c1, k0, k1, to);
@@ -256,8 +288,8 @@ class Product {
       });
       return;
     }
-    const T* packed = nullptr;
-    if (pack_b_) {
+    const T* packed = kept_ ? kept_ + k0 * panels * width_ : nullptr;
+    if (!packed && pack_b_) {
       T* to = reinterpret_cast<T*>(
           scratch<2>(static_cast<size_t>(depth * panels * width_) * sizeof(T)));
       const int64_t each = std::max<int64_t>(1, 65536 / (width_ * depth));
@@ -448,6 +480,7 @@ class Product {
   int64_t vectors_, width_, tall_, panels_, row_block_, row_blocks_;
   int64_t a_row_, a_step_, b_step_;
   bool pack_a_, pack_b_;
+  const T* kept_ = nullptr;  // b, packed before
   bool plain_;   // both are read along one stride each
   bool turned_;  // the columns of b lie along the depth
 };
@@ -459,13 +492,15 @@ void run(DType t, const ProductSpec& s, Threads& threads) {
   T* c = static_cast<T*>(s.c);
   const int64_t batch = s.batch.count(), cells = s.rows.count() * s.cols.count();
   if (batch == 1) return Product<T>(s, tiles, threads).run(a, b, c);
+  ProductSpec one = s;
+  one.kept = nullptr;
   // Small ones side by side, big ones one after another with all threads in each.
   const double flops = 2.0 * static_cast<double>(cells) * static_cast<double>(s.depth.count());
   const int64_t each =
       flops > 5e6 ? batch
                   : std::max<int64_t>(1, static_cast<int64_t>(kLeastFlops / std::max(1.0, flops)));
   threads.each((batch + each - 1) / each, [&](int64_t piece) {
-    Product<T> product(s, tiles, threads);
+    Product<T> product(one, tiles, threads);
     Walk wa(s.batch.range, s.batch.s[0], s.batch.n, piece * each),
         wb(s.batch.range, s.batch.s[1], s.batch.n, piece * each);
     for (int64_t i = piece * each; i < std::min(batch, (piece + 1) * each);

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "ir/dtype.h"
+#include "runtime/buffer.h"
 #include "runtime/threads.h"
 
 namespace tenon::kernels {
@@ -45,6 +46,7 @@ struct ProductSpec {
   const void* b;
   void* c;
   int64_t c_row = -1;
+  Buffer* kept = nullptr;  // b's, if it does not change (packs.h)
 };
 void product(DType t, const ProductSpec& spec, Threads& threads);  // f32 or f64
 

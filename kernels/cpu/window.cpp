@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/cpu/kernels.h"
+#include "kernels/cpu/packs.h"
 #include "kernels/cpu/reduce_table.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/tile_table.h"
@@ -34,6 +35,7 @@ constexpr int64_t kRowBlock = 240;                // rows that one thread takes 
 constexpr int64_t kMostBlocks = 32;               // of depth, between two packings of b
 constexpr int64_t kMostPacked = int64_t{32} << 20;   // bytes of b packed at once
 constexpr int64_t kMostPartial = int64_t{16} << 20;  // bytes of results of blocks of depth, side by side
+constexpr int64_t kKeptRows = 8192;               // so many that packing b costs nothing beside them
 constexpr double kLeastFlops = 3e5;               // of a piece of work
 
 template <class T>
@@ -79,11 +81,15 @@ class WindowProduct {
     int64_t* steps = reinterpret_cast<int64_t*>(
         scratch<10>(static_cast<size_t>(std::min(depth_, chunk * kChainBlock)) * sizeof(int64_t)));
     steps_ = steps;
+    const bool kept = pack_ && chunk == blocks_ && keep();
     for (int64_t b0 = 0; b0 < blocks_; b0 += chunk) {
       first_ = b0 * kChainBlock;
       last_ = std::min(depth_, (b0 + chunk) * kChainBlock);
       s_.depth_a.offsets(first_, last_ - first_, steps);
-      if (pack_) pack();
+      if (pack_ && !kept) {
+        const int64_t size = batch_ * padded_ * (last_ - first_);
+        pack(reinterpret_cast<T*>(scratch<14>(static_cast<size_t>(size) * sizeof(T))));
+      }
       if (split_)
         side_by_side(std::min(blocks_ - b0, chunk), cells);
       else
@@ -244,11 +250,28 @@ class WindowProduct {
     });
   }
 
+  // All of b as it is packed, from the buffer that keeps it.
+  bool keep() {
+    constexpr int kMostAxes = 3;
+    const Axes &c = s_.cols_b, &d = s_.depth_b;
+    if (!s_.kept || batch_ > 1 || rows_ > kKeptRows || !c.even() || d.n > kMostAxes) return false;
+    const int64_t from = static_cast<const std::byte*>(s_.b) - s_.kept->data();
+    PackKey key{from, int64_t{sizeof(T)}, cols_, c.stride(), depth_, width_, -1 - d.n};
+    for (int i = 0; i < d.n; ++i) {
+      key[static_cast<size_t>(7 + 2 * i)] = d.range[i];
+      key[static_cast<size_t>(8 + 2 * i)] = d.strides[i];
+    }
+    first_ = 0;
+    last_ = depth_;
+    packed_ = static_cast<const T*>(
+        Packs::of(*s_.kept).find(key, static_cast<size_t>(padded_ * depth_) * sizeof(T),
+                                 [&](void* to) { pack(static_cast<T*>(to)); }));
+    return packed_ != nullptr;
+  }
+
   // ---- packing of b: [batch][panel][depth][width], depth [first_, last_)
-  void pack() {
+  void pack(T* to) {
     const int64_t depth = last_ - first_;
-    T* to = reinterpret_cast<T*>(
-        scratch<14>(static_cast<size_t>(batch_ * padded_ * depth) * sizeof(T)));
     packed_ = to;
     constexpr int64_t kPiece = 256;  // of depth
     const int64_t pieces = (depth + kPiece - 1) / kPiece;

@@ -49,6 +49,7 @@ struct WindowSpec {
   const void* a;
   const void* b;
   void* c;
+  Buffer* kept = nullptr;  // b's, if it does not change (packs.h)
 };
 void window_product(DType t, const WindowSpec& spec, Threads& threads);  // f32 or f64
 

@@ -3,6 +3,9 @@
 // objects, and 1, 2, 3 and 8 threads.
 #include "tests/unit/kernels_common.h"
 
+#include <atomic>
+#include <thread>
+
 using namespace tenon;
 using namespace tenon::kernels_test;
 
@@ -141,7 +144,49 @@ void check_contract(DType t, const ir::ContractSpec& spec, const std::vector<int
     Tensor got(t, want.shape);
     kernels::contract(spec, range, {}, {}, a, b, got, threads);
     ASSERT_TRUE(same_bits(got, want)) << what;
+    // With what is packed kept: made in the second turn of `everywhere`, there in those behind it.
+    kernels::contract(spec, range, {}, {}, a, b, got, threads, {a.buffer.get(), b.buffer.get()});
+    ASSERT_TRUE(same_bits(got, want)) << what << ", kept";
   });
+}
+
+// What is kept with a weight ends when somebody is about to write it, and not while it is shared.
+TEST(Kernels, WeightsThatChangeAreNotKept) {
+  const int64_t M = 3, N = 100, K = 90;
+  const ir::ContractSpec spec{{}, {at({{0, 1}}), at({{2, 1}})}, {at({{1, 1}}), at({{2, 1}})}, {0, 1}};
+  Threads threads(2);
+  Tensor x = random_tensor(DType::f32, {M, K}), w = random_tensor(DType::f32, {N, K});
+  auto check = [&](const Tensor& weight) {
+    Tensor got(DType::f32, {M, N});
+    kernels::contract(spec, {{M, N, K}}, {}, {}, x, weight, got, threads, {nullptr, weight.buffer.get()});
+    return same_bits(got, reference::contract<float>(spec, {M, N, K}, x, weight));
+  };
+  for (int use = 0; use < 3; ++use) EXPECT_TRUE(check(w));
+  {
+    const Tensor other = w;
+    EXPECT_FALSE(w.unique());
+    EXPECT_TRUE(check(other));
+  }
+  for (int turn = 0; turn < 3; ++turn) {
+    ASSERT_TRUE(w.unique());
+    for (int64_t i = 0; i < N * K; ++i) w.data<float>()[i] += 1.0f;
+    for (int use = 0; use < 3; ++use) EXPECT_TRUE(check(w)) << turn << " " << use;
+  }
+  // By several threads at once, each of which holds it.
+  std::vector<std::thread> users;
+  std::atomic<int> wrong{0};
+  ASSERT_TRUE(w.unique());
+  for (int i = 0; i < 4; ++i)
+    users.emplace_back([&, weight = w] {
+      Threads own(2);
+      for (int use = 0; use < 20; ++use) {
+        Tensor got(DType::f32, {M, N});
+        kernels::contract(spec, {{M, N, K}}, {}, {}, x, weight, got, own, {nullptr, weight.buffer.get()});
+        wrong += !same_bits(got, reference::contract<float>(spec, {M, N, K}, x, weight));
+      }
+    });
+  for (std::thread& user : users) user.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(Kernels, MatrixProductsInEveryTransposition) {
