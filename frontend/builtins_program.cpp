@@ -1,6 +1,7 @@
 // Primitives on programs and structures: derivatives, randomness, text, data.
 // Names that begin with _ are for the library only.
 #include <charconv>
+#include <limits>
 
 #include "frontend/builtins.h"
 
@@ -492,7 +493,10 @@ Val close_values(Elab& e, const Val& a, const Val& b, const Val& rtol, const Val
     Val x = e.tensor(o.values[0]), y = e.tensor(o.values[1]);
     auto absolute = [&](const Val& v) { return e.elementwise(ir::Op::abs, {v}, {loc}, loc, "abs"); };
     Val bound = e.binary(Op::add, atol ? atol : e.real(t), e.binary(Op::mul, rtol ? rtol : e.real(r), absolute(y), loc, loc, loc), loc, loc, loc);
-    Val near = e.binary(Op::le, absolute(e.binary(Op::sub, x, y, loc, loc, loc)), bound, loc, loc, loc);
+    // Whatever stands beside an infinity is infinitely far, however wide that makes the bound.
+    Val apart = absolute(e.binary(Op::sub, x, y, loc, loc, loc));
+    Val near = e.binary(Op::and_, e.binary(Op::le, apart, bound, loc, loc, loc),
+                        e.binary(Op::lt, apart, e.real(std::numeric_limits<double>::infinity()), loc, loc, loc), loc, loc, loc);
     Val ok = e.binary(Op::or_, e.binary(Op::eq, x, y, loc, loc, loc), near, loc, loc, loc);
     if (nan)
       ok = e.binary(Op::or_, ok, e.binary(Op::and_, e.binary(Op::ne, x, x, loc, loc, loc), e.binary(Op::ne, y, y, loc, loc, loc), loc, loc, loc), loc, loc, loc);

@@ -4,7 +4,8 @@ values and gradients, as .model programs that CI runs without any of them.
 
     make.py [FAMILY..]     cases/FAMILY.py -> FAMILY.model, all of them without names (needs torch, scipy)
     make.py --count        which functions of the library have a case and which have not (needs nothing)
-    make.py --check        every FAMILY.model comes from the cases/FAMILY.py of today (needs nothing)
+    make.py --check        every FAMILY.model comes from the cases/FAMILY.py of today, and every function of the library
+                           has a case at an edge (needs nothing)
 
 A file of cases says, with `o` given to it (class Oracle below):
 
@@ -27,6 +28,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RTOL, ATOL = 1e-10, 1e-12
+# What an edge is: nothing in it, one element, equal ones; NaN, infinities, zeros; numbers outside of what is defined or
+# too large; a matrix or another argument for which the answer is not defined or not the only one.
+KINDS = ("empty", "one", "ties", "nan", "inf", "zero", "outside", "large", "singular")
+# What has no edges: it takes no numbers, or its numbers are names of things. Each with its reason.
+EDGELESS = {}
 WIDTH = 110
 
 
@@ -76,6 +82,7 @@ def value_text(a, indent=2):
 class Oracle:
     def __init__(self, family):
         self.family, self.tests, self.names, self.drawn = family, [], {}, 0
+        self.edges, self.differs = {}, []
 
     # ---- arguments: drawn once per call, short numbers
     def _rng(self):
@@ -105,6 +112,48 @@ class Oracle:
         import numpy as np
         return np.asarray(values)
 
+    def edge(self, kinds, name, call, reference, differs="", pytorch=None, **more):
+        """A case at an edge; kinds is one or more of KINDS. Where we give something else than PyTorch on purpose,
+        `differs` says so for docs/library/edges.md, and `pytorch`, what it gives, must really differ."""
+        kinds = kinds.split()
+        assert set(kinds) <= set(KINDS), kinds
+        for n in [name, *more.get("also", ())]:
+            self.edges.setdefault(n, set()).update(kinds)
+        result = self.case(name, call, reference, **{"note": " ".join(kinds), **more})
+        if differs:
+            import torch
+            self.differs.append(f"{name}: {differs}")
+            if pytorch:
+                try:
+                    there = pytorch(*result[0])
+                    there = there if isinstance(there, (tuple, list)) else [there]
+                    same = all(torch.allclose(a.detach().double(), b.detach().double(), equal_nan=True) if a.shape == b.shape else False
+                               for a, b in zip(there, result[1]))
+                except (RuntimeError, IndexError, ValueError):
+                    same = False
+                assert not same, f"{name}, {call}: PyTorch gives the same"
+
+    def refused(self, kinds, name, call, message, pytorch=None, **args):
+        """An edge that ends the run with a message; PyTorch must refuse it, too, if asked."""
+        import numpy as np
+        import torch
+        kinds = kinds.split()
+        assert set(kinds) <= set(KINDS), kinds
+        self.edges.setdefault(name, set()).update(kinds)
+        given = {k: torch.as_tensor(np.asarray(v)) for k, v in args.items()}
+        if pytorch:
+            try:
+                pytorch(*given.values())
+            except (RuntimeError, IndexError, ValueError):
+                pass
+            else:
+                raise AssertionError(f"{name}, {call}: PyTorch does not refuse it")
+        self.names[name] = self.names.get(name, 0) + 1
+        title = f"{name} {self.names[name]}: {call} is refused".replace('"', "'").replace("{", "{{").replace("}", "}}")
+        lines = [f'test "{title}" {{', *[f"  let {k} = {value_text(t.numpy())}" for k, t in given.items()],
+                 f'  assert fails({call}, "{message}")', "}"]
+        self.tests.append("\n".join(lines))
+
     def case(self, name, call, reference, grad=None, rtol=RTOL, atol=ATOL, f32=0.0, note="", also=(), **args):
         """`reference` gets torch tensors, by position, and gives a tensor, a number or a tuple of these.
         A result without a graph (from SciPy, say) is compared without gradients. `also`: further
@@ -129,6 +178,8 @@ class Oracle:
         for n in [name, *also]:
             self.names[n] = self.names.get(n, 0) + 1
         title = " ".join(call.split()) if "\n" not in call else note or "several lines"
+        if self.edges and "\n" not in call:
+            title += f" ({note})" if note else ""
         shapes = ", ".join(f"{k} {list(t.shape)}" for k, t in given.items())
         title = f"{name} {self.names[name]}: {title}" + (f", {shapes}" if shapes else "")
         title = title.replace('"', "'").replace("{", "{{").replace("}", "}}")
@@ -179,6 +230,7 @@ class Oracle:
                 compare(f'grad(total, wrt = "{k}")({names})', g)
         out.append("}")
         self.tests.append("\n".join(out))
+        return list(given.values()), parts
 
 
 def fingerprint(cases):
@@ -187,15 +239,21 @@ def fingerprint(cases):
 
 def head(cases, oracle):
     import torch
-    covered = " ".join(f"{n}:{c}" for n, c in sorted(oracle.names.items()))
     lines = [f"# Written by tests/oracle/make.py from cases/{cases.name} ({fingerprint(cases)}) with PyTorch {torch.__version__.split('+')[0]}; change that and run it."]
-    line = "# covers"
-    for part in covered.split():
-        if len(line) + len(part) > WIDTH:
+
+    def listed(begin, parts):
+        line = begin
+        for part in parts:
+            if len(line) + len(part) > WIDTH:
+                lines.append(line)
+                line = begin
+            line += " " + part
+        if line != begin:
             lines.append(line)
-            line = "# covers"
-        line += " " + part
-    return "\n".join(lines + [line])
+
+    listed("# covers", [f"{n}:{c}" for n, c in sorted(oracle.names.items())])
+    listed("# edges", [f"{n}:{'/'.join(k for k in KINDS if k in e)}" for n, e in sorted(oracle.edges.items())])
+    return "\n".join(lines + [f"# differs {d}" for d in oracle.differs])
 
 
 def make(families):
@@ -224,6 +282,20 @@ def covered():
     return out
 
 
+def edges():
+    """Name -> the kinds of edges that have a case, and what differs from PyTorch, read off the committed programs."""
+    out, differs = {}, []
+    for model in sorted(HERE.glob("*.model")):
+        for line in model.read_text().splitlines():
+            if line.startswith("# edges "):
+                for part in line.split()[2:]:
+                    name, _, kinds = part.partition(":")
+                    out.setdefault(name, set()).update(kinds.split("/"))
+            elif line.startswith("# differs "):
+                differs.append(line[len("# differs "):])
+    return out, differs
+
+
 def library():
     """Every public name of the library: definitions with a `##` above, and the primitives."""
     names = set()
@@ -249,6 +321,13 @@ def check():
         if not model.exists() or f"({fingerprint(cases)})" not in model.read_text().split("\n", 1)[0]:
             print(f"{model.name} is not what cases/{cases.name} gives now: run tests/oracle/make.py {cases.stem}")
             bad = 1
+    known, (have, _) = library(), edges()
+    for name in sorted(known - set(have) - set(EDGELESS)):
+        print(f"{name} has no case at an edge (empty, one, ties, NaN ..): give it one in cases/edges*.py, or a reason in EDGELESS")
+        bad = 1
+    for name in sorted((set(EDGELESS) & set(have)) | (set(EDGELESS) - known)):
+        print(f"{name} stands in EDGELESS without need")
+        bad = 1
     return bad
 
 
