@@ -17,11 +17,34 @@ CONSTANTS = ("pi", "inf", "nan")
 NOTE = "\n<!-- made by tools/make_library_pages.py from the comments in stdlib/ -->\n"
 
 
+def oracle(root):
+    spec = importlib.util.spec_from_file_location("oracle", root / "tests/oracle/make.py")
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    return make
+
+
+def edges(root, pages):
+    """The page of functions by edges, and of what differs from PyTorch there."""
+    make = oracle(root)
+    have, differs = make.edges()
+    lines = ["# Edges", "", "What the functions give where there is nothing, one element or equal ones; for NaN, infinities and zeros; outside of what is defined, for very",
+             "large numbers, and for singular matrices. A mark says that `tests/oracle/edges_*.model` compares it, values and the gradients that are defined, with PyTorch,",
+             "NumPy or SciPy in both modes. A function without a mark fails the suite. NaN comes through, unless something else is said.", "",
+             "## Where we differ from PyTorch on purpose", ""]
+    lines += [f"- `{d.partition(':')[0]}`:{d.partition(':')[2]}" for d in sorted(differs)]
+    for file, body in pages.items():
+        names = [n for n in re.findall(r"^## (\S+)$", body, re.M) if n.rpartition(".")[2] in have]
+        if not names or file == "statements.md":
+            continue
+        lines += ["", f"## {body.splitlines()[0].removeprefix('# ')}", "", "| | " + " | ".join(make.KINDS) + " |", "|---" * (len(make.KINDS) + 1) + "|"]
+        lines += [f"| `{n}` | " + " | ".join("x" if k in have[n.rpartition('.')[2]] else "" for k in make.KINDS) + " |" for n in names]
+    return "\n".join(lines) + "\n" + NOTE
+
+
 def compared(root, pages):
     """How many of the names are compared with another library, and which are not."""
-    oracle = importlib.util.spec_from_file_location("oracle", root / "tests/oracle/make.py")
-    make = importlib.util.module_from_spec(oracle)
-    oracle.loader.exec_module(make)
+    make = oracle(root)
     have = make.covered()
     names = [n for file, body in pages.items() if file != "statements.md"  # words, not functions
              for n in re.findall(r"^## (\S+)$", body, re.M)]
@@ -31,7 +54,8 @@ def compared(root, pages):
     return [f"{len(names)} names. {len(names) - len(missing) - len(CONSTANTS)} functions and layers are compared with what PyTorch, SciPy or scikit-learn give,",
             f"values and gradients (of draws: their distribution), eager and compiled, in {cases} cases ([tests/oracle](../../tests/oracle/README.md)); {len(CONSTANTS)} are constants.",
             f"{len(missing)} have no counterpart there, since they read, write, show or ask what a value is; `tests/lang` and `tests/files` check them:",
-            ", ".join(f"`{n}`" for n in missing) + ".", ""]
+            ", ".join(f"`{n}`" for n in missing) + ".", "",
+            "What they give at the edges (nothing, ties, NaN ..), and where that is not what PyTorch gives: [edges.md](edges.md).", ""]
 
 
 def main():
@@ -49,6 +73,7 @@ def main():
         title = body.splitlines()[0].removeprefix("# ")
         names = re.findall(r"^## (\S+)$", body, re.M)
         index.append(f"- [{title}]({file}): {', '.join(names)}")
+    pages["edges.md"] = edges(root, pages)
     pages["README.md"] = "\n".join(index) + "\n" + NOTE
     folder = root / "docs/library"
     if "--check" in sys.argv:

@@ -32,7 +32,11 @@ RTOL, ATOL = 1e-10, 1e-12
 # too large; a matrix or another argument for which the answer is not defined or not the only one.
 KINDS = ("empty", "one", "ties", "nan", "inf", "zero", "outside", "large", "singular")
 # What has no edges: it takes no numbers, or its numbers are names of things. Each with its reason.
-EDGELESS = {}
+EDGELESS = {
+    **dict.fromkeys(("print", "debug", "fail", "history"), "shows or says something: tests/lang, tests/errors, tests/training"),
+    **dict.fromkeys(("npy", "npz", "idx", "image", "text", "csv", "save", "load", "read"), "files: tests/files, tests/fuzz and the unit tests of io/"),
+    **dict.fromkeys(("is_function", "is_list", "is_string", "string", "seed"), "asks what a value is, or takes no numbers: tests/lang"),
+}
 WIDTH = 110
 
 

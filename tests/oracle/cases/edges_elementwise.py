@@ -48,6 +48,8 @@ for name, f in [("i0", torch.special.i0), ("i1", torch.special.i1)]:
     o.edge("one nan zero large", name, f"{name}(x)", f, x=np.array([0.0, 1.0, nan, 20.0, -20.0]), grad=())
     o.edge("inf", name, f"{name}(x)", lambda x: torch.tensor([inf, inf if name == "i0" else -inf]).double(), x=np.array([inf, -inf]), grad=(),
            differs="the limit at infinity, where PyTorch gives NaN.", pytorch=f)
+for name, f in [("sin", torch.sin), ("cos", torch.cos)]:
+    o.edge("large", name, f"{name}(x)", lambda x: x * nan, grad=(), x=np.array([1e15, -1e300]), differs="in f64 beyond 2 ** 45 NaN, where the numbers lie further apart than 0.007; PyTorch gives the value.", pytorch=f)
 unary("gelu_tanh", lambda x: F.gelu(x, approximate="tanh"), large=[40.0, -40.0])
 unary("cbrt", scipy_of(np.cbrt), smooth=False, large=[1e300, -1e-300])
 unary("trigamma", scipy_of(lambda x: np.where(x <= 0, np.where(x == 0, inf, nan * x), scipy.special.polygamma(1, x))), smooth=False)
