@@ -1,4 +1,5 @@
 // Names and members: where a name is looked for, what `a.b` is, and what to say when there is none.
+#include <algorithm>
 #include <cctype>
 
 #include "frontend/elab.h"
@@ -36,7 +37,10 @@ Val Elab::name_value(const std::string& id, Loc loc, const ScopePtr& s) {
   if (id == "training" && !lookup(id, s)) return boolean(cx->training);
   if (Binding* b = lookup(id, s)) {
     if (!b->value) force_top(*b, id, loc);
-    if (b->mutable_ && stack.size() > 1 && top_->find_here(id) == b)
+    // The expression of `assert fails` is a function to us alone: it runs where it stands.
+    const bool inside = stack.size() > 1 && std::any_of(stack.begin() + 1, stack.end(),
+                                    [](const FnCx* c) { return c->decl || c->fn->name != "fails"; });
+    if (b->mutable_ && inside && top_->find_here(id) == b)
       error(Code::E0204, loc, "a function reads the var `" + id + "` of the top level",
             "pass it as an argument, or make it a let", {{b->where, "`" + id + "` is defined here"}});
     return b->value;

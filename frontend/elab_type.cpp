@@ -27,6 +27,11 @@ bool Elab::is_dtype_name(const TypeExpr& e, TypeCx& t) {
   if (dtype_named(n) || t.dtypes.count(n) || t.bounds.count(n)) return true;
   if (t.scope)
     if (Binding* b = lookup(n, t.scope)) return b->value && b->value->kind == Value::dtype;
+  // A capital letter of a signature, with sizes behind it: any dtype, as the body allows.
+  if (t.signature && e.has_dims && n.size() == 1 && n[0] >= 'A' && n[0] <= 'Z' && !library_name(n)) {
+    t.bounds[n] = "any";
+    return true;
+  }
   return false;
 }
 
@@ -147,6 +152,18 @@ std::string Elab::unknown_type_hint(const std::string& id, const ScopePtr& s) {
   if (std::string near = did_you_mean(id, types); id.size() > 2 && !near.empty()) return near;
   return "a dtype variable is declared behind the signature: where " + id + ": float (or integer, number, any)";
 }
+
+namespace {
+
+// A type's name that nothing defines.
+void refuse_unknown(Elab& e, const TypeExpr& type, const ScopePtr& s) {
+  const std::string& name = type.path[0].text;
+  const Loc loc = type.path[0].loc;
+  if (!s || type.path.size() > 1 || e.lookup(name, s) || e.library_name(name, loc) || find_builtin(name)) return;
+  e.error(Code::E0201, loc, "the type `" + name + "` is not known here", e.unknown_type_hint(name, s));
+}
+
+}  // namespace
 
 const TypeVal* Elab::type_named(const TypeExpr& e, const ScopePtr& s) {
   if (e.kind != TypeExpr::named || e.path.empty() || !s) return nullptr;
@@ -284,8 +301,7 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
     }
     Val named;
     const std::string& first = e.path[0].text;
-    if (t.scope && e.path.size() == 1 && !lookup(first, t.scope) && !library_name(first, e.path[0].loc) && !find_builtin(first))
-      error(Code::E0201, e.path[0].loc, "the type `" + first + "` is not known here", unknown_type_hint(first, t.scope));
+    refuse_unknown(*this, e, t.scope);
     if (t.scope) {
       named = name_value(e.path[0].text, e.path[0].loc, t.scope);
       for (size_t i = 1; i < e.path.size(); ++i) named = member(named, e.path[i], e.loc);
@@ -466,7 +482,10 @@ Val Elab::parameter(const TypeExpr* e, const Val& arg, ParamCx& p, const std::st
       Inside inside(t, named->scope);
       return parameter(named->written, arg, p, path);
     }
-    if (!arg) throw Reported{};
+    if (!arg) {
+      if (host.empty()) refuse_unknown(*this, *e, t.scope);
+      throw Reported{};
+    }
     return as_it_is();
   }
   auto d = type_dtype(*e, t);
