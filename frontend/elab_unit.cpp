@@ -5,6 +5,7 @@
 #include "frontend/elab.h"
 #include "frontend/lint.h"
 #include "frontend/parse.h"
+#include "frontend/scan.h"
 #include "ir/passes.h"
 #include "ir/verify.h"
 
@@ -429,16 +430,65 @@ Unit Elaborator::test(const ast::Stmt& test) {
   ir::FnId id;
   auto c = impl_->begin("test", test.loc, id);
   std::vector<Binding> before = e.top_->bindings;
-  const ast::Block* body = test.kind == ast::Stmt::test ? ast::as<ast::Test>(test).body : ast::as<ast::Bench>(test).body;
-  // What a bench computes leaves as results, or it would be removed as dead.
-  Val v = e.stmts(body->stmts, std::make_shared<Scope>(e.top_), test.kind == ast::Stmt::bench);
-  std::vector<Elab::FlatLeaf> leaves;
-  std::vector<ir::Value> results;
-  if (!is_poison(v)) e.flatten(v, leaves);
-  for (auto& l : leaves) results.push_back(e.use(l.leaf, l.type));
-  impl_->end(u, *c, id, results, leaves);
+  e.stmts(ast::as<ast::Test>(test).body->stmts, std::make_shared<Scope>(e.top_), false);
+  impl_->end(u, *c, id, {}, {});
   e.top_->bindings = before;
   return u;
+}
+
+Elaborator::Bench Elaborator::bench(const ast::Stmt& bench) {
+  Elab& e = impl_->e;
+  Bench out;
+  const auto& body = ast::as<ast::Bench>(bench).body->stmts;
+  const auto assigned = assigned_names(body);
+  std::vector<Binding> before = e.top_->bindings;
+  std::vector<ir::Value> results;
+  std::vector<Elab::FlatLeaf> leaves;
+  auto result = [&](const Elab::FlatLeaf& l) {
+    results.push_back(e.use(l.leaf, l.type));
+    leaves.push_back(l);
+  };
+  auto changes = [&](const Binding& b) { return b.mutable_ && b.value && assigned.contains(b.name); };
+  auto end = [&](Unit& u, FnCx& c, ir::FnId id) {
+    impl_->end(u, c, id, results, leaves);
+    results.clear();
+    leaves.clear();
+  };
+  ir::FnId id;
+  auto c = impl_->begin("bench start", bench.loc, id);
+  // As where a loop begins: numbers that are known now will not be in the next run.
+  for (Binding& b : e.top_->bindings)
+    if (changes(b))
+      b.value = e.rebuild(e.coerce(b.value, e.dynamic(b.value)), [&](const Leaf& l, const ir::Type& t) {
+        result({l, t, "", ir::Leaf::data});
+        out.start.outputs.push_back(impl_->next_kept++);
+        return Leaf{0, out.start.outputs.back()};
+      });
+  end(out.start, *c, id);
+  const std::vector<Binding> entered = e.top_->bindings;
+
+  c = impl_->begin("bench", bench.loc, id);
+  // What a bench computes leaves as results, or it would be removed as dead.
+  Val v = e.stmts(body, std::make_shared<Scope>(e.top_), true);
+  std::vector<Elab::FlatLeaf> shown;
+  if (!is_poison(v)) e.flatten(v, shown);
+  for (auto& l : shown) result(l);
+  for (size_t i = 0; i < entered.size() && !is_poison(v); ++i) {
+    if (!changes(entered[i])) continue;
+    const Val now = e.top_->bindings[i].value;
+    std::vector<Elab::FlatLeaf> from, to;
+    e.flatten(entered[i].value, from);
+    e.flatten(e.coerce(now, e.dynamic(now)), to);
+    bool alike = from.size() == to.size();  // what has grown is computed, and forgotten
+    for (size_t k = 0; alike && k < to.size(); ++k) alike = from[k].type == to[k].type;
+    for (size_t k = 0; k < to.size(); ++k) {
+      if (alike) out.carried.emplace_back(from[k].leaf.v, results.size());
+      result(to[k]);
+    }
+  }
+  end(out.unit, *c, id);
+  e.top_->bindings = before;
+  return out;
 }
 
 Unit Elaborator::rule_test(const ast::Stmt& derivative, bool training, int point) {

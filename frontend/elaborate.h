@@ -96,6 +96,14 @@ class Elaborator {
   Unit unit(std::shared_ptr<ast::Module> parsed, const Options& options);
   // The body of a test on what the units before defined; it defines nothing itself.
   Unit test(const ast::Stmt& test);
+  // The body of a bench, likewise. What it assigns to a `var` of the program is there for its next run,
+  // and for nothing else: `start` gives the values that the first run takes, `carried` says which kept
+  // tensor becomes which result.
+  struct Bench {
+    Unit start, unit;
+    std::vector<std::pair<uint32_t, size_t>> carried;
+  };
+  Bench bench(const ast::Stmt& bench);
   // Checks of an own derivative against the automatic one; `point` 0..2 are different arguments.
   Unit rule_test(const ast::Stmt& derivative, bool training, int point);
   // A call of a function defined at the top level on tensors of the given dtypes and ranks; the sizes

@@ -25,7 +25,7 @@ double seconds_since(Clock::time_point start) {
 
 struct Row {
   std::string title;
-  Unit unit;
+  Elaborator::Bench made;
   UnitCost cost;
   int64_t batch = 1;
   std::vector<double> times;  // of a run, in seconds
@@ -121,6 +121,22 @@ std::string times_of(const std::vector<Row>& rows, const std::string& device, bo
   return json ? out.dump(2) + "\n" : table(lines);
 }
 
+void start(Session::Impl& s, const Unit& unit) {
+  std::vector<Tensor> values = s.run(unit.fn, {}, {}, unit.inputs);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (unit.outputs[i] >= s.kept.size()) s.kept.resize(unit.outputs[i] + 1);
+    s.kept[unit.outputs[i]] = std::move(values[i]);
+  }
+}
+
+// What the block goes on from belongs to the run alone, so that it may be changed in place.
+void run_once(Session::Impl& s, const Elaborator::Bench& bench) {
+  std::vector<Tensor> arguments = s.arguments_of(bench.unit.fn, {}, bench.unit.inputs);
+  for (const auto& [kept, result] : bench.carried) s.kept[kept] = {};
+  std::vector<Tensor> results = s.run(bench.unit.fn, {}, std::move(arguments), {});
+  for (const auto& [kept, result] : bench.carried) s.kept[kept] = std::move(results[result]);
+}
+
 }  // namespace
 
 Diagnostics Session::bench_file(const std::string& path, bool json) {
@@ -144,9 +160,11 @@ Diagnostics Session::bench_file(const std::string& path, bool json) {
     if (!out.empty()) break;
     Row row;
     row.title = bench.title;
-    out = guarded([&] { row.unit = s.elaborator.test(*bench.stmt); });
-    for (Diagnostic& d : row.unit.messages)
-      if (!d.warning) out.push_back(std::move(d));
+    out = guarded([&] { row.made = s.elaborator.bench(*bench.stmt); });
+    for (const Unit* unit : {&row.made.start, &row.made.unit})
+      for (const Diagnostic& d : unit->messages)
+        if (!d.warning) out.push_back(d);
+    if (out.empty()) out = guarded([&] { start(s, row.made.start); });
     rows.push_back(std::move(row));
   }
   if (!out.empty() || rows.empty()) {
@@ -162,12 +180,12 @@ Diagnostics Session::bench_file(const std::string& path, bool json) {
   Limits limits(s.threads);
   out = guarded([&] {
     auto once = [&](const Row& row) {
-      s.run(row.unit.fn, {}, {}, row.unit.inputs);
+      run_once(s, row.made);
       printed.clear();
     };
     // Long enough for the compiler to be done and the caches to be warm.
     for (Row& row : rows) {
-      if (host) row.cost = count_cost(s, row.unit);
+      if (host) row.cost = count_cost(s, row.made.unit);
       int64_t runs = 0;
       const auto start = Clock::now();
       do {

@@ -71,6 +71,23 @@ expect("no\n" not in done.stdout, done.stdout)
 line = next((l for l in done.stdout.splitlines() if l.startswith("loud")), "")
 expect(line.split()[5:9] == ["2.00", "M", "80.0", "k"], f"the row of the table: {done.stdout}")
 
+# What a block assigns to a `var` is there for its next run, numbers included: the fourth run clears five
+# of four elements, and stops. A `var` of the block itself is new in every run.
+STEPS = """
+var left = 3
+var x = ones(4)
+fn down(x: f32[4], n: int) -> f32[4] {
+  var y = x
+  for i in 0..n { y[i] = 0.0 }
+  y
+}
+"""
+done = bench(STEPS + 'bench "counts" {\n  left = left - 1\n  x = down(x, 4 - left)\n  sum(x)\n}\n')
+expect(done.returncode == 1 and "index 4 is outside axis 0 of size 4" in done.stderr,
+       f"a var does not go on from run to run: {done.stdout}{done.stderr}")
+done = bench(STEPS + 'bench "once" {\n  left\n}\nbench "forgets" {\n  var left = 4\n  left = left - 1\n  x = down(x, left)\n}\n')
+expect(done.returncode == 0, f"a var of the block itself goes on: {done.stderr}")
+
 done = bench("let x = 1\n")
 expect(done.returncode == 0 and "no `bench` block" in done.stdout, done.stdout)
 expect(json.loads(bench("let x = 1\n", "--json").stdout) == {"rows": []}, "no rows in JSON")
