@@ -12,17 +12,26 @@ import tempfile
 TENON = os.path.abspath(sys.argv[1])
 failures = []
 
+# The elementwise part is long enough to be a line of its own (from 1 in 2000 on), however slowly a busy
+# machine compiles.
 PROGRAM = """\
-let a: f32[300, 300] ~ normal(0, 1)
+let a: f32[200, 200] ~ normal(0, 0.1)
 fn work(a: f32[N, N]) -> f32 {
   var x = a
-  for i in 0..20 {
-    x = tanh(x @ a) + 0.5
+  for i in 0..100 {
+    x = tanh(sin(x @ a) + cos(x)) + exp(-x * x)
   }
   sum(x)
 }
 print(work(a))
 """
+TURNS = 100
+UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6}
+
+
+def rounded(number, unit):  # the least and the most that a printed time may stand for, in microseconds
+    half = 0.51 * 10.0 ** -len(number.partition(".")[2])
+    return (float(number) - half) * UNITS[unit], (float(number) + half) * UNITS[unit]
 
 
 def expect(ok, text):
@@ -45,24 +54,33 @@ with tempfile.TemporaryDirectory() as folder:
         done = run("--mode", mode, "--profile", "--trace", trace)
         expect(done.returncode == 0, done.stderr)
         expect(done.stdout == plain.stdout, f"{mode}: a profile changes what is printed")
-        rows = {}
+        rows = {}  # (what, line): microseconds at least and at most, share, calls
+        found = re.search(r"^profile: ([\d.]+) (us|ms|s) in all", done.stderr, re.M)
+        expect(found, f"{mode}: no time in all:\n{done.stderr}")
+        least, most = rounded(*found.groups()) if found else (1.0, 1.0)
         for line in done.stderr.splitlines():
-            found = re.match(r"\s*([\d.]+ (?:us|ms|s))\s+([\d.]+)%\s+(\d+)\s+[\d.]+ \w+\s+(\S+)\s.*p\.model:(\d+)",
+            found = re.match(r"\s*([\d.]+) (us|ms|s)\s+([\d.]+)%\s+(\d+)\s+[\d.]+ \w+\s+(\S+)\s.*p\.model:(\d+)",
                              line)
             if found:
-                rows[found.group(4), int(found.group(5))] = (float(found.group(2)), int(found.group(3)))
-        expect(rows.get(("product", 5), (0, 0))[1] == 20, f"{mode}: no 20 products:\n{done.stderr}")
-        expect(rows.get(("product", 5), (0, 0))[0] > 5, f"{mode}: the products take no time:\n{done.stderr}")
+                time, unit, share, calls, what, line_number = found.groups()
+                rows[what, int(line_number)] = (*rounded(time, unit), float(share), int(calls))
+        low, high, _, calls = rows.get(("product", 5), (0.0, 0.0, 0.0, 0))
+        expect(calls == TURNS, f"{mode}: no {TURNS} products:\n{done.stderr}")
+        for (what, line), (low_, high_, share, _) in rows.items():
+            expect(100 * low_ / most - 0.06 < share < 100 * high_ / least + 0.06,
+                   f"{mode}: the share of {what}:\n{done.stderr}")
         expect("GFLOP/s" in done.stderr, f"{mode}: no rate:\n{done.stderr}")
         if mode == "graph":
-            expect(any(what.startswith("kernel") and line == 5 and calls >= 20
-                       for (what, line), (_, calls) in rows.items()),
+            expect(any(what.startswith("kernel") and line == 5 and calls >= TURNS
+                       for (what, line), (_, _, _, calls) in rows.items()),
                    f"no kernel of line 5:\n{done.stderr}")
             expect("compiling" in done.stderr, done.stderr)
         with open(trace) as f:
             events = json.load(f)["traceEvents"]
         products = [e for e in events if e["name"] == "product"]
-        expect(len(products) == 20, f"{mode}: {len(products)} products in the trace")
+        expect(len(products) == TURNS, f"{mode}: {len(products)} products in the trace")
+        traced = sum(e["dur"] for e in products)
+        expect(0 < low < 1.001 * traced and traced < 1.001 * high, f"{mode}: {traced} us in the trace:\n{done.stderr}")
         expect(all(e["ph"] == "X" and e["dur"] > 0 and e["args"]["place"].endswith("p.model:5")
                    for e in products), f"{mode}: {products[:1]}")
         expect(all(a["ts"] + a["dur"] <= b["ts"] + 0.01 for a, b in zip(products, products[1:])),

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <random>
 
 #include "jit/compiled.h"
@@ -65,28 +67,9 @@ class Graph {
     Threads one(1);
     Outcome want = outcome(
         [&](RunContext& c) { return program_.interpreter->run(fn, sizes, args(), c); }, one);
-    struct Way {
-      const char* name;
-      CompileOptions options;
-    };
-    std::vector<Way> ways(6);
-    for (Way& w : ways) w.options.verify = true;
-    ways[0].name = "all";
-    ways[1].name = "one kernel per node";
-    ways[1].options.optimise = ways[1].options.fuse_points = ways[1].options.fuse_rows =
-        ways[1].options.reuse_buffers = false;
-    ways[2].name = "points only";
-    ways[2].options.fuse_rows = false;
-    ways[3].name = "cut at random";
-    ways[3].options.random_cuts = 7;
-    ways[4].name = "other random cuts";
-    ways[4].options.random_cuts = 12345;
-    ways[5].name = "256 bits";
-    ways[5].options.wide = false;
-    for (const Way& w : ways) {
-      plan::Unit unit(m, w.options);
-      unit.lower(fn);
-      EXPECT_EQ(loop::verify(unit.program), "") << w.name;
+    for (const std::unique_ptr<Way>& way : ways(m, fn)) {
+      Way& w = *way;
+      plan::Unit& unit = w.unit;
       if (slow)
         expect_same(want,
                     outcome(
@@ -100,8 +83,7 @@ class Graph {
                         },
                         one),
                     std::string("slow, ") + w.name);
-      Compiler compiler(m, w.options);
-      const CompiledFunction& f = compiler.compile(fn);
+      const CompiledFunction& f = w.compiler.compile(fn);
       for (int n : threads) {
         Threads pool(n);
         expect_same(want, outcome([&](RunContext& c) { return f.run(sizes, args(), c); }, pool),
@@ -117,6 +99,34 @@ class Graph {
   ir::Module& module() { return *program_.module; }
 
  private:
+  // A function in one way of compiling it: made once, run with all sizes.
+  struct Way {
+    Way(ir::Module& m, const char* n, CompileOptions o) : name(n), unit(m, o), compiler(m, o) {}
+    const char* name;
+    plan::Unit unit;
+    Compiler compiler;
+  };
+  const std::vector<std::unique_ptr<Way>>& ways(ir::Module& m, ir::FnId fn) {
+    auto [at, fresh] = ways_.try_emplace(fn);
+    if (!fresh) return at->second;
+    auto add = [&](const char* name, auto change) {
+      CompileOptions o;
+      o.verify = true;
+      change(o);
+      at->second.push_back(std::make_unique<Way>(m, name, o));
+      at->second.back()->unit.lower(fn);
+      EXPECT_EQ(loop::verify(at->second.back()->unit.program), "") << name;
+    };
+    add("all", [](CompileOptions&) {});
+    add("one kernel per node",
+        [](CompileOptions& o) { o.optimise = o.fuse_points = o.fuse_rows = o.reuse_buffers = false; });
+    add("points only", [](CompileOptions& o) { o.fuse_rows = false; });
+    add("cut at random", [](CompileOptions& o) { o.random_cuts = 7; });
+    add("other random cuts", [](CompileOptions& o) { o.random_cuts = 12345; });
+    add("256 bits", [](CompileOptions& o) { o.wide = false; });
+    return at->second;
+  }
+
   template <class F>
   Outcome outcome(F&& run, Threads& pool) {
     Outcome o;
@@ -133,6 +143,7 @@ class Graph {
     return o;
   }
   Program program_;
+  std::map<ir::FnId, std::vector<std::unique_ptr<Way>>> ways_;
 };
 
 // Numbers of a dtype, the same for the same seed; with the odd special one among floats.
