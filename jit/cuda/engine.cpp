@@ -41,7 +41,8 @@ std::string print(const plan::Unit& unit, const Arithmetic& arithmetic, Gpu::Ker
 CompileOptions options() {
   CompileOptions o;
   o.plan_memory = false;
-  o.fuse_blocks = false;  // products are kernels of their own there
+  o.fuse_blocks = false;  // threads have no cache of their own there; tiles stand in for blocks of rows
+  o.fuse_tiles = true;
   return o;
 }
 
@@ -103,12 +104,13 @@ class Run final : public loop::Offload, private Stage {
   int64_t launch(loop::Context& context, uint32_t kernel, const int64_t* args, int64_t range) override {
     if (range <= 0) return 0;
     const loop::Function& f = c_.unit_.program.kernels[kernel];
-    const bool warp = c_.shapes_[kernel] == Shape::warp;
+    const Shape shape = c_.shapes_[kernel];
+    const bool warp = shape == Shape::warp;
     const int64_t order = unsettled_ << kItemBits;
     std::vector<int64_t> slots{order, range, reinterpret_cast<int64_t>(c_.record_.on(gpu_))};
     slots.insert(slots.end(), args, args + f.params.size());
     Stage& stage = *this;
-    stage.launch(kernel_name(kernel), range, warp ? kWarp : 0, slots);
+    stage.launch(kernel_name(kernel), range, warp ? kWarp : shape == Shape::block ? kTileThreads : 0, slots);
     if (!f.may_trap) return 0;
     ++unsettled_;
     if (!warp && !f.replay_all && unsettled_ < int64_t{1} << 20) return 0;

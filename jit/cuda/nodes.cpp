@@ -158,7 +158,7 @@ std::string sort_kernel(Instances* out, const char* step, DType t, int rank) {
 
 // ---------------------------------------------------------------- contractions, as strides per index
 
-constexpr int kTile = 64, kTileThreads = 256, kTensorThreads = 128;  // of tn_gemm and tn_gemm_mma
+constexpr int kTile = 64, kTensorThreads = 128;  // of tn_gemm and tn_gemm_mma
 constexpr int64_t kWorthATile = 8;           // fewer rows or columns leave most of it idle
 constexpr int64_t kWorthTensorCores = 16;    // their smallest operand, in each direction
 constexpr int kDown = 1, kWide = 2;          // as in gemm.cuh
@@ -197,21 +197,13 @@ std::string gemm_kernel(Instances* out, const Plan& p, DType t, bool mma) {
   std::string name = mma ? "tn_gemm_mma_" : "tn_gemm_";
   name += word(s);
   for (const auto* list : {&p.row, &p.col, &p.batch, &p.summed}) name += "_" + str(static_cast<int>(list->size()));
-  // Slots: a, b, out, then for each index its extent and two strides (three for a batch), then the rest.
-  std::string set = "TnGemm<" + counts + "> p; p.a = n0; p.b = n1; p.out = n2;";
-  int at = 3;
+  // Slots: the result, a, b, then for each index its extent and two strides (three for a batch), the rest.
+  auto count = [](const auto& list) { return static_cast<uint8_t>(list.size()); };
+  int at = 1;
+  std::string set = "TnGemm<" + counts + "> p; p.out = n0; ";
+  set += gemm_members("p", {count(p.row), count(p.col), count(p.batch), count(p.summed)},
+                      [&] { return "n" + str(at++); });
   auto next = [&] { return " = n" + str(at++) + ";"; };
-  auto range = [&](const std::string& which, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
-      const std::string place = "[" + str(static_cast<int>(i)) + "]";
-      for (const char* part : {".extent", ".in", ".out"}) set += " p." + which + part + place + next();
-      if (which == "batch") set += " p.batch_out" + place + next();
-    }
-  };
-  range("row", p.row.size());
-  range("col", p.col.size());
-  range("batch", p.batch.size());
-  range("sum", p.summed.size());
   for (const char* part : {"batches", "rows", "cols", "depth", "a_order", "b_order"}) set += std::string(" p.") + part + next();
   return instance(out, name, {}, at, set + (mma ? " tn_gemm_mma<" : " tn_gemm<") + s + ">(p);");
 }
@@ -394,7 +386,7 @@ void contract(const NodeInfo& node, Slots& k, Stage& stage) {
     const bool mma = stage.tensor_cores(a.dtype) && std::min({rows, cols, depth}) >= kWorthTensorCores;
     List stride_c(range.size());
     for (size_t i = 0; i < p.out.size(); ++i) stride_c[p.out[i]] = out.strides[i];
-    args.resize(3);
+    args = {out.data, a.data, b.data};
     for (uint8_t i : p.row) args.insert(args.end(), {range[i], stride_a[i], stride_c[i]});
     for (uint8_t i : p.col) args.insert(args.end(), {range[i], stride_b[i], stride_c[i]});
     for (uint8_t i : p.batch) args.insert(args.end(), {range[i], stride_a[i], stride_b[i], stride_c[i]});

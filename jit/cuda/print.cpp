@@ -90,6 +90,10 @@ class KernelText {
     for (Var v : f_.params) out_ += ", tn_int " + var(v);
     out_ += ") {\n";
     declare();
+    if (shape_ == Shape::block) {
+      tiles();
+      return out_ + "}\n";
+    }
     const bool warp = shape_ == Shape::warp;
     line(warp ? "for (tn_int tn_g = tn_warp(); tn_g < tn_hi; tn_g += tn_warps()) {"
                : "for (tn_int tn_g = tn_block() * tn_threads() + tn_thread(); tn_g < tn_hi;"
@@ -375,6 +379,7 @@ class KernelText {
         return;
       }
       case StmtKind::fold: return fold(s);
+      case StmtKind::tile: break;
       case StmtKind::call: {
         // The one helper that kernels call: the fold of a run in memory.
         require(s.callee == loop::Callee::runtime && s.id == kFoldRun, "a kernel calls something");
@@ -407,6 +412,66 @@ class KernelText {
       case StmtKind::ret: break;
     }
     bug("a kernel with a statement that it cannot have");
+  }
+
+  // The one statement of tiles, behind what reads the parameters.
+  void tiles() {
+    using loop::Tile;
+    const Tile& tile = f_.tile;
+    for (const Stmt& s : f_.body) {
+      if (s.kind != StmtKind::tile) {
+        statement(s);
+        continue;
+      }
+      share({}, s.args);
+      size_t at = 0;
+      auto next = [&] { return expr(s.args[at++]); };
+      const std::string out = next(), slabs = next(), rows = next(), columns = next();
+      const size_t makers = s.outs.size() - 2;
+      for (size_t i = 0; i < tile.products.size(); ++i) {
+        const Tile::Indices& n = tile.products[i];
+        const std::string self = "tn_p" + std::to_string(i);
+        line("TnGemm<" + std::to_string(n.row) + ", " + std::to_string(n.column) + ", " + std::to_string(n.batch) + ", " +
+             std::to_string(n.sum) + "> " + self + ";");
+        line(gemm_members(self, n, next));
+        const bool maker = i < makers;
+        const std::string wide = next(), depth = next();
+        line(self + ".out = " + (maker ? "0" : out) + "; " + self + ".batches = " + slabs + "; " + self + ".rows = " +
+             (tile.sink == Tile::columns && !maker ? columns : rows) + "; " + self + ".cols = " + wide + "; " + self +
+             ".depth = " + depth + ";");
+      }
+      const std::string t(storage_name(tile.dtype)), acc = "TnOf<" + t + ">::Acc";
+      const std::string counts = std::to_string(makers);
+      line("auto tn_products = [&](tn_int slab, tn_int row, tn_int column, const TnSlices<" + acc + ">& s, " + acc +
+           " (&x)[" + counts + "][4][4]) {");
+      for (size_t i = 0; i < makers; ++i)
+        line("  tn_tile_product<" + t + ">(tn_p" + std::to_string(i) + ", slab, row, column, s, x[" + std::to_string(i) +
+             "]);");
+      line("};");
+      line("auto tn_row = [&](tn_int row) {");
+      ++depth_;
+      line(var(s.outs[0]) + " = row;");
+      statements(s.other);
+      --depth_;
+      line("};");
+      line("auto tn_element = [&](tn_int column, const " + acc + "* x) -> " + acc + " {");
+      ++depth_;
+      line(var(s.outs[1]) + " = column;");
+      for (size_t i = 0; i < makers; ++i) line(var(s.outs[i + 2]) + " = x[" + std::to_string(i) + "];");
+      statements(s.body);
+      share({s.c});
+      line("return " + expr(s.c) + ";");
+      --depth_;
+      line("};");
+      if (tile.sink == Tile::reduce) {
+        line("tn_tile_reduce<" + std::string(kind_name(s.reduce)) + ", " + t + ", " + counts + ">(tn_hi, " + out + ", " +
+             rows + ", " + columns + ", tn_products, tn_row, tn_element);");
+      } else {
+        line("tn_tile_times<" + std::string(tile.sink == Tile::columns ? "true" : "false") + ", " + t + ", " + counts +
+             ", " + std::to_string(tile.wide) + ">(tn_hi, " + rows + ", " + columns + ", tn_p" + counts +
+             ", tn_products, tn_row, tn_element);");
+      }
+    }
   }
 
   void fold(const Stmt& s) {
@@ -490,10 +555,31 @@ class KernelText {
 }  // namespace
 
 Shape shape_of(const Function& f) {
+  if (f.tile.sink != loop::Tile::none) return Shape::block;
   for (const Stmt& s : f.body) {
     if (over_items(f, s) ? shares(s.body) : shares({s})) return Shape::warp;
   }
   return Shape::thread;
+}
+
+std::string gemm_members(const std::string& self, const loop::Tile::Indices& indices,
+                         const std::function<std::string()>& next) {
+  std::string s;
+  auto set = [&](const std::string& member) { s += (s.empty() ? "" : " ") + self + "." + member + " = " + next() + ";"; };
+  auto range = [&](const std::string& which, int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::string place = "[" + std::to_string(i) + "]";
+      for (const char* part : {".extent", ".in", ".out"}) set(which + part + place);
+      if (which == "batch") set(which + "_out" + place);
+    }
+  };
+  set("a");
+  set("b");
+  range("row", indices.row);
+  range("col", indices.column);
+  range("batch", indices.batch);
+  range("sum", indices.sum);
+  return s;
 }
 
 std::string print_kernel(const Function& f, const std::string& name) { return KernelText(f, name).print(); }

@@ -2,11 +2,13 @@
 // kernels/cuda/prelude.cuh. One text serves NVRTC and the emulator, and all sizes.
 //
 //   thread   a kernel whose outermost loop is over elements: a thread an element, in a grid stride
+//   block    one of tiles (loop::Tile): 256 threads an item, in a family of kernels/cuda/tile.cuh
 //   warp     one with folds or inner loops over elements: 32 threads an item. A fold's partials j and
 //            j + 32 belong to lane j, so sums have the CPU's bits; what is not in such a loop is computed
 //            by every thread alike, and stored by the first.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "ir/dtype.h"
@@ -14,8 +16,8 @@
 
 namespace tenon::cuda {
 
-enum class Shape : uint8_t { thread, warp };
-inline constexpr int kWarp = 32;
+enum class Shape : uint8_t { thread, warp, block };
+inline constexpr int kWarp = 32, kTileThreads = 256;  // of tn_gemm and of tiles
 
 Shape shape_of(const loop::Function& kernel);
 
@@ -24,6 +26,11 @@ Shape shape_of(const loop::Function& kernel);
 // the trap and the values of its message. In the shape `warp` an item may meet several: which one is first
 // shows when it runs alone.
 std::string print_kernel(const loop::Function& kernel, const std::string& name);
+
+// Statements that fill the TnGemm (gemm.cuh) named `self` with the addresses and indices of a product, each
+// member from what `next` says.
+std::string gemm_members(const std::string& self, const loop::Tile::Indices& indices,
+                         const std::function<std::string()>& next);
 
 // The names in the prelude: of a value in the loop IR, of a dtype in memory, of a reduction.
 std::string_view type_name(loop::Ty t);

@@ -354,6 +354,8 @@ class FunctionPrinter {
       case StmtKind::fold:
         fold(s);
         return;
+      case StmtKind::tile:
+        bug("tiles are for devices");
       case StmtKind::call:
         call(s);
         return;

@@ -45,7 +45,7 @@ struct Writer {
 }  // namespace
 
 void append_bytes(const Function& f, std::string& out) {
-  const auto& [name, exprs, vars, params, ctx, lo, hi, results, may_trap, replay_all, places, streamed, body] = f;
+  const auto& [name, exprs, vars, params, ctx, lo, hi, results, may_trap, replay_all, places, streamed, tile, body] = f;
   // For messages, for the interpreter, for whoever launches it.
   (void)name, (void)may_trap, (void)replay_all, (void)places, (void)streamed;
   Writer w{out, f.kernel()};
@@ -54,6 +54,9 @@ void append_bytes(const Function& f, std::string& out) {
   w.raw(vars.size());
   for (const VarInfo& v : vars) w.raw(v.ty);
   w.list(params), w.raw(ctx), w.raw(lo), w.raw(hi), w.raw(results), w.block(body);
+  const auto& [sink, dtype, products, wide] = tile;
+  w.raw(sink), w.raw(dtype), w.raw(wide), w.raw(products.size());
+  for (const auto& [row, column, batch, sum] : products) w.raw(row), w.raw(column), w.raw(batch), w.raw(sum);
 }
 
 }  // namespace tenon::loop

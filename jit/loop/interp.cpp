@@ -391,6 +391,8 @@ class Machine {
         }
         return End::none;
       }
+      case StmtKind::tile:
+        bug("tiles are for devices");
       case StmtKind::fold: {
         auto lo = static_cast<int64_t>(eval(s.a)), hi = static_cast<int64_t>(eval(s.b));
         switch (f_.vars[s.var].ty) {

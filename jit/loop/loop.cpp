@@ -162,7 +162,7 @@ struct Printer {
     uses.clear();
     named.clear();
     names = 0;
-    if (s.kind != StmtKind::while_ && s.kind != StmtKind::fold)
+    if (s.kind != StmtKind::while_ && s.kind != StmtKind::fold && s.kind != StmtKind::tile)
       for (Expr e : {s.a, s.b, s.c, s.d}) count(e);
     for (Expr e : s.args) count(e);
     switch (s.kind) {
@@ -196,6 +196,14 @@ struct Printer {
              " in " + expr(s.a) + " .. " + expr(s.b));
         block(s.body);
         line("  of " + expr(s.c) + (s.d == kNone ? "" : " times " + expr(s.d)));
+        break;
+      case StmtKind::tile:
+        line("tile (" + list(s.args) + ")");
+        line("each row");
+        block(s.other);
+        line("each element");
+        block(s.body);
+        line("  of " + expr(s.c));
         break;
       case StmtKind::call: {
         std::string outs;
@@ -352,6 +360,14 @@ struct Checker {
         case StmtKind::fold:
           need(!in_vector, "fold inside a vector loop");
           need(type(s.c, "fold") == f.vars.at(s.var).ty, "fold type");
+          block(s.body, true);
+          break;
+        case StmtKind::tile:
+          need(f.kernel() && f.tile.sink != Tile::none && !in_vector, "tile");
+          need(s.outs.size() + (f.tile.sink != Tile::reduce) == f.tile.products.size() + 2, "tile: elements of products");
+          for (Expr e : s.args) need(type(e, "tile") == Ty::i64, "an argument is no slot");
+          type(s.c, "tile");
+          block(s.other, true);
           block(s.body, true);
           break;
         case StmtKind::call:

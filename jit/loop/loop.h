@@ -17,6 +17,7 @@
 #include <tuple>
 #include <vector>
 
+#include "ir/dtype.h"
 #include "ir/op.h"
 #include "support/diagnostic.h"
 
@@ -70,7 +71,7 @@ struct VarInfo {
 
 enum class Bind : uint8_t { serial, vector };
 
-enum class StmtKind : uint8_t { set, store, if_, while_, for_, fold, call, launch, trap, ret };
+enum class StmtKind : uint8_t { set, store, if_, while_, for_, fold, tile, call, launch, trap, ret };
 
 // What is called from a function: another one, or a helper of the runtime.
 enum class Callee : uint8_t { function, runtime };
@@ -86,6 +87,8 @@ struct Stmt {
   // fold: var = the partials of order c (docs/semantics.md) over i = `index` in [a, b), b - a <=
   // 16384,
   //       of the value c, computed by body; with d: p = fma(c, d, p)
+  // tile: Function::tile with args; outs are the row at hand, the column, and an element of each of its
+  //       products; `other` goes once over a row, body once over an element, whose value is c
   // call: callee `id` of args, results into outs; a status that is not 0 is returned at once, after
   //       telling the Context which `place` (of Tables) it came back to
   // launch: kernel `id` with args over [0, a), cut into chunks of b
@@ -110,6 +113,26 @@ struct Streamed {
   int64_t bytes;
 };
 
+// A kernel that goes over a matrix of each slab by tiles, whose elements are made of products and are
+// never in memory: they are folded along the rows, or are themselves an operand of a product. For devices
+// only, where threads share a tile (kernels/cuda/tile.cuh). The statement's args: the result's address,
+// slabs, rows, columns; and of each product (the tile's own first, then the one that takes them) the
+// addresses a, b, and for each index its extent and strides, as kernels/cuda/gemm.cuh has them.
+struct Tile {
+  enum Sink : uint8_t {
+    none,
+    reduce,  // a fold of each row, as docs/semantics.md sums runs
+    rows,    // a product that sums over the columns
+    columns, // a product that sums over the rows
+  } sink = none;
+  DType dtype = DType::f32;  // of the products and of the result
+  struct Indices {
+    uint8_t row, column, batch, sum;
+  };
+  std::vector<Indices> products;
+  uint8_t wide = 1;  // by 64 columns of the result at a time
+};
+
 // A function or a kernel.
 struct Function {
   std::string name;
@@ -123,6 +146,7 @@ struct Function {
   bool replay_all = false;     // kernels: which trap comes first shows in the whole range only
   std::vector<Loc> places;     // kernels: what in the source they are for; several may be alike
   std::vector<Streamed> streamed;
+  Tile tile;                   // kernels: of the tile statement in it
   Block body;
 
   bool kernel() const { return lo != kNone; }

@@ -420,6 +420,7 @@ class DriverPlanner {
         case StmtKind::set:
         case StmtKind::store:
         case StmtKind::fold:
+        case StmtKind::tile:
         case StmtKind::call:
         case StmtKind::launch:
         case StmtKind::trap:

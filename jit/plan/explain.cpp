@@ -72,6 +72,8 @@ class Explainer {
         return "one pass over the rows";
       case Group::block:
         return "products and passes over the rows, a block of rows at a time";
+      case Group::tile:
+        return "made by tiles, of products";
       case Group::node:
         break;
     }

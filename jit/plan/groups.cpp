@@ -190,6 +190,19 @@ void Planner::merge(int a, int b, bool row) {
   }
 }
 
+void Planner::tile(size_t i, const std::vector<size_t>& cone) {
+  std::set<int> needs = needs_of(i);
+  for (size_t k : cone) needs.merge(needs_of(k));
+  const int g = fresh(i, Group::tile, needs);
+  std::vector<const Node*> nodes;
+  for (size_t k : cone) {
+    nodes.push_back(&region_.nodes[k]);
+    for (Value v : region_.nodes[k].operands) readers_[root(v)].insert(g);
+  }
+  auto& list = groups_[static_cast<size_t>(g)].group.nodes;
+  list.insert(list.begin(), nodes.begin(), nodes.end());
+}
+
 void Planner::place(size_t i) {
   const Node& n = region_.nodes[i];
   std::set<int> needs = needs_of(i);

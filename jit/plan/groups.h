@@ -17,6 +17,7 @@ struct Group {
     point,  // elementwise nodes (and maps) of one shape: one loop nest
     row,    // point nodes and reductions over the last axis, row by row
     block,  // a row group with products before and behind it, a block of rows at a time
+    tile,   // a product or reduction, last, whose operand is made by tiles and is no tensor (tile.h)
   } kind = node;
   std::vector<const ir::Node*> nodes;  // in order
 };

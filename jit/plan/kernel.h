@@ -61,6 +61,7 @@ class KernelBuilder {
   // Starts it from the driver over [0, range).
   void launch(Expr range, Expr work);
   void streamed(Expr driver, int64_t bytes);  // see loop::Streamed
+  void tile(loop::Tile t) { f_.tile = std::move(t); }  // what the tile statement is
   void replay_all() { f_.replay_all = true; }  // see loop::Function
   int cost = 1;                                // per element, of what was computed so far
 

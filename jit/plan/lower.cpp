@@ -247,6 +247,9 @@ void FunctionLowering::group(const Group& g) {
     case Group::block:
       block_group(g);
       return;
+    case Group::tile:
+      tile_group(g);
+      return;
     case Group::node:
       node(*g.nodes[0]);
       return;

@@ -195,9 +195,11 @@ class FunctionLowering {
   Expr run_of(Expr address, Expr n, DType t, ir::ReduceKind kind);
   void row_group(const Group& g);
   void block_group(const Group& g);  // block.cpp
+  void tile_group(const Group& g);   // tile_lower.cpp
   friend class KernelBuilder;
   friend class Rows;
   friend class BlockLowering;
+  friend class TileLowering;
 
   Unit& unit_;
   const ir::Function& fn_;

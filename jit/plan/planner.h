@@ -8,6 +8,7 @@
 #include <set>
 
 #include "jit/plan/groups.h"
+#include "jit/plan/tile.h"
 
 namespace tenon::plan {
 
@@ -39,7 +40,10 @@ class Planner {
       : fn_(fn), dims_(dims), region_(region), options_(options), random_(options.random_cuts) {}
 
   std::vector<Group> run() {
-    for (size_t i = 0; i < region_.nodes.size(); ++i) place(i);
+    if (options_.fuse_tiles) tiles_ = find_tiles(fn_, dims_, region_);
+    for (size_t i = 0; i < region_.nodes.size(); ++i)
+      if (const auto it = tiles_.cones.find(i); it != tiles_.cones.end()) tile(i, it->second);
+      else if (!tiles_.inside.contains(i)) place(i);
     if (options_.fuse_rows) {
       rows();
       sink();
@@ -80,6 +84,8 @@ class Planner {
 
   // ---- elementwise groups (groups.cpp)
   void place(size_t i);
+  // A reduction or a product with what makes its operand, which others may make again (tile.h).
+  void tile(size_t i, const std::vector<size_t>& cone);
   bool may_join(const ir::Node& n, int g, const std::set<int>& needs);
   void join(int g, size_t i, const std::set<int>& needs);
   void record(int g, size_t i);
@@ -106,6 +112,7 @@ class Planner {
   const Dims& dims_;
   const ir::Region& region_;
   const CompileOptions& options_;
+  Tiles tiles_;
   std::mt19937 random_;
   std::vector<Work> groups_;
   std::map<ir::Value, int> made_;               // value -> group

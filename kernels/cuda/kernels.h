@@ -5,6 +5,6 @@
 
 namespace tenon::kernels {
 
-std::string_view cuda_prelude();  // prelude, move, fold, tensor_core, gemm
+std::string_view cuda_prelude();  // prelude, move, fold, tensor_core, gemm, tile
 
 }  // namespace tenon::kernels
