@@ -142,7 +142,6 @@ TN_DEVICE void tn_tile_times(tn_int items, tn_int rows, tn_int columns, const Tn
     for (tn_int next = 0; next < summed; next += 64) {
       tn_tile_elements<P>(slab, D ? next : first, D ? first : next, rows, columns, s, products, of_row, element,
                           [&](int i, int j, T v) { tile[(tr + i) * kTnLine + tc + j] = v; });
-      tn_sync();
       for (int k0 = 0; k0 < 64 && next + k0 < summed; k0 += deep) {
         const int last = summed - next - k0 < deep ? (int)(summed - next - k0) : deep;
         for (int w = 0; w < W; ++w) {
@@ -156,7 +155,7 @@ TN_DEVICE void tn_tile_times(tn_int items, tn_int rows, tn_int columns, const Tn
             }
             slices[e / 64 * line + e % 64] = v;
           }
-          tn_sync();
+          tn_sync();  // the tile is there, too
           for (int k = 0; k < last; ++k)
             for (int i = 0; i < 4; ++i) {
               const T x = tile[D ? (k0 + k) * kTnLine + tr + i : (tr + i) * kTnLine + k0 + k];

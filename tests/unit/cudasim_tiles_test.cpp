@@ -1,0 +1,203 @@
+// rooms: cuda loop kernels cuda_kernels runtime io ir support
+// Matrices that are made by tiles (kernels/cuda/tile.cuh) on the emulated GPU: folded along their rows, and
+// taken by products over their columns or their rows, to the bits of docs/semantics.md 4, over sizes that fit
+// no tile, in every order of the threads. Planted bugs show that what is tested can fail.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <random>
+
+#include "jit/cuda/gpu.h"
+#include "jit/cuda/nvrtc.h"
+#include "jit/cuda/sim.h"
+#include "kernels/cuda/kernels.h"
+#include "runtime/buffer.h"
+
+namespace tenon::cuda {
+namespace {
+
+// Scores of queries a[slabs, rows, depth] and keys b[slabs, columns, depth], with a causal mask.
+struct Case {
+  int64_t slabs, rows, columns, depth, free;
+};
+enum Sink { kSum, kMax, kRows, kColumns };
+constexpr const char* kNames[] = {"sum", "most", "rows", "columns"};
+
+// What the printer writes, for the families in `scope`.
+std::string text_of(const std::string& scope) {
+  const std::string products =
+      "  TnGemm<1, 1, 1, 1> p; p.a = a; p.b = b; p.out = 0; p.rows = rows; p.cols = columns; p.depth = depth;\n"
+      "  p.row.extent[0] = rows; p.row.in[0] = depth; p.row.out[0] = 0;\n"
+      "  p.col.extent[0] = columns; p.col.in[0] = depth; p.col.out[0] = 0;\n"
+      "  p.batch.extent[0] = slabs; p.batch.in[0] = rows * depth; p.batch.out[0] = columns * depth; p.batch_out[0] = 0;\n"
+      "  p.sum.extent[0] = depth; p.sum.in[0] = p.sum.out[0] = 1;\n"
+      "  auto products = [&](tn_int slab, tn_int row, tn_int column, const " + scope + "TnSlices<float>& s, float (&x)[1][4][4]) {\n"
+      "    " + scope + "tn_tile_product<float>(p, slab, row, column, s, x[0]);\n"
+      "  };\n"
+      "  tn_int at = 0;\n"
+      "  auto row = [&](tn_int r) { at = r % rows; };\n"
+      "  auto element = [&](tn_int column, const float* x) { return column <= at + 2 ? x[0] * 0.37f : -3.0f; };\n";
+  const std::string slots = "(tn_int a, tn_int b, tn_int w, tn_int out, tn_int slabs, tn_int rows, tn_int columns, tn_int depth, "
+                            "tn_int free, tn_int items) {\n" + products;
+  std::string s;
+  for (const char* fold : {"TnSum", "TnMax"})
+    s += "TN_KERNEL " + std::string(kNames[fold == std::string("TnMax")]) + slots + "  " + scope + "tn_tile_reduce<" + fold +
+         ", float, 1>(items, out, rows, columns, products, row, element);\n}\n";
+  for (int over_rows : {0, 1}) {
+    const std::string kept = over_rows ? "columns" : "rows", summed = over_rows ? "rows" : "columns";
+    s += "TN_KERNEL " + kept + slots +
+         "  TnGemm<1, 1, 1, 1> q; q.a = 0; q.b = w; q.out = out; q.cols = free; q.depth = " + summed + ";\n"
+         "  q.row.extent[0] = " + kept + "; q.row.in[0] = 0; q.row.out[0] = free;\n"
+         "  q.col.extent[0] = free; q.col.in[0] = q.col.out[0] = 1;\n"
+         "  q.batch.extent[0] = slabs; q.batch.in[0] = 0; q.batch.out[0] = " + summed + " * free; q.batch_out[0] = " + kept + " * free;\n"
+         "  q.sum.extent[0] = " + summed + "; q.sum.in[0] = 0; q.sum.out[0] = free;\n"
+         "  " + scope + "tn_tile_times<" + (over_rows ? "true" : "false") + ", float, 1, 2>(items, rows, columns, q, products, row, element);\n}\n";
+  }
+  return s;
+}
+
+float both(Sink k, float a, float x) { return k == kSum ? a + x : x > a || x != x ? x : a; }
+// docs/semantics.md 4.
+float sum_run(Sink k, const std::vector<float>& x) {
+  std::vector<float> chunks;
+  for (size_t from = 0; from == 0 || from < x.size(); from += 16384) {
+    float p[64];
+    for (float& v : p) v = k == kSum ? 0.0f : -INFINITY;
+    for (size_t i = from; i < std::min(x.size(), from + 16384); ++i) p[i % 64] = both(k, p[i % 64], x[i]);
+    for (int h = 32; h >= 1; h /= 2)
+      for (int j = 0; j < h; ++j) p[j] = both(k, p[j], p[j + h]);
+    chunks.push_back(p[0]);
+  }
+  return chunks.size() == 1 ? chunks[0] : sum_run(k, chunks);
+}
+float chain(int64_t n, const std::function<float(int64_t)>& a, const std::function<float(int64_t)>& b) {
+  float result = 0, r = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    r = std::fma(a(i), b(i), r);
+    if (i % 1024 == 1023 || i + 1 == n) {
+      result = i < 1024 ? r : result + r;
+      r = 0;
+    }
+  }
+  return result;
+}
+
+// Whether the kernel gives the bits.
+bool same(Gpu::Module& module, Sink sink, const Case& c) {
+  auto make = [](int64_t n, unsigned seed) {
+    auto b = Buffer::allocate(static_cast<size_t>(std::max<int64_t>(n, 1)) * 4);
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal;
+    for (int64_t i = 0; i < n; ++i) reinterpret_cast<float*>(b->data())[i] = normal(random);
+    return b;
+  };
+  const bool fold = sink == kSum || sink == kMax;
+  const int64_t kept = sink == kColumns ? c.columns : c.rows, summed = sink == kColumns ? c.rows : c.columns;
+  auto a = make(c.slabs * c.rows * c.depth, 1), b = make(c.slabs * c.columns * c.depth, 2), w = make(c.slabs * summed * c.free, 3);
+  const int64_t count = c.slabs * kept * (fold ? 1 : c.free);
+  auto out = Buffer::allocate(static_cast<size_t>(count) * 4, cudasim());
+  auto on = [](const boost::intrusive_ptr<Buffer>& x) { return reinterpret_cast<int64_t>(x->on(cudasim())); };
+  const int64_t items = c.slabs * ((kept + 63) / 64) * (fold ? 1 : (c.free + 127) / 128);
+  if (items > 0) cudasim().launch(module.kernel(kNames[sink]), std::min<int64_t>(items, 2), 256, true,
+                   std::vector<int64_t>{on(a), on(b), on(w), on(out), c.slabs, c.rows, c.columns, c.depth, c.free, items});
+  const auto* got = reinterpret_cast<const float*>(out->data());
+  const auto *pa = reinterpret_cast<const float*>(a->data()), *pb = reinterpret_cast<const float*>(b->data()),
+             *pw = reinterpret_cast<const float*>(w->data());
+  for (int64_t s = 0; s < c.slabs; ++s) {
+    auto element = [&](int64_t row, int64_t column) {
+      const float *x = pa + (s * c.rows + row) * c.depth, *y = pb + (s * c.columns + column) * c.depth;
+      const float v = chain(c.depth, [&](int64_t i) { return x[i]; }, [&](int64_t i) { return y[i]; });
+      return column <= row + 2 ? v * 0.37f : -3.0f;
+    };
+    for (int64_t r = 0; r < kept; ++r) {
+      std::vector<float> line;
+      for (int64_t i = 0; i < summed; ++i) line.push_back(sink == kColumns ? element(i, r) : element(r, i));
+      if (fold) {
+        if (got[s * kept + r] != sum_run(sink, line)) return false;
+        continue;
+      }
+      for (int64_t e = 0; e < c.free; ++e)
+        if (got[(s * kept + r) * c.free + e] != chain(summed, [&](int64_t i) { return line[static_cast<size_t>(i)]; },
+                                                      [&](int64_t i) { return pw[(s * summed + i) * c.free + e]; }))
+          return false;
+    }
+  }
+  return true;
+}
+
+Gpu::Kernels kernels() {
+  Gpu::Kernels k;
+  for (const char* name : kNames) k[name] = 10;
+  return k;
+}
+
+class EveryOrder : public testing::TestWithParam<const char*> {
+ protected:
+  EveryOrder() { setenv("TENON_SIM_ORDER", GetParam(), 1); }
+  ~EveryOrder() override { unsetenv("TENON_SIM_ORDER"); }
+};
+INSTANTIATE_TEST_SUITE_P(Threads, EveryOrder, testing::Values("forward", "reverse", "shuffled"));
+
+TEST_P(EveryOrder, HasTheBitsOfItsParts) {
+  auto module = cudasim().compile(text_of(""), kernels());
+  for (const Case& c : {Case{2, 70, 67, 19, 9}, Case{1, 3, 130, 16, 70}, Case{3, 1, 1, 1, 1}, Case{1, 4, 0, 3, 2},
+                        Case{1, 65, 64, 0, 130}, Case{1, 1, 16500, 2, 1}, Case{1, 1100, 2, 2, 1}})
+    for (Sink sink : {kSum, kMax, kRows, kColumns})
+      EXPECT_TRUE(same(*module, sink, c)) << kNames[sink] << " " << c.rows << " " << c.columns << " " << c.depth;
+}
+
+// The families with one thing in them changed.
+bool notices(const std::string& from, const std::string& to) {
+  std::string families(kernels::cuda_prelude());
+  families = families.substr(families.find("// Matrices that are made by tiles"));
+  const size_t at = families.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  families.replace(at, from.size(), to);
+  auto module = cudasim().compile("namespace bad {\n" + families + "}\n" + text_of("bad::"), kernels());
+  bool found = false;
+  for (const char* order : {"forward", "reverse", "shuffled"})
+    for (Sink sink : {kSum, kMax, kRows, kColumns}) {
+      setenv("TENON_SIM_ORDER", order, 1);
+      try {
+        found |= !same(*module, sink, {1, 70, 131, 40, 70});
+      } catch (const SimFault&) {
+        found = true;
+      }
+    }
+  unsetenv("TENON_SIM_ORDER");
+  return found;
+}
+
+TEST(PlantedBugs, NoneIsNoticedWhereNoneIs) { EXPECT_FALSE(notices("tn_sync();", "tn_sync();")); }
+TEST(PlantedBugs, AMissingBarrierBehindTheSlices) {
+  EXPECT_TRUE(notices("      s.b[k * line + m] = vb;\n    }\n    tn_sync();", "      s.b[k * line + m] = vb;\n    }\n"));
+}
+TEST(PlantedBugs, AMissingBarrierBehindTheTile) {
+  EXPECT_TRUE(notices("tn_sync();  // the tile is there, too", ""));
+}
+TEST(PlantedBugs, AMissingBarrierBeforeTheFold) {
+  EXPECT_TRUE(notices("fold[(tr + i) * kTnLine + tc + j] = p[i][j];\n      tn_sync();", "fold[(tr + i) * kTnLine + tc + j] = p[i][j];\n"));
+}
+TEST(PlantedBugs, AMissingBarrierBehindTheProduct) {
+  EXPECT_TRUE(notices("r[w][i][j]);\n            }\n          tn_sync();", "r[w][i][j]);\n            }\n"));
+}
+TEST(PlantedBugs, AMaskThatIsLeftOut) { EXPECT_TRUE(notices("if (column + tc + j >= columns) continue;", "")); }
+TEST(PlantedBugs, ARowTooMany) { EXPECT_TRUE(notices("if (t < 64 && row + t < rows)", "if (t < 64 && row + t <= rows)")); }
+TEST(PlantedBugs, AColumnTooMany) { EXPECT_TRUE(notices("if (col >= p.cols) continue;", "if (col > p.cols) continue;")); }
+TEST(PlantedBugs, ATailThatIsRead) { EXPECT_TRUE(notices("if (k < summed && col < p.cols)", "if (k <= summed && col < p.cols)")); }
+TEST(PlantedBugs, APartialThatIsLost) { EXPECT_TRUE(notices("p[i][j] = K::template both<T>(p[i][j], v)", "p[i][j] = v")); }
+
+// What NVRTC makes of the families, where it is: no spills, on three generations.
+TEST(Nvrtc, TilesCompileWithoutSpills) {
+  if (!nvrtc_state().found) GTEST_SKIP() << nvrtc_state().text;
+  for (const char* arch : {"sm_80", "sm_90a", "sm_100"}) {
+    std::string log;
+    EXPECT_GT(compile_cubin(text_of(""), arch, &log).size(), 1000u);
+    for (size_t at = log.find(" bytes spill stores"); at != std::string::npos; at = log.find(" bytes spill stores", at + 1))
+      EXPECT_EQ(log.substr(at - 2, 2), " 0") << arch << "\n" << log;
+  }
+}
+
+}  // namespace
+}  // namespace tenon::cuda
