@@ -4,6 +4,7 @@
 
 #include <climits>
 #include <map>
+#include <mutex>
 
 #include "jit/cuda/nodes.h"
 #include "jit/cuda/print.h"
@@ -17,6 +18,7 @@ namespace tenon::cuda {
 namespace {
 
 constexpr int kThreads = 128;      // of a block, unless an item takes more
+constexpr int64_t kLongItem = 1024, kLongerItem = 16384;  // elements: of a block, where warps are few; always
 constexpr int64_t kThreadsEach = 2048;  // per multiprocessor, at most: the rest is a loop
 
 // The record of traps (tn_trapped): an order, a lock, a site, the values of its message.
@@ -28,7 +30,8 @@ std::string kernel_name(uint32_t i) { return "k" + std::to_string(i); }
 std::string print(const plan::Unit& unit, const Arithmetic& arithmetic, Gpu::Kernels& kernels) {
   std::string text;
   for (uint32_t i = 0; i < unit.program.kernels.size(); ++i) {
-    text += print_kernel(unit.program.kernels[i], kernel_name(i)) + "\n";
+    const loop::Function& f = unit.program.kernels[i];
+    text += print_kernel(f, kernel_name(i), shape_of(f)) + "\n";
     kernels[kernel_name(i)] = kOwnSlots + unit.program.kernels[i].params.size();
   }
   Instances instances;
@@ -75,7 +78,10 @@ class Compiled final : public CompiledFunction {
       gpu.copy_in(at, l->bytes.data(), l->bytes.size());
       addresses_.push_back(at);
     }
-    for (const auto& k : unit_.program.kernels) shapes_.push_back(shape_of(k));
+    for (const auto& k : unit_.program.kernels) {
+      shapes_.push_back(shape_of(k));
+      lengths_.push_back(shapes_.back() == Shape::warp ? length_of(k) : Length{});
+    }
   }
 
   std::vector<Tensor> run(std::span<const int64_t> sizes, std::vector<Tensor> args, RunContext& context) const override;
@@ -89,7 +95,21 @@ class Compiled final : public CompiledFunction {
   std::unique_ptr<Gpu::Module> module_;
   std::vector<boost::intrusive_ptr<Buffer>> literals_;
   std::vector<const void*> addresses_;
+  // A kernel by its number; in the shape of a block, which is made when it is first asked for.
+  void* kernel(uint32_t i, Shape shape) const {
+    if (shape != Shape::block) return module_->kernel(kernel_name(i));
+    const std::lock_guard lock(late_);
+    auto& made = blocks_[i];
+    const loop::Function& f = unit_.program.kernels[i];
+    if (!made)
+      made = gpu_.compile(print_kernel(f, kernel_name(i), shape), {{kernel_name(i), kOwnSlots + f.params.size()}});
+    return made->kernel(kernel_name(i));
+  }
+
   std::vector<Shape> shapes_;
+  std::vector<Length> lengths_;
+  mutable std::mutex late_;
+  mutable std::map<uint32_t, std::unique_ptr<Gpu::Module>> blocks_;
 };
 
 // One run: what the interpreter of the driver asks for.
@@ -104,16 +124,21 @@ class Run final : public loop::Offload, private Stage {
   int64_t launch(loop::Context& context, uint32_t kernel, const int64_t* args, int64_t range) override {
     if (range <= 0) return 0;
     const loop::Function& f = c_.unit_.program.kernels[kernel];
-    const Shape shape = c_.shapes_[kernel];
-    const bool warp = shape == Shape::warp;
+    Shape shape = c_.shapes_[kernel];
+    const bool shared = shape == Shape::warp;
+    if (const Length& l = c_.lengths_[kernel]; l.param >= 0 || l.constant > 0) {
+      const int64_t length = l.param >= 0 ? args[l.param] : l.constant;
+      const bool few = range * kWarp < gpu_.multiprocessors() * kThreadsEach;
+      if (length >= (few ? kLongItem : kLongerItem)) shape = Shape::block;
+    }
+    const int together = shape == Shape::thread ? 0 : shape == Shape::warp ? kWarp : kBlock;
     const int64_t order = unsettled_ << kItemBits;
     std::vector<int64_t> slots{order, range, reinterpret_cast<int64_t>(c_.record_.on(gpu_))};
     slots.insert(slots.end(), args, args + f.params.size());
-    Stage& stage = *this;
-    stage.launch(kernel_name(kernel), range, warp ? kWarp : shape == Shape::block ? kTileThreads : 0, slots);
+    launch(c_.kernel(kernel, shape), range, together, slots);
     if (!f.may_trap) return 0;
     ++unsettled_;
-    if (!warp && !f.replay_all && unsettled_ < int64_t{1} << 20) return 0;
+    if (!shared && !f.replay_all && unsettled_ < int64_t{1} << 20) return 0;
     // Which trap it was, and its numbers, the slow interpreter has to find out.
     std::vector<int64_t> met;
     if (!trapped(met)) return 0;
@@ -145,11 +170,14 @@ class Run final : public loop::Offload, private Stage {
     return loop::runtime_function(loop::Runtime::trap)(&context, met.data() + 2, nullptr);
   }
   void launch(const std::string& kernel, int64_t items, int together, std::span<const int64_t> args) override {
+    launch(c_.module_->kernel(kernel), items, together, args);
+  }
+  void launch(void* kernel, int64_t items, int together, std::span<const int64_t> args) {
     const int threads = together > kThreads ? together : kThreads;
     const int64_t each = together ? threads / together : threads;  // items of a block at a time
     const int64_t wanted = (items + each - 1) / each;
     const int64_t most = gpu_.multiprocessors() * kThreadsEach / threads;
-    gpu_.launch(c_.module_->kernel(kernel), std::min(wanted, most), threads, together != 0, args);
+    gpu_.launch(kernel, std::min(wanted, most), threads, together != 0, args);
   }
   bool tensor_cores(DType t) const override { return c_.arithmetic_.tensor_cores(t); }
   int64_t scratch(int64_t bytes) override {

@@ -120,6 +120,15 @@ std::string copy_kernel(Instances* out, DType t, int rank) {
   return instance(out, "tn_copy_" + word(s) + "_" + str(rank), {rank, rank}, 1,
                   "tn_copy<" + s + ", " + str(rank) + ">(v0, v1, n0);");
 }
+std::string transpose_kernel(Instances* out, DType t, int rank) {
+  const std::string s = storage_of_bytes(size_of(t));
+  return instance(out, "tn_transpose_" + word(s) + "_" + str(rank), {rank, rank}, 1,
+                  "tn_transpose<" + s + ", " + str(rank) + ">(v0, v1, n0);");
+}
+void copy_instances(Instances& out, DType t, int rank) {
+  copy_kernel(&out, t, rank);
+  if (rank >= 2) transpose_kernel(&out, t, rank);
+}
 std::string fill_kernel(Instances* out, DType t) {
   const std::string s = storage_of_bytes(size_of(t));
   return instance(out, "tn_fill_" + word(s), {}, 3, "tn_fill<" + s + ">(n0, n1, n2);");
@@ -159,6 +168,7 @@ std::string sort_kernel(Instances* out, const char* step, DType t, int rank) {
 // ---------------------------------------------------------------- contractions, as strides per index
 
 constexpr int kTile = 64, kTensorThreads = 128;  // of tn_gemm and tn_gemm_mma
+constexpr int64_t kWorthABlock = 1024;       // a shorter run is a warp's
 constexpr int64_t kWorthATile = 8;           // fewer rows or columns leave most of it idle
 constexpr int64_t kWorthTensorCores = 16;    // their smallest operand, in each direction
 constexpr int kDown = 1, kWide = 2;          // as in gemm.cuh
@@ -241,28 +251,50 @@ List slots(std::initializer_list<const View*> views, std::initializer_list<int64
   return l;
 }
 
+int64_t cut(int64_t n, int64_t chunk) { return std::max<int64_t>(1, (n + chunk - 1) / chunk); }
+
 void copy(const View& x, const View& out, Stage& stage) {
   const int64_t n = out.count();
+  // Where both have neighbours, but along different axes, tiles of both are turned.
+  constexpr int64_t kWorthTurning = 16;
+  auto neighbours = [&](const View& v) {
+    for (size_t i = v.shape.size(); i-- > 0;)
+      if (v.strides[i] == 1 && v.shape[i] >= kWorthTurning) return static_cast<int>(i);
+    return -1;
+  };
+  const int from = neighbours(x), to = neighbours(out);
+  if (n > 0 && from >= 0 && to >= 0 && from != to) {
+    std::vector<int> axes;
+    for (int i = 0; i < x.rank(); ++i)
+      if (i != from && i != to) axes.push_back(i);
+    axes.insert(axes.end(), {from, to});
+    const View turned = x.permuted(axes), there = out.permuted(axes);
+    const int64_t rows = x.shape[static_cast<size_t>(from)], columns = x.shape[static_cast<size_t>(to)];
+    const int64_t tiles = n / (rows * columns) * cut(rows, 32) * cut(columns, 32);
+    stage.launch(transpose_kernel(nullptr, x.dtype, x.rank()), tiles, kBlock, slots({&turned, &there}, {tiles}));
+    return;
+  }
   if (n > 0) stage.launch(copy_kernel(nullptr, x.dtype, x.rank()), n, 0, slots({&x, &out}, {n}));
 }
-
-int64_t cut(int64_t n, int64_t chunk) { return std::max<int64_t>(1, (n + chunk - 1) / chunk); }
 
 // Folds the last `folded` axes of x, in passes until one chunk is left, into `out` of dtype `to`; the
 // kept elements are `rows`. `columns`: sum_col, whose chunk results lie [chunks, kept].
 void fold(bool columns, ir::ReduceKind k, View x, int folded, int64_t rows, int64_t out, DType to, Stage& stage) {
   const DType acc = plan::accumulator(x.dtype);
-  const char* family = columns ? "tn_reduce_col" : "tn_reduce_run";
+  const char* family = "tn_reduce_col";
   const int64_t chunk = columns ? 256 : 16384;
   for (;;) {
     int64_t n = 1;
     for (int i = x.rank() - folded; i < x.rank(); ++i) n *= x.shape[static_cast<size_t>(i)];
     const int64_t chunks = cut(n, chunk);
+    const bool block = !columns && n >= kWorthABlock;
+    if (!columns) family = block ? "tn_reduce_long" : "tn_reduce_run";
     const DType o = chunks == 1 ? to : acc;
     const int64_t dest =
         chunks == 1 ? out : stage.scratch(rows * chunks * static_cast<int64_t>(size_of(acc)));
     if (rows > 0)
-      stage.launch(fold_kernel(nullptr, family, k, x.dtype, o, x.rank(), folded), rows * chunks, columns ? 0 : kWarp,
+      stage.launch(fold_kernel(nullptr, family, k, x.dtype, o, x.rank(), folded), rows * chunks,
+                   columns ? 0 : block ? kBlock : kWarp,
                    slots({&x}, {dest, rows, chunks}));
     if (chunks == 1) return;
     x = View{dest, {rows, chunks}, columns ? List{1, rows} : List{chunks, 1}, acc};
@@ -271,10 +303,12 @@ void fold(bool columns, ir::ReduceKind k, View x, int folded, int64_t rows, int6
 }
 void fold_instances(Instances& out, bool columns, ir::ReduceKind k, DType from, DType to, int rank, int folded) {
   const DType acc = plan::accumulator(from);
-  const char* family = columns ? "tn_reduce_col" : "tn_reduce_run";
-  for (DType o : {to, acc}) {
-    fold_kernel(&out, family, k, from, o, rank, folded);
-    fold_kernel(&out, family, k, acc, o, 2, 1);
+  for (const char* family : {"tn_reduce_col", "tn_reduce_run", "tn_reduce_long"}) {
+    if ((std::string_view(family) == "tn_reduce_col") != columns) continue;
+    for (DType o : {to, acc}) {
+      fold_kernel(&out, family, k, from, o, rank, folded);
+      fold_kernel(&out, family, k, acc, o, 2, 1);
+    }
   }
 }
 
@@ -394,7 +428,7 @@ void contract(const NodeInfo& node, Slots& k, Stage& stage) {
     args.insert(args.end(), {all(p.batch), rows, cols, depth, order_of(a, p, p.row, range, stride_a),
                              order_of(b, p, p.col, range, stride_b)});
     const int64_t tiles = all(p.batch) * cut(rows, kTile) * cut(cols, kTile);
-    stage.launch(gemm_kernel(nullptr, p, a.dtype, mma), tiles, mma ? kTensorThreads : kTileThreads, args);
+    stage.launch(gemm_kernel(nullptr, p, a.dtype, mma), tiles, mma ? kTensorThreads : kBlock, args);
     return;
   }
   args.insert(args.end(), {elements, depth});
@@ -446,7 +480,7 @@ void instantiate(const NodeInfo& n, const Arithmetic& arithmetic, Instances& out
       return;
     case ir::Op::concat:
     case ir::Op::reshape:
-    case ir::Op::update: copy_kernel(&out, t, rank); return;
+    case ir::Op::update: copy_instances(out, t, rank); return;
     case ir::Op::broadcast: fill_kernel(&out, t); return;
     case ir::Op::iota: iota_kernel(&out, t); return;
     case ir::Op::slice:  // only its bounds are checked, on the host

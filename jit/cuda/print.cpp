@@ -3,6 +3,7 @@
 // jump over what is left of an item.
 #include "jit/cuda/print.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <functional>
@@ -83,29 +84,31 @@ bool shares(const Block& b) {
 
 class KernelText {
  public:
-  KernelText(const Function& f, std::string name) : f_(f), name_(std::move(name)), shape_(shape_of(f)) {}
+  KernelText(const Function& f, std::string name, Shape shape) : f_(f), name_(std::move(name)), shape_(shape) {}
 
   std::string print() {
     out_ = "TN_KERNEL " + name_ + "(tn_int tn_order, tn_int tn_hi, tn_int tn_trap";
     for (Var v : f_.params) out_ += ", tn_int " + var(v);
     out_ += ") {\n";
     declare();
-    if (shape_ == Shape::block) {
+    if (shape_ == Shape::tile) {
       tiles();
       return out_ + "}\n";
     }
-    const bool warp = shape_ == Shape::warp;
-    line(warp ? "for (tn_int tn_g = tn_warp(); tn_g < tn_hi; tn_g += tn_warps()) {"
+    const bool alone = shape_ == Shape::thread, warp = shape_ == Shape::warp;
+    if (shape_ == Shape::block) line("TN_SHARED(double, tn_piece, 2048);");
+    line(shape_ == Shape::block ? "for (tn_int tn_g = tn_block(); tn_g < tn_hi; tn_g += tn_blocks()) {"
+         : warp ? "for (tn_int tn_g = tn_warp(); tn_g < tn_hi; tn_g += tn_warps()) {"
                : "for (tn_int tn_g = tn_block() * tn_threads() + tn_thread(); tn_g < tn_hi;"
                  " tn_g += tn_blocks() * tn_threads()) {");
     ++depth_;
     line(var(f_.lo) + " = tn_g;");
     line(var(f_.hi) + " = tn_g + 1;");
     next_ = {"tn_next"};
-    together_ = warp;
+    together_ = !alone;
     statements(f_.body);
     line("tn_next:;");
-    if (warp) line("tn_meet();");
+    if (!alone) line(meet());
     --depth_;
     line("}");
     out_ += "}\n";
@@ -114,6 +117,10 @@ class KernelText {
 
  private:
   // ---- words
+  // Of those who share an item: where they wait for each other, who one is, how many they are.
+  std::string meet() const { return shape_ == Shape::block ? "tn_sync();" : "tn_meet();"; }
+  std::string self() const { return shape_ == Shape::block ? "tn_thread()" : "tn_lane()"; }
+  std::string all() const { return shape_ == Shape::block ? "tn_threads()" : "32"; }
   void line(const std::string& s) { out_ += std::string(2 * static_cast<size_t>(depth_), ' ') + s + "\n"; }
   std::string var(Var v) const {
     std::string s;
@@ -316,9 +323,9 @@ class KernelText {
         std::string a = expr(s.a), i = expr(s.b), v = expr(s.c);
         std::string text = "tn_store<" + std::string(type_name(s.ty)) + ">(" + a + ", " + i + ", " + v + ");";
         if (together_) {  // all have read what they need before the first writes, and see it behind
-          line("tn_meet();");
-          line("if (tn_lane() == 0) " + text);
-          line("tn_meet();");
+          line(meet());
+          line("if (" + self() + " == 0) " + text);
+          line(meet());
         } else {
           line(text);
         }
@@ -363,12 +370,12 @@ class KernelText {
         std::string lo = expr(s.a), hi = expr(s.b), v = var(s.var);
         line("const tn_int tn_end = " + hi + ";");
         if (vector) {
-          line("tn_meet();");
-          line("for (" + v + " = " + lo + " + tn_lane(); " + v + " < tn_end; " + v + " += 32) {");
+          line(meet());
+          line("for (" + v + " = " + lo + " + " + self() + "; " + v + " < tn_end; " + v + " += " + all() + ") {");
           ++depth_;
           item(s.body);
           close();
-          line("tn_meet();");
+          line(meet());
         } else {
           line("for (" + v + " = " + lo + "; " + v + " < tn_end; ++" + v + ") {");
           ++depth_;
@@ -495,7 +502,25 @@ class KernelText {
     share({s.a, s.b});
     std::string lo = expr(s.a), hi = expr(s.b);
     line("const tn_int tn_begin = " + lo + ", tn_end = " + hi + ";");
-    if (together_) {
+    if (together_ && shape_ == Shape::block) {
+      line(t + "* const tn_held = (" + t + "*)tn_piece;");
+      line(t + " tn_p = " + k + "::first<" + t + ">();");
+      line("for (tn_int tn_at = tn_begin; tn_at < tn_end; tn_at += 2048) {");
+      ++depth_;
+      line("const tn_int tn_to = tn_at + 2048 < tn_end ? tn_at + 2048 : tn_end;");
+      line("for (" + i + " = tn_at + tn_thread(); " + i + " < tn_to; " + i + " += tn_threads()) {");
+      ++depth_;
+      item(s.body, [&] {
+        open();
+        share({s.c});
+        line("tn_held[" + i + " - tn_at] = " + expr(s.c) + ";");
+        close();
+      });
+      close();
+      line("tn_p = tn_fold_piece<" + k + ">(tn_held, (int)(tn_to - tn_at), tn_p);");
+      close();
+      line(var(s.var) + " = tn_in_block<" + k + ">(tn_held, tn_p);");
+    } else if (together_) {
       line(t + " tn_p = " + k + "::first<" + t + ">(), tn_q = tn_p;");
       line("for (" + i + " = tn_begin + tn_lane(); " + i + " < tn_end; " + i + " += 32) {");
       ++depth_;
@@ -555,7 +580,7 @@ class KernelText {
 }  // namespace
 
 Shape shape_of(const Function& f) {
-  if (f.tile.sink != loop::Tile::none) return Shape::block;
+  if (f.tile.sink != loop::Tile::none) return Shape::tile;
   for (const Stmt& s : f.body) {
     if (over_items(f, s) ? shares(s.body) : shares({s})) return Shape::warp;
   }
@@ -582,6 +607,43 @@ std::string gemm_members(const std::string& self, const loop::Tile::Indices& ind
   return s;
 }
 
-std::string print_kernel(const Function& f, const std::string& name) { return KernelText(f, name).print(); }
+Length length_of(const Function& f) {
+  std::map<Var, Expr> set;  // of those that are set once
+  std::set<Var> again;
+  bool sums_products = false;
+  std::vector<Expr> ends;
+  std::function<void(const Block&)> look = [&](const Block& b) {
+    for (const Stmt& s : b) {
+      if (s.kind == StmtKind::set && !set.emplace(s.var, s.a).second) again.insert(s.var);
+      if (s.kind == StmtKind::fold) {
+        sums_products |= s.d != kNone;
+        ends.push_back(s.b);
+        continue;  // what is inside belongs to one thread
+      }
+      if (s.kind == StmtKind::for_ && s.bind == loop::Bind::vector) ends.push_back(s.b);
+      look(s.body);
+      look(s.other);
+    }
+  };
+  look(f.body);
+  if (sums_products) return {};
+  std::function<Length(Expr)> length = [&](Expr e) -> Length {
+    const ExprNode& n = f.exprs[e];
+    if (n.op == Op::konst) return {-1, static_cast<int64_t>(n.imm)};
+    if (n.op == Op::select) return length(n.b);  // the end of the last chunk
+    if (n.op != Op::var) return {};
+    const auto p = std::find(f.params.begin(), f.params.end(), n.a);
+    if (p != f.params.end()) return {static_cast<int>(p - f.params.begin()), 0};
+    const auto it = set.find(n.a);
+    return it == set.end() || again.contains(n.a) ? Length{} : length(it->second);
+  };
+  for (Expr e : ends)
+    if (const Length l = length(e); l.param >= 0 || l.constant > 0) return l;
+  return {};
+}
+
+std::string print_kernel(const Function& f, const std::string& name, Shape shape) {
+  return KernelText(f, name, shape).print();
+}
 
 }  // namespace tenon::cuda

@@ -249,6 +249,7 @@ class DriverPlanner {
         case StmtKind::while_:
         case StmtKind::for_:
         case StmtKind::fold:
+        case StmtKind::tile:
         case StmtKind::launch:
         case StmtKind::trap:
           break;

@@ -20,6 +20,28 @@ TN_DEVICE void tn_reduce_run(const TnView<R>& x, tn_int out, tn_int rows, tn_int
   }
 }
 
+// The same by a block for each chunk of a long row.
+template <class K, class S, class O, int R, int L>
+TN_DEVICE void tn_reduce_long(const TnView<R>& x, tn_int out, tn_int rows, tn_int chunks) {
+  typedef typename TnOf<S>::Acc T;
+  TN_SHARED(T, held, 2048);
+  tn_int n = 1;
+  for (int a = R - L; a < R; ++a) n *= x.shape[a];
+  for (tn_int g = tn_block(); g < rows * chunks; g += tn_blocks()) {
+    const tn_int row = g / chunks, begin = g % chunks * 16384;
+    const tn_int end = begin + 16384 < n ? begin + 16384 : n;
+    T p = K::template first<S>();
+    for (tn_int at = begin; at < end; at += 2048) {
+      const tn_int to = at + 2048 < end ? at + 2048 : end;
+      for (tn_int i = at + tn_thread(); i < to; i += tn_threads())
+        held[i - at] = tn_get<S>(x.data, TnView<R>::place(x, row * n + i));
+      p = tn_fold_piece<K, T>(held, (int)(to - at), p);
+    }
+    p = tn_in_block<K, T>(held, p);
+    if (tn_thread() == 0) tn_put<O>(out, g, (typename TnOf<O>::Acc)p);
+  }
+}
+
 // sum_col: x has its kept axes first, then L folded ones; chunk c of element e goes to
 // out[c * kept + e]. One thread an element and chunk, as the order is sequential.
 template <class K, class S, class O, int R, int L>

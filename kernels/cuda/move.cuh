@@ -23,6 +23,35 @@ TN_DEVICE void tn_copy(const TnView<R>& x, const TnView<R>& out, tn_int n) {
     tn_store<S>(out.data, TnView<R>::place(out, i), tn_load<S>(x.data, TnView<R>::place(x, i)));
 }
 
+// A copy that turns the last two axes: along the one neighbours lie beside each other in x, along the other
+// in the result. A block moves 32 x 32 through shared memory, whose lines are a bank longer than that.
+template <class S, int R>
+TN_DEVICE void tn_transpose(const TnView<R>& x, const TnView<R>& out, tn_int items) {
+  TN_SHARED(S, tile, 32 * 33);
+  const tn_int rows = x.shape[R - 2], columns = x.shape[R - 1], across = (columns + 31) / 32, tiles = (rows + 31) / 32 * across;
+  for (tn_int g = tn_block(); g < items; g += tn_blocks()) {
+    const tn_int row = g % tiles / across * 32, column = g % across * 32;
+    tn_int from = x.data, to = out.data, rest = g / tiles;
+    for (int a = R - 3; a >= 0; --a) {
+      from += rest % x.shape[a] * x.stride[a] * (tn_int)sizeof(S);
+      to += rest % x.shape[a] * out.stride[a] * (tn_int)sizeof(S);
+      rest /= x.shape[a];
+    }
+    for (int e = tn_thread(); e < 1024; e += tn_threads()) {
+      const int i = e % 32, j = e / 32;
+      if (row + i < rows && column + j < columns)
+        tile[j * 33 + i] = tn_load<S>(from, (row + i) * x.stride[R - 2] + (column + j) * x.stride[R - 1]);
+    }
+    tn_sync();
+    for (int e = tn_thread(); e < 1024; e += tn_threads()) {
+      const int i = e / 32, j = e % 32;
+      if (row + i < rows && column + j < columns)
+        tn_store<S>(to, (row + i) * out.stride[R - 2] + (column + j) * out.stride[R - 1], tile[j * 33 + i]);
+    }
+    tn_sync();
+  }
+}
+
 template <class S>
 TN_DEVICE void tn_fill(tn_int out, tn_int n, tn_int bits) {
   for (tn_int i = tn_block() * tn_threads() + tn_thread(); i < n; i += tn_blocks() * tn_threads())

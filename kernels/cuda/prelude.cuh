@@ -329,6 +329,25 @@ TN_DEVICE T tn_at_once(T p, T q) {
   return tn_from_lane(p, 0);
 }
 
+// The same where a block folds: elements lie in shared memory, 2048 at a time and the first of them a multiple
+// of 64 behind the run's, and thread j < 64 keeps partial j.
+template <class K, class T>
+TN_DEVICE T tn_fold_piece(const T* held, int n, T p) {
+  tn_sync();
+  if (tn_thread() < 64)
+    for (int i = tn_thread(); i < n; i += 64) p = K::template both<T>(p, held[i]);
+  tn_sync();
+  return p;
+}
+template <class K, class T>
+TN_DEVICE T tn_in_block(T* held, T p) {
+  if (tn_thread() < 64) held[tn_thread()] = p;
+  tn_sync();
+  p = tn_at_once<K, T>(held[tn_lane()], held[tn_lane() + 32]);
+  tn_sync();
+  return p;
+}
+
 // The same by one thread over partials of its own.
 template <class K, class T>
 TN_DEVICE T tn_alone(T* p) {

@@ -241,6 +241,7 @@ TEST(Products, TooSmallForTensorCoresHaveTheBits) {
 bool notices(const std::string& from, const std::string& to, Product p = plain(kBf16, 72, 80, 72)) {
   std::string families(kernels::cuda_prelude());
   families = families.substr(families.find("// One slice of an operand for a tile"));
+  families = families.substr(0, families.find("// Matrices that are made by tiles"));
   const size_t at = families.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   families.replace(at, from.size(), to);
