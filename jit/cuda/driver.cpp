@@ -223,7 +223,7 @@ class Cuda final : public Gpu {
   int64_t multiprocessors() const override { return d_.multiprocessors; }
   bool tensor_cores() const override { return d_.major >= 8; }
 
-  std::byte* take(size_t bytes) override {
+  std::byte* take_block(size_t bytes) override {
     std::lock_guard lock(mutex_);
     const size_t size = rounded(bytes);
     std::byte* p = nullptr;
@@ -240,7 +240,7 @@ class Cuda final : public Gpu {
     return p;
   }
   // Work that still reads it was launched before whatever gets it next: one stream, one order.
-  void give(std::byte* memory, size_t bytes) override {
+  void give_block(std::byte* memory, size_t bytes) override {
     std::lock_guard lock(mutex_);
     const size_t size = rounded(bytes);
     live_.erase(memory);

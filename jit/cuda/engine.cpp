@@ -2,6 +2,7 @@
 // happens on the device (engine.h).
 #include "jit/cuda/engine.h"
 
+#include <algorithm>
 #include <climits>
 #include <map>
 #include <mutex>
@@ -137,6 +138,7 @@ class Run final : public loop::Offload, private Stage {
     slots.insert(slots.end(), args, args + f.params.size());
     launch(c_.kernel(kernel, shape), range, together, slots);
     if (!f.may_trap) return 0;
+    if (calls_.empty() || calls_.back().second != context.calls) calls_.emplace_back(unsettled_, context.calls);
     ++unsettled_;
     if (!shared && !f.replay_all && unsettled_ < int64_t{1} << 20) return 0;
     // Which trap it was, and its numbers, the slow interpreter has to find out.
@@ -151,6 +153,11 @@ class Run final : public loop::Offload, private Stage {
     std::vector<int64_t> met;
     return trapped(met) ? report(context, met) : 0;
   }
+  void read(loop::Context& context, void* to, const std::byte* from, size_t bytes) override {
+    // What the host has seen already was right when it was seen.
+    if (gpu_.seen(to, from, bytes) || settle(context) != 0) return;
+    gpu_.copy_out(to, from, bytes);
+  }
   void node(const loop::NodeInfo& n, const int64_t* args) override {
     run_node(n, args, *this);
     scratch_.clear();
@@ -160,14 +167,26 @@ class Run final : public loop::Offload, private Stage {
   bool trapped(std::vector<int64_t>& met) {
     if (unsettled_ == 0) return false;
     unsettled_ = 0;
+    met_in_ = std::move(calls_);
+    calls_.clear();
     met.resize(kRecord);
     gpu_.copy_out(met.data(), c_.record_.on(gpu_), kRecord * sizeof(int64_t));
     if (met[0] == LLONG_MAX) return false;
     c_.record_.clear(gpu_);
     return true;
   }
+  // The run may have left the calls around the launch, or be in others.
   int64_t report(loop::Context& context, const std::vector<int64_t>& met) {
-    return loop::runtime_function(loop::Runtime::trap)(&context, met.data() + 2, nullptr);
+    const int64_t status = loop::runtime_function(loop::Runtime::trap)(&context, met.data() + 2, nullptr);
+    auto at = std::upper_bound(met_in_.begin(), met_in_.end(), met[0] >> kItemBits,
+                               [](int64_t order, const auto& entry) { return order < entry.first; });
+    require(at != met_in_.begin() && context.error.has_value(), "a trap of a launch that never was");
+    const std::vector<uint32_t>& calls = std::prev(at)->second;
+    context.error->calls.clear();
+    for (size_t i = calls.size(); i-- > 0;)
+      if (calls[i] != loop::kNone) context.error->calls.push_back(c_.unit_.tables.places[calls[i]]);
+    context.blamed = true;
+    return status;
   }
   void launch(const std::string& kernel, int64_t items, int together, std::span<const int64_t> args) override {
     launch(c_.module_->kernel(kernel), items, together, args);
@@ -188,6 +207,8 @@ class Run final : public loop::Offload, private Stage {
   const Compiled& c_;
   Gpu& gpu_;
   int64_t unsettled_ = 0;  // launches that may have met a trap
+  // The calls that led to them, by the first of those with the same; and to those that were looked at last.
+  std::vector<std::pair<int64_t, std::vector<uint32_t>>> calls_, met_in_;
   std::vector<boost::intrusive_ptr<Buffer>> scratch_;
 };
 

@@ -15,7 +15,26 @@ constexpr int kSeen = 2;                        // times that a sequence came be
 
 }  // namespace
 
+std::byte* Gpu::take(size_t bytes) {
+  if (bytes > kNumber) return take_block(bytes);
+  if (!page_) {
+    page_ = take_block(kPage);
+    for (size_t at = kPage - kApart; at > 0; at -= kApart) free_numbers_.push_back(page_ + at);
+  }
+  if (free_numbers_.empty()) return take_block(bytes);
+  std::byte* const p = free_numbers_.back();
+  free_numbers_.pop_back();
+  number_taken(p, bytes);
+  return p;
+}
+
+void Gpu::give(std::byte* memory, size_t bytes) {
+  if (is_number(memory)) number_given(memory);
+  else give_block(memory, bytes);
+}
+
 void Gpu::launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args) {
+  for (int64_t a : args) touched(reinterpret_cast<const std::byte*>(a));
   if (used_ == launches_.size()) launches_.emplace_back();
   Launch& l = launches_[used_++];
   l.kernel = kernel;
@@ -30,10 +49,12 @@ void Gpu::launch(void* kernel, int64_t blocks, int threads, bool together, std::
 }
 
 void Gpu::copy_on(std::byte* to, const std::byte* from, size_t bytes) {
+  touched(to);
   if (bytes > 0) queue_.push_back({0, {to, from, bytes, false}});
 }
 
 void Gpu::copy_in(std::byte* to, const void* from, size_t bytes) {
+  touched(to);
   const auto* at = static_cast<const std::byte*>(from);
   for (size_t n; bytes > 0; bytes -= n, at += n, to += n) {
     n = std::min(bytes, kHalf);
@@ -59,9 +80,25 @@ std::byte* Gpu::staged(const void* from, size_t bytes) {
 
 void Gpu::copy_out(void* to, const std::byte* from, size_t bytes) {
   if (bytes == 0) return;
+  if (!is_number(from)) {
+    flush();
+    ++stats_.waits;
+    read(to, from, bytes);
+    return;
+  }
+  if (seen(to, from, bytes)) return;
   flush();
   ++stats_.waits;
-  read(to, from, bytes);
+  seen_.resize(kPage);
+  read(seen_.data(), page_, kPage);
+  fresh_.assign(kPage / kApart, 1);
+  seen(to, from, bytes);
+}
+
+bool Gpu::seen(void* to, const std::byte* from, size_t bytes) const {
+  if (!is_number(from) || fresh_.empty() || !fresh_[static_cast<size_t>(from - page_) / kApart]) return false;
+  std::memcpy(to, seen_.data() + (from - page_), bytes);
+  return true;
 }
 
 void Gpu::wait() {

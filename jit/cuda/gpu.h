@@ -43,6 +43,12 @@ class Gpu : public Device {
   using Kernels = std::map<std::string, size_t>;
   virtual std::unique_ptr<Module> compile(const std::string& text, const Kernels& kernels) = 0;
 
+  // Numbers, of at most kNumber bytes, share a page of memory, all of which comes along whenever the host
+  // waits for one of them: what it asks for next is known then, unless something that was launched in between writes it.
+  static constexpr size_t kNumber = 128;
+  std::byte* take(size_t bytes) final;
+  void give(std::byte* memory, size_t bytes) final;
+
   virtual bool owns(const void* address) const = 0;
   virtual int64_t multiprocessors() const = 0;
   virtual bool tensor_cores() const = 0;  // those of mma.sync for f16, bf16 and tf32, and cp.async
@@ -51,6 +57,8 @@ class Gpu : public Device {
   void launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args);
   void copy_on(std::byte* to, const std::byte* from, size_t bytes);  // device to device
   void copy_in(std::byte* to, const void* from, size_t bytes) final;
+  // Whether the host has this number already, from when it waited last; then it gets it.
+  bool seen(void* to, const std::byte* from, size_t bytes) const;
   // These wait for it.
   void copy_out(void* to, const std::byte* from, size_t bytes) final;
   void wait() final;
@@ -67,6 +75,13 @@ class Gpu : public Device {
   const Stats& stats() const { return stats_; }
 
  protected:
+  // Memory as `take` and `give` say, but for numbers; and what of the page begins and ends to be one.
+  virtual std::byte* take_block(size_t bytes) = 0;
+  virtual void give_block(std::byte* memory, size_t bytes) = 0;
+  virtual void number_taken(std::byte*, size_t) {}
+  virtual void number_given(std::byte* memory) { number_free(memory); }
+  void number_free(std::byte* memory) { free_numbers_.push_back(memory); }
+
   // What a device does, in order. None of these waits but `read` and `finish`.
   virtual void run(const Launch& l) = 0;
   virtual std::unique_ptr<Graph> record(std::span<const Launch> launches) = 0;  // null: it has no graphs
@@ -81,6 +96,7 @@ class Gpu : public Device {
   virtual void reached(int half) = 0;
   virtual void flushed() {}  // the queue has been handed over
   bool queued() const { return !queue_.empty(); }
+  bool is_page(const std::byte* at) const { return page_ && at == page_; }
 
  private:
   struct Copy {
@@ -101,6 +117,17 @@ class Gpu : public Device {
   void flush();
   void run_all(std::span<const Launch> launches);
   std::byte* staged(const void* from, size_t bytes);
+
+  bool is_number(const std::byte* at) const { return page_ && at >= page_ && at < page_ + kPage; }
+
+  static constexpr size_t kApart = kNumber + 64, kPage = 80 * kApart;  // from one number to the next; in all
+  std::byte* page_ = nullptr;
+  std::vector<std::byte*> free_numbers_;
+  std::vector<std::byte> seen_;  // of the page, as it was when the host waited last
+  std::vector<char> fresh_;      // and still is, since nothing that was launched knows the number's place
+  void touched(const std::byte* at) {
+    if (is_number(at) && !fresh_.empty()) fresh_[static_cast<size_t>(at - page_) / kApart] = 0;
+  }
 
   std::vector<Step> queue_;
   std::vector<Launch> launches_;  // of the queue, the first `used_`; the rest keeps its memory

@@ -402,7 +402,7 @@ class Sim final : public Gpu {
   std::string_view name() const override { return "cudasim"; }
   bool host_memory() const override { return false; }  // treated like a GPU's: only copies touch it
 
-  std::byte* take(size_t bytes) override {
+  std::byte* take_block(size_t bytes) override {
     std::byte* p = cpu().take(bytes + 2 * kRedZone);
     std::memset(p, 0xff, bytes + 2 * kRedZone);
     p += kRedZone;
@@ -413,9 +413,22 @@ class Sim final : public Gpu {
     return p;
   }
   // What is queued may still use it.
-  void give(std::byte* memory, size_t bytes) override {
+  void give_block(std::byte* memory, size_t bytes) override {
     use_.now -= bytes;
     late_.emplace_back(memory, bytes);
+    if (!queued()) flushed();
+  }
+  // To kernels a number is an allocation of its own. It is handed out again when nothing is queued that may
+  // use it, poisoned.
+  void number_taken(std::byte* p, size_t bytes) override {
+    const auto at = reinterpret_cast<long long>(p);
+    // The page itself is the host's to copy alone.
+    auto it = live_.upper_bound(at);
+    if (it != live_.begin() && is_page(reinterpret_cast<std::byte*>(std::prev(it)->first))) live_.erase(std::prev(it));
+    live_[at] = bytes;
+  }
+  void number_given(std::byte* p) override {
+    late_numbers_.push_back(p);
     if (!queued()) flushed();
   }
   MemoryUse use() override { return use_; }
@@ -499,6 +512,12 @@ class Sim final : public Gpu {
       cpu().give(memory - kRedZone, bytes + 2 * kRedZone);
     }
     late_.clear();
+    for (std::byte* p : late_numbers_) {
+      live_.erase(reinterpret_cast<long long>(p));
+      std::memset(p, 0xff, kNumber);
+      number_free(p);
+    }
+    late_numbers_.clear();
   }
 
  private:
@@ -512,12 +531,14 @@ class Sim final : public Gpu {
   }
   void check(const std::byte* at, size_t bytes) const {
     long long low, high;
+    if (is_page(at)) return;
     if (bytes > 0 && (!find(reinterpret_cast<long long>(at), low, high) ||
                       reinterpret_cast<long long>(at) + static_cast<long long>(bytes) > high))
       throw SimFault("a copy of " + std::to_string(bytes) + " bytes leaves the device's memory");
   }
   std::map<long long, size_t> live_;
   std::vector<std::pair<std::byte*, size_t>> late_;  // given back while work was queued
+  std::vector<std::byte*> late_numbers_;
   MemoryUse use_;
   Block block_;
 };

@@ -222,8 +222,8 @@ class Machine {
         const auto size = static_cast<size_t>(bytes(n.ty));
         if (!c_.offload || !c_.offload->owns(at))
           std::memcpy(&b, at, size);
-        else if (c_.offload->settle(c_) == 0)
-          c_.offload->device().copy_out(&b, at, size);
+        else
+          c_.offload->read(c_, &b, at, size);
         return cut(n.ty, b);
       }
       case Op::select:
@@ -416,10 +416,9 @@ class Machine {
         std::vector<int64_t> args = slots(s.args), outs(s.outs.size() + 1);
         int64_t status;
         if (s.callee == Callee::function) {
-          // A trap is told with the calls around it: so it is looked for on both sides of one.
-          if (c_.offload && c_.offload->settle(c_) != 0) return End::failed;
+          if (c_.offload) c_.calls.push_back(s.place);
           status = interpret(c_, s.id, args.data(), outs.data());
-          if (status == 0 && c_.offload) status = c_.offload->settle(c_);
+          if (c_.offload) c_.calls.pop_back();
         } else {
           status = runtime_function(static_cast<Runtime>(s.id))(&c_, args.data(), outs.data());
         }

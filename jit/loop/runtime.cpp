@@ -528,7 +528,7 @@ int64_t rt_check(Context* c, const int64_t* args, int64_t*) {
 }
 
 int64_t rt_called_from(Context* c, const int64_t* args, int64_t*) {
-  c->error->calls.push_back(place(c, args[0]));
+  if (!c->blamed) c->error->calls.push_back(place(c, args[0]));
   return 1;
 }
 

@@ -89,8 +89,10 @@ class Offload {
   virtual int64_t launch(Context& context, uint32_t kernel, const int64_t* args, int64_t range) = 0;
   // What was launched may have met a trap that nobody has looked for yet: that is done before the host
   // sees a number of the device, says that something is wrong, shows something, or ends the run. The
-  // trap becomes the context's error, and the status is 1.
+  // trap becomes the context's error, with the calls that led to its launch, and the status is 1.
   virtual int64_t settle(Context& context) = 0;
+  // A number for the host, looked for traps as `settle` does; where it met one, what is read means nothing.
+  virtual void read(Context& context, void* to, const std::byte* from, size_t bytes) = 0;
   virtual void node(const NodeInfo& node, const int64_t* args) = 0;  // as `eager`; throws Trap
 };
 
@@ -109,6 +111,10 @@ struct Context {
   TapeBlock* tapes = nullptr;
   MemoryBlock* spare = nullptr;  // headers kept for the next block
   Offload* offload = nullptr;    // none: all is on the host
+  // With an offload: the places of the calls under way, outermost first; and whether the error's are known
+  // already, since it was met at a place that the run has left behind.
+  std::vector<uint32_t> calls;
+  bool blamed = false;
   std::set<std::shared_ptr<const Layout>> layouts;  // of the frames made by `frame`
 
   Context(const Program& p, const Tables& t, RunContext& r);
