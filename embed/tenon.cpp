@@ -79,9 +79,11 @@ void Output::expect(DType t) const {
   if (t != dtype_) misused("an Output is read as another dtype than its own");
 }
 
+const void* Output::fetched() const { return static_cast<const Tensor*>(memory_.get())->raw(); }
+
 struct Session::Impl {
-  explicit Impl(SessionOptions o) : session(std::move(o)) {}
-  tenon::Session session;
+  std::optional<tenon::Session> session;
+  std::optional<Error> absent;  // the device, and so the session
 };
 
 Session::Session(Options options) {
@@ -90,15 +92,22 @@ Session::Session(Options options) {
   o.threads = options.threads;
   o.seed = options.seed;
   o.output = std::move(options.output);
-  impl_ = std::make_unique<Impl>(std::move(o));
+  o.device = std::move(options.device);
+  impl_ = std::make_unique<Impl>();
+  try {
+    impl_->session.emplace(std::move(o));
+  } catch (const UserError& error) {
+    impl_->absent = error_of(error.diagnostic, SourceMap());
+  }
 }
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
 std::optional<Error> Session::load(const std::string& path) {
+  if (impl_->absent) return impl_->absent;
   try {
-    return first_error(impl_->session.run_file(path), impl_->session.sources());
+    return first_error(impl_->session->run_file(path), impl_->session->sources());
   } catch (const std::bad_alloc&) {
     return no_memory();
   } catch (const std::exception& error) {
@@ -107,8 +116,9 @@ std::optional<Error> Session::load(const std::string& path) {
 }
 
 std::optional<Error> Session::load_text(std::string_view text, const std::string& name) {
+  if (impl_->absent) return impl_->absent;
   try {
-    return first_error(impl_->session.run_text(name, text, false).diagnostics, impl_->session.sources());
+    return first_error(impl_->session->run_text(name, text, false).diagnostics, impl_->session->sources());
   } catch (const std::bad_alloc&) {
     return no_memory();
   } catch (const std::exception& error) {
@@ -118,10 +128,16 @@ std::optional<Error> Session::load_text(std::string_view text, const std::string
 
 Result<std::vector<Output>> Session::call(const std::string& function,
                                           const std::vector<TensorView>& arguments) {
+  if (impl_->absent) return *impl_->absent;
+  tenon::Session& session = *impl_->session;
   try {
     std::vector<Tensor> tensors;
     for (size_t i = 0; i < arguments.size(); ++i) {
       const TensorView& v = arguments[i];
+      if (v.output_) {
+        tensors.push_back(*static_cast<const Tensor*>(v.output_.get()));
+        continue;
+      }
       const std::string which = "argument " + std::to_string(i) + " of the call of `" + function + "` ";
       if (v.shape.size() > kMaxRank)
         return call_error(Code::E0303, which + "has " + std::to_string(v.shape.size()) + " axes; 8 are the most");
@@ -145,8 +161,8 @@ Result<std::vector<Output>> Session::call(const std::string& function,
       t.buffer = Buffer::borrow(const_cast<void*>(v.data), bytes, [] {});
       tensors.push_back(std::move(t));
     }
-    tenon::Session::CallResult called = impl_->session.call(function, std::move(tensors));
-    if (auto error = first_error(called.diagnostics, impl_->session.sources())) return std::move(*error);
+    tenon::Session::CallResult called = session.call(function, std::move(tensors));
+    if (auto error = first_error(called.diagnostics, session.sources())) return std::move(*error);
     std::vector<Output> out;
     for (tenon::Session::Result& r : called.results) {
       auto kept = std::make_shared<Tensor>(owned(std::move(r.value)));
@@ -155,13 +171,13 @@ Result<std::vector<Output>> Session::call(const std::string& function,
       o.dtype_ = static_cast<DType>(kept->dtype);
       o.shape_.assign(kept->shape.begin(), kept->shape.end());
       o.count_ = kept->count();
-      o.data_ = kept->raw();
+      if (kept->buffer->on_host()) o.data_ = kept->raw();
       o.memory_ = std::move(kept);
       out.push_back(std::move(o));
     }
     return out;
   } catch (const UserError& error) {
-    return error_of(error.diagnostic, impl_->session.sources());
+    return error_of(error.diagnostic, session.sources());
   } catch (const std::bad_alloc&) {
     return no_memory();
   } catch (const std::exception& error) {
@@ -169,6 +185,10 @@ Result<std::vector<Output>> Session::call(const std::string& function,
   }
 }
 
-void Session::interrupt() { impl_->session.interrupt(); }
+std::string Session::stats() const { return impl_->session ? impl_->session->stats() : std::string(); }
+
+void Session::interrupt() {
+  if (impl_->session) impl_->session->interrupt();
+}
 
 }  // namespace tenon::embed

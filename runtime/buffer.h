@@ -34,6 +34,7 @@ class Buffer {
     if (!data_) fetch();
     return data_;
   }
+  bool on_host() const { return data_ != nullptr; }  // without being fetched
   // In this device's memory: copied there when it is first asked for.
   std::byte* on(Device& device);
   size_t size() const { return size_; }

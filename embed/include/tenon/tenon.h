@@ -26,6 +26,11 @@
 // stay as they are until `call` returns, and no longer: what a result needs of an argument is copied
 // before. Outputs own their memory.
 //
+// DEVICES. With Options::device a session works on a GPU. What a call gives stays there until somebody asks for
+// its elements, and an Output that is handed to a call as it is is not copied: so state stays on the device
+// between calls. Elements of such an Output are fetched at the first `data`, `as` or `number`, by the thread that
+// uses the session; sessions on one GPU are used by one thread between them.
+//
 // COMPILING. A function is compiled for each combination of dtypes and ranks that it is called with,
 // at the first such call, and never for sizes: one compile serves every batch.
 #pragma once
@@ -92,6 +97,8 @@ class Result {
   std::optional<Error> error_;
 };
 
+class Output;
+
 // An argument: elements of the host program, where they lie, row-major unless strides say otherwise.
 // Strides count elements, not bytes; negative ones are refused. A rank of 0 is a single number.
 struct TensorView {
@@ -101,11 +108,16 @@ struct TensorView {
   std::vector<int64_t> strides;  // empty: row-major
 
   TensorView() = default;
+  TensorView(const Output& output);  // of this session or another: wherever it lies
   template <class T>
   TensorView(const T* elements, std::vector<int64_t> shape_, std::vector<int64_t> strides_ = {})
       : data(elements), dtype(dtype_of<T>::value), shape(std::move(shape_)), strides(std::move(strides_)) {}
   TensorView(const void* elements, DType t, std::vector<int64_t> shape_, std::vector<int64_t> strides_ = {})
       : data(elements), dtype(t), shape(std::move(shape_)), strides(std::move(strides_)) {}
+
+ private:
+  friend class Session;
+  std::shared_ptr<const void> output_;
 };
 
 // A result. Its elements lie row-major without gaps. Copies share them.
@@ -116,13 +128,13 @@ class Output {
   DType dtype() const { return dtype_; }
   const std::vector<int64_t>& shape() const { return shape_; }
   int64_t count() const { return count_; }  // of elements: the product of the shape
-  const void* data() const { return data_; }
+  const void* data() const { return data_ ? data_ : fetched(); }
 
   // The elements as C++ values; ends the process if T is not what dtype() says.
   template <class T>
   std::span<const T> as() const {
     expect(dtype_of<T>::value);
-    return {static_cast<const T*>(data_), static_cast<size_t>(count_)};
+    return {static_cast<const T*>(data()), static_cast<size_t>(count_)};
   }
   // The number itself of a result with one element.
   template <class T>
@@ -130,19 +142,25 @@ class Output {
 
  private:
   friend class Session;
+  friend struct TensorView;
   void expect(DType t) const;
+  const void* fetched() const;
   std::string name_;
   DType dtype_ = DType::f32;
   std::vector<int64_t> shape_;
   int64_t count_ = 0;
-  const void* data_ = nullptr;
+  const void* data_ = nullptr;  // null: on a device
   std::shared_ptr<const void> memory_;
 };
+
+inline TensorView::TensorView(const Output& output) : dtype(output.dtype_), shape(output.shape_), output_(output.memory_) {}
 
 struct Options {
   enum Mode { eager, graph } mode = graph;  // node by node, or compiled; the results are the same bits
   int threads = 0;                          // 0: as many as the machine grants
   uint64_t seed = 0;                        // of every draw
+  // "cpu", "gpu" or "cudasim", the emulator of one. Where it is not there, every load and call says so.
+  std::string device = "cpu";
   // What the program prints; stdout when empty. Called on the thread that uses the session.
   std::function<void(std::string_view)> output;
 };
@@ -165,6 +183,9 @@ class Session {
   // Calls a function of the top level, or a model (its forward). The results come in the order of the
   // value's leaves, by name.
   Result<std::vector<Output>> call(const std::string& function, const std::vector<TensorView>& arguments);
+
+  // What was run and compiled so far, and what a GPU did, for people: as `tenon run --stats` shows it.
+  std::string stats() const;
 
   // Asks the call or load that is running to stop; it comes back with E0807.
   void interrupt();
