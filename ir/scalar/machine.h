@@ -23,6 +23,8 @@
 //   F -> F      add sub mul div     one IEEE operation each
 //               fma(a, b, c)        a * b + c with one rounding
 //               sqrt                IEEE
+//               scale(y, n)         y * 2^n with one rounding, for finite y with 1/2 < y < 2 and integral n
+//                                   with |n| <= 252 (F32), 2044 (F64). Else a value of no interest
 //               neg abs             change the sign bit and nothing else (NaN too)
 //               floor ceil trunc round_even   to an integral value, exact; NaN and inf stay
 //   F, F -> B   eq lt le            false when either is NaN
@@ -53,6 +55,25 @@
 #include <type_traits>
 
 namespace tenon::scalar {
+
+// `scale` of a machine that has no instruction for it: two multiplications, of which the first is exact.
+// A result that vanishes is made of 0, since products that underflow take many processors long.
+template <class M>
+typename M::F32 scale_in_halves(M& m, typename M::F32 y, typename M::F32 n) {
+  y = m.select(m.lt(n, m.f32(-151.0f)), m.f32(0.0f), y);
+  auto biased = m.bits(m.add(n, m.f32(0x1.8p23f + 254)));  // n + 254 in the low bits
+  auto half = m.shr(biased, 1);
+  auto rest = m.sub(biased, half);
+  return m.mul(m.mul(y, m.from_bits(m.shl(half, 23))), m.from_bits(m.shl(rest, 23)));
+}
+template <class M>
+typename M::F64 scale_in_halves(M& m, typename M::F64 y, typename M::F64 n) {
+  y = m.select(m.lt(n, m.f64(-1076.0)), m.f64(0.0), y);
+  auto biased = m.bits(m.add(n, m.f64(0x1.8p52 + 2046)));
+  auto half = m.shr(biased, 1);
+  auto rest = m.sub(biased, half);
+  return m.mul(m.mul(y, m.from_bits(m.shl(half, 52))), m.from_bits(m.shl(rest, 52)));
+}
 
 // The machine whose values are plain numbers. The oracle of all others.
 struct Plain {
@@ -99,6 +120,8 @@ struct Plain {
   T div(T a, T b) { return a / b; }
   float fma(float a, float b, float c) { return std::fma(a, b, c); }
   double fma(double a, double b, double c) { return std::fma(a, b, c); }
+  template <class T>
+  T scale(T y, T n) { return scale_in_halves(*this, y, n); }
   template <class T>
   T sqrt(T a) { return std::sqrt(a); }
   template <class T>

@@ -76,7 +76,7 @@ void log_two(M& m, typename M::F64 x, typename M::F64& hi, typename M::F64& lo) 
 // exp(h + l), for |h| < 800
 template <class M>
 typename M::F64 exp_two(M& m, typename M::F64 h, typename M::F64 l) {
-  auto [n, k] = over_ln2(m, h);
+  auto n = over_ln2(m, h).n;
   auto hi = m.fma(n, m.f64(-6.93147180369123816490e-01), h);
   auto lo = m.fma(n, m.f64(1.90821492927058770002e-10), m.neg(l));
   auto r = m.sub(hi, lo);
@@ -89,7 +89,7 @@ typename M::F64 exp_two(M& m, typename M::F64 h, typename M::F64 l) {
   auto c = m.sub(r, m.mul(t, p));
   auto q = m.div(m.mul(r, c), m.sub(m.f64(2.0), c));
   auto y = m.sub(m.f64(1.0), m.sub(m.sub(lo, q), hi));
-  return scale(m, y, k);
+  return m.scale(y, n);
 }
 
 }  // namespace detail

@@ -233,6 +233,7 @@ class KernelText {
       case Op::mul: return fl ? infix("*", n) : call("tn_mul", n);
       case Op::div: return infix("/", n);
       case Op::fma: return call("tn_fma", n);
+      case Op::scale: return call("tn_scale", n);
       case Op::neg: return "(-" + expr(n.a) + ")";
       case Op::abs: return call("tn_abs", n);
       case Op::sqrt: return call("tn_sqrt", n);

@@ -9,7 +9,9 @@
 #include <llvm/Transforms/Utils/PromoteMemToReg.h>
 #include <unordered_map>
 
+#include "jit/llvm/body.h"
 #include "jit/llvm/reduce.h"
+#include "jit/llvm/scale.h"
 #include "jit/loop/runtime.h"
 
 namespace tenon::llvm_jit {
@@ -32,7 +34,8 @@ std::string runtime_symbol(uint32_t r) {
 
 namespace {
 
-constexpr int kLongBody = 60;  // expressions of a loop body that is not worth a second copy
+constexpr int kShortBody = 32;  // expressions of a fold's body that has a copy for each register of partials
+constexpr int kLongBody = 60;   // of a loop body that is not worth a second copy
 
 class FunctionPrinter {
  public:
@@ -163,8 +166,18 @@ class FunctionPrinter {
 
   // As the lanes of the loop at hand.
   Value* lanes(Expr e) {
+    if (auto it = held_.find(e); it != held_.end()) return it->second;
     Value* v = eval(e);
     return w_ && !is_varying(e) ? splat(v) : v;
+  }
+
+  // Spreads numbers over lanes before the loop.
+  void hold(const loop::Block& body, const std::vector<Expr>& more) {
+    const size_t room = o_.wide ? 20 : 8;  // of 32 registers, of 16
+    for (Expr e : spread_ahead(f_, body, more, [this](Expr e) { return is_varying(e); }, room))
+      // A constant as it is would be written again into every block that uses it.
+      held_[e] = b_.CreateFreeze(splat(eval(e)));
+    memo_.clear();
   }
 
   Value* eval(Expr e) {
@@ -217,6 +230,8 @@ class FunctionPrinter {
         return b_.CreateFDiv(a, operand(n.b));
       case Op::fma:
         return b_.CreateIntrinsic(llvm::Intrinsic::fma, {t}, {a, operand(n.b), operand(n.c)});
+      case Op::scale:
+        return scale(b_, a, operand(n.b), o_.wide);
       case Op::neg:
         return b_.CreateFNeg(a);
       case Op::abs:
@@ -398,16 +413,16 @@ class FunctionPrinter {
   // ---------------------------------------------------------------- loops
   template <class F>
   void count_loop(Value* lo, Value* hi, Value* by, llvm::AllocaInst* i, F&& body) {
-    BasicBlock *head = fresh("loop"), *in = fresh("body"), *end = fresh("end");
+    // One jump a turn, back from its end; in front of the first stands a test of its own.
+    BasicBlock *in = fresh("body"), *end = fresh("end");
     b_.CreateStore(lo, i);
-    b_.CreateBr(head);
-    b_.SetInsertPoint(head);
-    Value* at = b_.CreateLoad(i64(), i);
-    b_.CreateCondBr(b_.CreateICmpSLT(at, hi), in, end);
+    b_.CreateCondBr(b_.CreateICmpSLT(lo, hi), in, end);
     b_.SetInsertPoint(in);
+    Value* at = b_.CreateLoad(i64(), i);
     body(at);
-    b_.CreateStore(b_.CreateAdd(b_.CreateLoad(i64(), i), by), i);
-    b_.CreateBr(head);
+    Value* next = b_.CreateAdd(b_.CreateLoad(i64(), i), by);
+    b_.CreateStore(next, i);
+    b_.CreateCondBr(b_.CreateICmpSLT(next, hi), in, end);
     b_.SetInsertPoint(end);
   }
 
@@ -429,31 +444,6 @@ class FunctionPrinter {
     }
   }
 
-  struct Weight {
-    int exprs = 0;
-    bool wide = false;  // touches elements of 8 bytes
-  };
-  void weigh(const loop::Block& list, Weight& w) {
-    std::unordered_map<Expr, bool> seen;
-    std::function<void(Expr)> visit = [&](Expr e) {
-      if (e == kNone || seen[e]) return;
-      seen[e] = true;
-      const ExprNode& n = f_.exprs[e];
-      if (n.op == Op::konst || n.op == Op::var) return;
-      ++w.exprs;
-      w.wide |= n.ty == Ty::f64 || (n.op == Op::load && n.ty == Ty::i64);
-      visit(n.a);
-      visit(n.b);
-      visit(n.c);
-    };
-    for (const Stmt& s : list) {
-      for (Expr e : {s.a, s.b, s.c, s.d}) visit(e);
-      w.wide |= s.kind == StmtKind::store && (s.ty == Ty::i64 || s.ty == Ty::f64);
-      weigh(s.body, w);
-      weigh(s.other, w);
-    }
-  }
-
   void open_lanes(Var index, const loop::Block& body, bool wide_elements) {
     w_ = (wide_elements ? 8u : 16u) / (o_.wide ? 1u : 2u);
     lane_index_ = index;
@@ -469,6 +459,7 @@ class FunctionPrinter {
     lane_index_ = kNone;
     base_ = mask_ = nullptr;
     varies_.clear();
+    held_.clear();
     memo_.clear();
   }
 
@@ -481,9 +472,9 @@ class FunctionPrinter {
 
   void vector_loop(const Stmt& s) {
     Value *lo = eval(s.a), *hi = eval(s.b);
-    Weight weight;
-    weigh(s.body, weight);
+    const Weight weight = weigh(f_, s.body);
     open_lanes(s.var, s.body, weight.wide);
+    hold(s.body, {});
     auto* i = alloca_of(i64(), "at");
     Value* step = b_.getInt64(w_);
     auto masked = [&](Value* at) {
@@ -515,9 +506,9 @@ class FunctionPrinter {
   void fold(const Stmt& s) {
     Value *lo = eval(s.a), *hi = eval(s.b);
     const Ty t = f_.vars[s.var].ty;
-    Weight weight;
-    weigh(s.body, weight);
+    const Weight weight = weigh(f_, s.body);
     open_lanes(s.index, s.body, weight.wide || t == Ty::f64 || t == Ty::i64);
+    hold(s.body, {s.c, s.d});
     llvm::Type *elem = type(t), *v = vec(elem);
     const unsigned parts = 64 / w_;
     auto* i = alloca_of(i64(), "at");
@@ -541,7 +532,7 @@ class FunctionPrinter {
       return x;
     };
     Value* from = lo;
-    if (weight.exprs <= 16) {
+    if (weight.exprs <= kShortBody) {
       Value* full = b_.CreateSub(hi, b_.getInt64(63));
       count_loop(lo, full, b_.getInt64(64), i, [&](Value* at) {
         for (unsigned u = 0; u < parts; ++u) {
@@ -576,7 +567,7 @@ class FunctionPrinter {
     auto part_of = [&](Value* at) { return b_.CreateAnd(b_.CreateSub(at, lo), b_.getInt64(63)); };
     // What was stored under a mask cannot be forwarded to the pass behind this one, which reads it
     // at once; so a second copy without one, unless the body is long.
-    if (weight.exprs > 16 && weight.exprs <= kLongBody) {
+    if (weight.exprs > kShortBody && weight.exprs <= kLongBody) {
       Value* full = b_.CreateSub(hi, b_.getInt64(w_ - 1));
       count_loop(from, full, b_.getInt64(w_), i, [&](Value* at) {
         base_ = at;
@@ -603,10 +594,14 @@ class FunctionPrinter {
     for (unsigned h = parts / 2; h >= 1; h /= 2)
       for (unsigned u = 0; u < h; ++u) q[u] = combine(b_, s.reduce, t, q[u], q[u + h]);
     Value* x = q[0];
-    for (unsigned h = w_ / 2; h >= 1; h /= 2) {
-      std::vector<int> pick;
-      for (unsigned l = 0; l < w_; ++l) pick.push_back(static_cast<int>((l + h) % w_));
-      x = combine(b_, s.reduce, t, x, b_.CreateShuffleVector(x, pick));
+    for (unsigned h = w_ / 2; h >= 1; h /= 2) {  // lanes j and j + h
+      std::vector<int> low, high;
+      for (unsigned l = 0; l < h; ++l) {
+        low.push_back(static_cast<int>(l));
+        high.push_back(static_cast<int>(l + h));
+      }
+      Value* upper = b_.CreateShuffleVector(x, high);
+      x = combine(b_, s.reduce, t, b_.CreateShuffleVector(x, low), upper);
     }
     Value* result = b_.CreateExtractElement(x, uint64_t{0});
     close_lanes();
@@ -757,6 +752,7 @@ class FunctionPrinter {
   std::vector<char> varying_;
   std::unordered_map<Expr, bool> varies_;
   std::unordered_map<Expr, Value*> memo_;  // within one statement
+  std::unordered_map<Expr, Value*> held_;  // spread before the vector loop at hand
 };
 
 }  // namespace

@@ -20,8 +20,10 @@ inline llvm::Value* combine(llvm::IRBuilder<>& b, ir::ReduceKind kind, loop::Ty 
       llvm::Value *l = kind == ir::ReduceKind::max ? acc : x,
                   *r = kind == ir::ReduceKind::max ? x : acc;
       if (!fl) return b.CreateSelect(b.CreateICmpSLT(l, r), x, acc);
-      llvm::Value* better = b.CreateOr(b.CreateFCmpOLT(l, r), b.CreateFCmpUNO(x, x));
-      return b.CreateSelect(better, x, acc);
+      // One instruction, and one for a NaN, which does not wait for it.
+      llvm::Value* better = b.CreateSelect(
+          kind == ir::ReduceKind::max ? b.CreateFCmpOGT(x, acc) : b.CreateFCmpOLT(x, acc), x, acc);
+      return b.CreateSelect(b.CreateFCmpUNO(x, x), x, better);
     }
     case ir::ReduceKind::any:
       return b.CreateOr(acc, x);

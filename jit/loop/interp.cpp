@@ -120,6 +120,8 @@ class Machine {
         return bits<F>(a / b);
       case Op::fma:
         return bits<F>(std::fma(a, b, as<F>(value(n.c))));
+      case Op::scale:
+        return bits<F>(m.scale(a, b));
       case Op::neg:
         return bits<F>(-a);
       case Op::abs:
@@ -197,6 +199,7 @@ class Machine {
       TENON_LOOP_ANY_CASES
       case Op::div:
       case Op::fma:
+      case Op::scale:
       case Op::neg:
       case Op::abs:
       case Op::sqrt:
@@ -260,6 +263,7 @@ class Machine {
         return is_float(f_.type(n.a)) ? any_float(n) : integers(n.op, n);
       case Op::div:
       case Op::fma:
+      case Op::scale:
       case Op::neg:
       case Op::abs:
       case Op::sqrt:

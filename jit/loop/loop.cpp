@@ -278,6 +278,9 @@ struct Checker {
         case Op::ashr:
           need(ty(n.a) == n.ty && ty(n.b) == n.ty, at + ": operand types");
           break;
+        case Op::scale:
+          need(ty(n.a) == n.ty && ty(n.b) == n.ty && is_float(n.ty), at + ": operand types");
+          break;
         case Op::fma:
           need(ty(n.a) == n.ty && ty(n.b) == n.ty && ty(n.c) == n.ty && is_float(n.ty),
                at + ": operand types");

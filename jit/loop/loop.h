@@ -41,8 +41,8 @@ constexpr std::string_view name(Ty t) {
 // Comparisons of floats are false on NaN, but for `ne`.
 #define TENON_LOOP_OPS(X)                                                                        \
   X(konst)                                                                                       \
-  X(var) X(load) X(add) X(sub) X(mul) X(div) X(fma) X(neg) X(abs) X(sqrt) X(floor) X(ceil)       \
-      X(trunc) X(rint) X(sdiv) X(srem) X(band) X(bor) X(bxor) X(shl) X(lshr) X(ashr) X(eq) X(ne) \
+  X(var) X(load) X(add) X(sub) X(mul) X(div) X(fma) X(scale) X(neg) X(abs) X(sqrt) X(floor)      \
+      X(ceil) X(trunc) X(rint) X(sdiv) X(srem) X(band) X(bor) X(bxor) X(shl) X(lshr) X(ashr) X(eq) X(ne) \
           X(lt) X(le) X(ult) X(select) X(bitcast) X(sext) X(zext) X(itrunc) X(sitofp) X(fptosi)  \
               X(fpext) X(fptrunc)
 enum class Op : uint8_t {

@@ -60,6 +60,10 @@ class Machine {
     return {x_.fma(a.e, b.e, c.e)};
   }
   template <class T>
+  T scale(T y, T n) {
+    return {x_.binary(Op::scale, y.e, n.e)};
+  }
+  template <class T>
   T sqrt(T a) {
     return {x_.unary(Op::sqrt, a.e)};
   }

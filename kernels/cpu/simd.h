@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "ir/dtype.h"
+#include "ir/scalar/machine.h"
 
 // GCC 12's own headers of AVX-512 set off these (its bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -108,6 +109,23 @@ struct Simd {
     return (F64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
 #else
     return (F64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#endif
+  }
+  F32 scale(F32 y, F32 n) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(F32) == 64)
+      return (F32)_mm512_scalef_ps((__m512)y, (__m512)n);
+    else
+      return (F32)_mm256_scalef_ps((__m256)y, (__m256)n);
+#else
+    return scalar::scale_in_halves(*this, y, n);
+#endif
+  }
+  F64 scale(F64 y, F64 n) {
+#if defined(__AVX512F__)
+    return (F64)_mm512_scalef_pd((__m512d)y, (__m512d)n);
+#else
+    return scalar::scale_in_halves(*this, y, n);
 #endif
   }
   F32 sqrt(F32 a) {

@@ -215,6 +215,16 @@ TN_DEVICE T tn_bitcast(F v) {
 TN_DEVICE float tn_f32(unsigned bits) { return tn_bitcast<float>((int)bits); }
 TN_DEVICE double tn_f64(tn_uint bits) { return tn_bitcast<double>((tn_int)bits); }
 
+// y * 2^n, rounded once (ir/scalar/machine.h): two products of which the first is exact.
+TN_DEVICE float tn_scale(float y, float n) {
+  const int biased = tn_bitcast<int>(n + 12583166.0f), half = biased >> 1;
+  return y * tn_bitcast<float>(tn_shl(half, 23)) * tn_bitcast<float>(tn_shl(tn_sub(biased, half), 23));
+}
+TN_DEVICE double tn_scale(double y, double n) {
+  const tn_int biased = tn_bitcast<tn_int>(n + 6755399441057790.0), half = biased >> 1;
+  return y * tn_bitcast<double>(tn_shl(half, (tn_int)52)) * tn_bitcast<double>(tn_shl(tn_sub(biased, half), (tn_int)52));
+}
+
 // ---- dtypes as they lie in memory, and the type in which they are computed
 struct TnF16 { unsigned short bits; };
 struct TnBf16 { unsigned short bits; };
