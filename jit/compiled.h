@@ -21,6 +21,7 @@ struct CompileOptions {
   bool fuse_rows = true;      // row reductions with the elementwise operations around them
   bool fuse_blocks = true;    // row groups with the products around them, a block of rows at a time
   bool fuse_tiles = false;    // products of matrices that are made by tiles: for devices (jit/plan/tile.h)
+  bool stagger_rows = true;   // the passes over a row take turns with those of the rows before it
   bool reuse_buffers = true;  // an elementwise result takes the memory of an operand that dies
   bool plan_memory = true;    // what does not leave a run lies in one arena
   uint32_t random_cuts = 0;   // tests: a seed by which groups are cut at random; 0: no cuts

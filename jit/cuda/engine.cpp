@@ -47,6 +47,7 @@ CompileOptions options() {
   o.plan_memory = false;
   o.fuse_blocks = false;  // threads have no cache of their own there; tiles stand in for blocks of rows
   o.fuse_tiles = true;
+  o.stagger_rows = false;  // a warp has one row, and other warps to wait with
   return o;
 }
 

@@ -267,24 +267,67 @@ Expr Rows::address_of(const Item& item, KernelBuilder& k, const char* name) cons
                         : k.param(item.address, name);
 }
 
+namespace {
+
+// What earlier turns of a loop knew. A value that was never set is not looked at.
+class Delays {
+ public:
+  explicit Delays(KernelBuilder& k) : k_(k) {}
+  // What the variable v held at the end of the turn that lies `turns` back.
+  Expr before(Var v, int turns) {
+    if (turns == 0) return k_.x().var(v);
+    std::vector<Var>& line = lines_[v];
+    while (static_cast<int>(line.size()) < turns)
+      line.push_back(k_.fresh(k_.x().fn().vars[v].ty, "before"));
+    return k_.x().var(line[static_cast<size_t>(turns) - 1]);
+  }
+  void end_turn() {
+    for (const auto& [v, line] : lines_)
+      for (size_t i = line.size(); i-- > 0;) k_.set(line[i], k_.x().var(i ? line[i - 1] : v));
+  }
+
+ private:
+  KernelBuilder& k_;
+  std::map<Var, std::vector<Var>> lines_;
+};
+
+}  // namespace
+
 void Rows::emit(KernelBuilder& k, Expr lo, Expr hi, std::vector<Expr> slab, Expr above) {
   Exprs& x = k.x();
   auto& d = driver_;
   Expr length = k.dim(row_);
   Expr chunks = k.param(chunks_in_driver_, "chunks");
   Expr partial_address = k.param(partials_.e, "partials");
+  const bool straight = !d.unit_.options.stagger_rows;
 
-  k.loop("row", lo, hi, Bind::serial, [&](Expr r) {
-    std::vector<Expr> at = slab;
-    if (above == kNone) {
-      at = k.split(r, outer_);
+  // The row at hand, in a pass of it: its number, its place along the axes, and where it starts in
+  // each tensor.
+  Expr r = kNone;
+  std::vector<Expr> at;
+  std::vector<Var> first_at;  // what the first pass divided
+  Delays delays(k);
+  auto begin_row = [&](Expr row, int stage) {
+    if (above != kNone) {
+      at = slab;
+      at.push_back(row);
+      r = k.keep(x.add(above, row), "row");
     } else {
-      at.push_back(r);
-      r = k.keep(x.add(above, r), "row");
+      r = row;
+      if (stage == 0 || outer_.size() == 1) {
+        at = k.split(row, outer_);
+      } else {
+        for (size_t i = 0; i < at.size(); ++i) at[i] = delays.before(first_at[i], stage);
+      }
+      if (stage == 0 && outer_.size() > 1 && !straight)
+        for (Expr& e : at) {
+          first_at.push_back(k.fresh(Ty::i64, "at"));
+          k.set(first_at.back(), e);
+        }
     }
-    // Where the row starts in each tensor; narrow ones are an element.
     for (auto& [v, item] : items_) {
-      if (!item.stored) continue;
+      item.base = kNone;
+      if (!item.stored || (!straight && (item.last_stage < stage || item.stage > stage))) continue;
       Expr base = x.i64(0);
       if (item.wide) {
         for (size_t i = 0; i < outer_.size(); ++i)
@@ -302,155 +345,199 @@ void Rows::emit(KernelBuilder& k, Expr lo, Expr hi, std::vector<Expr> slab, Expr
       }
       item.base = k.keep(base, "base");
     }
-    std::set<Value> done, pending;  // wide: stored in memory already, and by the pass at hand
-    std::map<Value, Expr> narrow;
-    std::map<Value, Expr> here_now;  // wide, in the loop body at hand
+  };
+  int now = 0;                    // the pass at hand
+  std::set<Value> done, pending;  // wide: stored in memory already, and by the pass at hand
+  std::map<Value, Expr> narrow;   // in the pass at hand
+  std::map<Value, std::pair<Var, int>> narrow_made;  // the group's own, and in which pass
+  std::map<Value, Expr> here_now;                    // wide, in the loop body at hand
+  auto make_narrow = [&](Value v, Expr e) {
+    const Var var = k.fresh(x.fn().type(e), "row");
+    k.set(var, e);
+    narrow_made[v] = {var, now};
+    narrow[v] = x.var(var);
+  };
 
-    std::function<Expr(Value)> narrow_value = [&](Value v) -> Expr {
-      if (auto it = narrow.find(v); it != narrow.end()) return it->second;
-      const Item& item = items_.at(v);
-      require(!item.node, "a row's value is used before its pass");
+  std::function<Expr(Value)> narrow_value = [&](Value v) -> Expr {
+    if (auto it = narrow.find(v); it != narrow.end()) return it->second;
+    const Item& item = items_.at(v);
+    if (item.node) {
+      auto it = narrow_made.find(v);
+      require(it != narrow_made.end(), "a row's value is used before its pass");
+      return narrow[v] = delays.before(it->second.first, straight ? 0 : now - it->second.second);
+    }
+    const Place& p = d.place(v);
+    Expr e = p.kind == Place::memory
+                 ? k.keep(load_element(x, d.type(v).dtype, k.param(p.e, "in"), item.base), "row")
+             : p.kind == Place::iota ? at[static_cast<size_t>(p.axis)]
+                                     : k.param(p.e, "s");
+    return narrow[v] = e;
+  };
+  // An element of the pass at hand; what is made on the way and has to be kept is stored.
+  std::function<Expr(Value, Expr)> element = [&](Value v, Expr i) -> Expr {
+    if (auto it = here_now.find(v); it != here_now.end()) return it->second;
+    Item& item = items_.at(v);
+    const DType t = d.type(v).dtype;
+    Expr e = kNone;
+    auto load = [&] {
+      require(item.base != kNone, "a pass reads what is not there for it");
+      Expr stride = k.dim(item.strides.back());
+      k.cost += 1;
+      return k.keep(
+          load_element(x, t, address_of(item, k, "in"), x.add(item.base, x.mul(i, stride))), "x");
+    };
+    if (made_.contains(v)) {
+      e = load();
+    } else if (!item.node) {
       const Place& p = d.place(v);
-      Expr e = p.kind == Place::memory
-                   ? k.keep(load_element(x, d.type(v).dtype, k.param(p.e, "in"), item.base), "row")
-               : p.kind == Place::iota ? at[static_cast<size_t>(p.axis)]
-                                       : k.param(p.e, "s");
-      return narrow[v] = e;
-    };
-    // An element of the pass at hand; what is made on the way and has to be kept is stored.
-    std::function<Expr(Value, Expr)> element = [&](Value v, Expr i) -> Expr {
-      if (auto it = here_now.find(v); it != here_now.end()) return it->second;
-      Item& item = items_.at(v);
-      const DType t = d.type(v).dtype;
-      Expr e = kNone;
-      auto load = [&] {
-        Expr stride = k.dim(item.strides.back());
+      e = p.kind == Place::memory ? load()
+          : p.kind == Place::iota
+              ? (p.axis + 1 == static_cast<int>(space_.size())
+                     ? i
+                     : at[static_cast<size_t>(p.axis)])
+              : k.param(p.e, "s");
+    } else if (done.contains(v) && item.heavy) {
+      e = load();
+    } else if (item.role == RowRole::spread) {
+      e = narrow_value(item.node->operands[0]);
+    } else if (item.role == RowRole::same) {
+      e = element(item.node->operands[0], i);
+    } else {
+      for (Value o : item.node->operands) k.bind(o, element(o, i));
+      k.scalar(*item.node);
+      e = k.value(v);
+      if (item.stored && !done.contains(v)) {
+        k.emit(store_element(x, t, address_of(item, k, "out"), x.add(item.base, i), e));
         k.cost += 1;
-        return k.keep(
-            load_element(x, t, address_of(item, k, "in"), x.add(item.base, x.mul(i, stride))), "x");
-      };
-      if (made_.contains(v)) {
-        e = load();
-      } else if (!item.node) {
-        const Place& p = d.place(v);
-        e = p.kind == Place::memory ? load()
-            : p.kind == Place::iota
-                ? (p.axis + 1 == static_cast<int>(space_.size())
-                       ? i
-                       : at[static_cast<size_t>(p.axis)])
-                : k.param(p.e, "s");
-      } else if (done.contains(v) && item.heavy) {
-        e = load();
-      } else if (item.role == RowRole::spread) {
-        e = narrow_value(item.node->operands[0]);
-      } else if (item.role == RowRole::same) {
-        e = element(item.node->operands[0], i);
-      } else {
-        for (Value o : item.node->operands) k.bind(o, element(o, i));
-        k.scalar(*item.node);
-        e = k.value(v);
-        if (item.stored && !done.contains(v)) {
-          k.emit(store_element(x, t, address_of(item, k, "out"), x.add(item.base, i), e));
-          k.cost += 1;
-          pending.insert(v);
-        }
+        pending.insert(v);
       }
-      return here_now[v] = e;
-    };
-    // What still lies where a result goes is read before that is written.
-    auto rescue = [&](int stage, Expr i) {
-      if (auto it = replaced_.find(stage); it != replaced_.end())
-        for (Value v : it->second) element(v, i);
-    };
+    }
+    return here_now[v] = e;
+  };
+  // What still lies where a result goes is read before that is written.
+  auto rescue = [&](int stage, Expr i) {
+    if (auto it = replaced_.find(stage); it != replaced_.end())
+      for (Value v : it->second) element(v, i);
+  };
 
-    for (int stage = 0; stage <= stages_; ++stage) {
-      // Values of the row itself.
-      for (Value v : order_) {
-        Item& item = items_.at(v);
-        if (item.wide || item.stage != stage || item.role == RowRole::reduce) continue;
-        if (item.role == RowRole::same) {
-          narrow[v] = narrow_value(item.node->operands[0]);
-          continue;
-        }
-        for (Value o : item.node->operands) k.bind(o, narrow_value(o));
-        k.scalar(*item.node);
-        narrow[v] = k.value(v);
+  auto pass = [&](int stage) {
+    now = stage;
+    // Values of the row itself; those that are read, ahead of the loops.
+    for (const auto& [v, item] : items_)
+      if (item.base != kNone && !item.wide && !item.node) narrow_value(v);
+    for (Value v : order_) {
+      Item& item = items_.at(v);
+      if (item.wide || item.stage != stage || item.role == RowRole::reduce) continue;
+      if (item.role == RowRole::same) {
+        make_narrow(v, narrow_value(item.node->operands[0]));
+        continue;
       }
-      for (Value v : order_)
-        if (items_.at(v).stage == stage && !items_.at(v).wide && items_.at(v).stored)
-          k.emit(store_element(x, d.type(v).dtype, address_of(items_.at(v), k, "out"),
-                               items_.at(v).base, narrow.at(v)));
-      // Reductions whose operand is of this pass.
-      for (Value v : order_) {
-        const Item& item = items_.at(v);
-        if (item.role != RowRole::reduce || item.stage != stage + 1) continue;
-        const DType t = d.type(v).dtype;
-        const ir::ReduceKind kind = item.node->get<ir::ReduceAttr>().kind;
-        Var result = k.fresh(register_type(t), "fold");
-        k.set(result, k.identity(kind, t));
-        k.loop("chunk", x.i64(0), chunks, Bind::serial, [&](Expr c) {
-          Expr from = k.keep(x.mul(c, x.i64(kChunk)), "from"), end = x.add(from, x.i64(kChunk));
-          Expr to = k.keep(x.select(x.compare(Op::lt, length, end), length, end), "to");
-          Stmt s{loop::StmtKind::fold};
-          s.var = result;
-          s.index = k.fresh(Ty::i64, "i");
-          s.a = from;
-          s.b = to;
-          s.reduce = kind;
-          Expr i = x.var(s.index);
-          here_now.clear();
-          pending.clear();
-          s.body = k.inside([&] {
-            rescue(stage, i);
-            s.c = k.keep(element(item.node->operands[0], i), "v");
-          });
-          k.emit(std::move(s));
-          Stmt many{loop::StmtKind::if_};
-          many.a = x.compare(Op::lt, x.i64(1), chunks);
-          many.body = k.inside([&] {
-            k.emit(store_element(x, t, partial_address, x.add(x.mul(r, chunks), c), x.var(result)));
-          });
-          k.emit(std::move(many));
-        });
-        done.insert(pending.begin(), pending.end());
-        pending.clear();
+      for (Value o : item.node->operands) k.bind(o, narrow_value(o));
+      k.scalar(*item.node);
+      make_narrow(v, k.value(v));
+    }
+    for (Value v : order_)
+      if (items_.at(v).stage == stage && !items_.at(v).wide && items_.at(v).stored)
+        k.emit(store_element(x, d.type(v).dtype, address_of(items_.at(v), k, "out"),
+                             items_.at(v).base, narrow_value(v)));
+    // Reductions whose operand is of this pass.
+    for (Value v : order_) {
+      const Item& item = items_.at(v);
+      if (item.role != RowRole::reduce || item.stage != stage + 1) continue;
+      const DType t = d.type(v).dtype;
+      const ir::ReduceKind kind = item.node->get<ir::ReduceAttr>().kind;
+      Var result = k.fresh(register_type(t), "fold");
+      k.set(result, k.identity(kind, t));
+      k.loop("chunk", x.i64(0), chunks, Bind::serial, [&](Expr c) {
+        Expr from = k.keep(x.mul(c, x.i64(kChunk)), "from"), end = x.add(from, x.i64(kChunk));
+        Expr to = k.keep(x.select(x.compare(Op::lt, length, end), length, end), "to");
+        Stmt s{loop::StmtKind::fold};
+        s.var = result;
+        s.index = k.fresh(Ty::i64, "i");
+        s.a = from;
+        s.b = to;
+        s.reduce = kind;
+        Expr i = x.var(s.index);
         here_now.clear();
+        pending.clear();
+        s.body = k.inside([&] {
+          rescue(stage, i);
+          s.c = k.keep(element(item.node->operands[0], i), "v");
+        });
+        k.emit(std::move(s));
         Stmt many{loop::StmtKind::if_};
         many.a = x.compare(Op::lt, x.i64(1), chunks);
         many.body = k.inside([&] {
-          Stmt call{loop::StmtKind::call};
-          call.callee = loop::Callee::runtime;
-          call.id = static_cast<uint32_t>(loop::Runtime::fold_run);
-          Expr first = x.add(partial_address,
-                             x.mul(x.mul(r, chunks), x.i64(static_cast<int64_t>(size_of(t)))));
-          call.args = {x.i64(static_cast<int64_t>(kind)), x.i64(static_cast<int64_t>(t)), first,
-                       chunks};
-          call.outs = {k.fresh(Ty::i64, "run")};
-          Var out = call.outs[0];
-          k.emit(std::move(call));
-          k.set(result, x.from_slot(register_type(t), x.var(out)));
+          k.emit(store_element(x, t, partial_address, x.add(x.mul(r, chunks), c), x.var(result)));
         });
         k.emit(std::move(many));
-        narrow[v] = x.var(result);
-      }
-      // What else has to be stored in this pass.
-      std::vector<Value> rest;
-      for (Value v : order_)
-        if (items_.at(v).wide && items_.at(v).stored && items_.at(v).stage == stage &&
-            !done.contains(v))
-          rest.push_back(v);
-      if (!rest.empty()) {
-        here_now.clear();
-        pending.clear();
-        k.loop("i", x.i64(0), length, Bind::vector, [&](Expr i) {
-          rescue(stage, i);
-          for (Value v : rest) element(v, i);
-        });
-        done.insert(pending.begin(), pending.end());
-        pending.clear();
-        here_now.clear();
-      }
+      });
+      done.insert(pending.begin(), pending.end());
+      pending.clear();
+      here_now.clear();
+      Stmt many{loop::StmtKind::if_};
+      many.a = x.compare(Op::lt, x.i64(1), chunks);
+      many.body = k.inside([&] {
+        Stmt call{loop::StmtKind::call};
+        call.callee = loop::Callee::runtime;
+        call.id = static_cast<uint32_t>(loop::Runtime::fold_run);
+        Expr first = x.add(partial_address,
+                           x.mul(x.mul(r, chunks), x.i64(static_cast<int64_t>(size_of(t)))));
+        call.args = {x.i64(static_cast<int64_t>(kind)), x.i64(static_cast<int64_t>(t)), first,
+                     chunks};
+        call.outs = {k.fresh(Ty::i64, "run")};
+        Var out = call.outs[0];
+        k.emit(std::move(call));
+        k.set(result, x.from_slot(register_type(t), x.var(out)));
+      });
+      k.emit(std::move(many));
+      make_narrow(v, x.var(result));
     }
+    // What else has to be stored in this pass.
+    std::vector<Value> rest;
+    for (Value v : order_)
+      if (items_.at(v).wide && items_.at(v).stored && items_.at(v).stage == stage &&
+          !done.contains(v))
+        rest.push_back(v);
+    if (!rest.empty()) {
+      here_now.clear();
+      pending.clear();
+      k.loop("i", x.i64(0), length, Bind::vector, [&](Expr i) {
+        rescue(stage, i);
+        for (Value v : rest) element(v, i);
+      });
+      done.insert(pending.begin(), pending.end());
+      pending.clear();
+      here_now.clear();
+    }
+  };
+
+  if (straight) {
+    k.loop("row", lo, hi, Bind::serial, [&](Expr row) {
+      begin_row(row, 0);
+      for (int stage = 0; stage <= stages_; ++stage) pass(stage);
+    });
+    return;
+  }
+  // In one turn the passes belong to as many rows: the first to this one, the second to the one before
+  // and so on. So no pass waits for the end of the reduction that it needs: that of a short row
+  // takes longer than the pass.
+  k.loop("turn", lo, x.add(hi, x.i64(stages_)), Bind::serial, [&](Expr turn) {
+    for (int stage = 0; stage <= stages_; ++stage) {
+      Expr row = stage == 0 ? turn : k.keep(x.binary(Op::sub, turn, x.i64(stage)), "row");
+      Expr begun = x.compare(Op::le, lo, row), open = x.compare(Op::lt, row, hi);
+      Stmt s{StmtKind::if_};
+      s.a = stage == 0         ? open
+            : stage == stages_ ? begun
+                               : x.binary(Op::band, begun, open);
+      s.body = k.inside([&] {
+        narrow.clear();
+        begin_row(row, stage);
+        pass(stage);
+      });
+      k.emit(std::move(s));
+    }
+    delays.end_turn();
   });
 }
 

@@ -121,7 +121,10 @@ class Graph {
     add("one kernel per node",
         [](CompileOptions& o) { o.optimise = o.fuse_points = o.fuse_rows = o.reuse_buffers = false; });
     add("points only", [](CompileOptions& o) { o.fuse_rows = false; });
-    add("cut at random", [](CompileOptions& o) { o.random_cuts = 7; });
+    add("cut at random, row after row", [](CompileOptions& o) {
+      o.random_cuts = 7;
+      o.stagger_rows = false;
+    });
     add("other random cuts", [](CompileOptions& o) { o.random_cuts = 12345; });
     add("256 bits", [](CompileOptions& o) { o.wide = false; });
     return at->second;
