@@ -10,8 +10,19 @@ namespace {
 
 // ---- structures
 
+// What one tensor of a model has become, for the other places that hold it.
+struct Once {
+  std::vector<Val> given;
+  Val made;
+};
+using Met = std::map<uint32_t, Once>;
+bool same_place(const Val& a, const Val& b) {
+  auto *x = as<TensorVal>(a), *y = as<TensorVal>(b);
+  return a == b || (x && y && (x->share ? x->share == y->share : x->leaf == y->leaf));
+}
+
 template <class F>
-Val each_float(Elab& e, const std::vector<Val>& vs, Loc loc, F f) {
+Val each_float(Elab& e, const std::vector<Val>& vs, Loc loc, F f, Met* met = nullptr) {
   const Val& v = vs[0];
   if (!v) return v;
   auto same = [&](const Val& other, Value::Kind k) {
@@ -30,14 +41,22 @@ Val each_float(Elab& e, const std::vector<Val>& vs, Loc loc, F f) {
         if (get(x).size() != get(v).size()) e.error(Code::E0401, loc, "the values have different numbers of parts");
         part.push_back(get(x)[i]);
       }
-      out.push_back(each_float(e, part, loc, f));
+      out.push_back(each_float(e, part, loc, f, met));
     }
     return out;
   };
   switch (v->kind) {
-    case Value::tensor:
-      if (!is_float(as<TensorVal>(v)->type.dtype)) return v;
-      return f(vs);
+    case Value::tensor: {
+      const auto& t = *as<TensorVal>(v);
+      if (!met || !t.share) return is_float(t.type.dtype) ? f(vs) : v;
+      auto [it, first] = met->emplace(t.share, Once{vs, nullptr});
+      if (first) it->second.made = is_float(t.type.dtype) ? e.one_of_a_kind(f(vs)) : v;
+      for (size_t i = 1; i < vs.size(); ++i)
+        if (!same_place(it->second.given[i], vs[i]))
+          e.error(Code::E0401, loc, "the values have different structures: what is one tensor in the first is two in another",
+                  "a part that was assigned to is shared no longer");
+      return it->second.made;
+    }
     case Value::weak: return f(vs);
     case Value::tuple: return std::make_shared<TupleVal>(list([](const Val& x) -> const std::vector<Val>& { return as<TupleVal>(x)->elements; }));
     case Value::list: return std::make_shared<ListVal>(list([](const Val& x) -> const std::vector<Val>& { return as<ListVal>(x)->elements; }));
@@ -51,7 +70,7 @@ Val each_float(Elab& e, const std::vector<Val>& vs, Loc loc, F f) {
           if (!p) e.error(Code::E0401, loc, "one record has no field `" + n + "`");
           part.push_back(p);
         }
-        x = each_float(e, part, loc, f);
+        x = each_float(e, part, loc, f, met);
       }
       return std::make_shared<RecordVal>(std::move(fields));
     }
@@ -61,16 +80,22 @@ Val each_float(Elab& e, const std::vector<Val>& vs, Loc loc, F f) {
         same(o, v->kind);
         if (as<ModelVal>(o)->decl != m->decl) e.error(Code::E0401, loc, "these are different models: " + e.type_text(v) + " and " + e.type_text(o));
       }
+      Met mine;
+      if (!met) met = &mine;
       for (size_t i = 0; i < m->fields.size(); ++i) {
-        if (!m->fields[i].value) continue;
-        if (m->fields[i].role == ModelField::state) {
-          // Carried over (rule 1): in map(f, net, g) the gradient stands last and has the new states.
-          if (const Val& last = as<ModelVal>(vs.back())->fields[i].value) m->fields[i].value = last;
-          continue;
-        }
+        Val& value = m->fields[i].value;
+        if (!value) continue;
         std::vector<Val> part;
         for (auto& o : vs) part.push_back(as<ModelVal>(o)->fields[i].value);
-        m->fields[i].value = each_float(e, part, loc, f);
+        if (m->fields[i].role == ModelField::state) {
+          // Carried over (rule 1): in map(f, net, g) the gradient stands last and has the new states.
+          auto* t = as<TensorVal>(value);
+          const uint32_t share = t ? t->share : 0;
+          if (part.back()) value = part.back();
+          if (share) value = met->emplace(share, Once{part, e.one_of_a_kind(value)}).first->second.made;
+          continue;
+        }
+        value = each_float(e, part, loc, f, met);
       }
       return m;
     }
@@ -354,7 +379,18 @@ Val get_fn(Elab& e, const Args& args) {
 Val with_fn(Elab& e, const Args& args) {
   Taken a(e, args, "_with", {"x", "name", "value"}, 3);
   std::string name = e.static_string(a[1], a.loc(1), "`name`");
-  if (auto* m = as<ModelVal>(a[0])) return e.with_field(*m, name, a[2]);
+  if (auto* m = as<ModelVal>(a[0])) {
+    // It is for the library's functions that treat the parts of a model apart; a shared tensor would fall apart.
+    for (auto& [share, places] : e.shared_places(a[0])) {
+      auto inside = [&](const std::string& p) { return p == name || p.starts_with(name + "."); };
+      const auto within = std::count_if(places.begin(), places.end(), inside);
+      if (within && static_cast<size_t>(within) < places.size())
+        e.error(Code::E0401, args.loc, "`" + *std::find_if(places.begin(), places.end(), inside) + "` and `" +
+                *std::find_if_not(places.begin(), places.end(), inside) + "` are one tensor, which cannot be treated in two ways",
+                "let one part have both");
+    }
+    return e.with_field(*m, name, a[2]);
+  }
   auto fields = as<RecordVal>(a[0])->fields;
   for (auto& [n, v] : fields)
     if (n == name) v = a[2];

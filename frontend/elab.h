@@ -10,6 +10,7 @@
 //   elab_type.cpp       written types against values
 //   elab_call.cpp       calls, instances of functions
 //   elab_model.cpp      models
+//   elab_share.cpp      one tensor in several places of a model
 //   elab_derive.cpp     grad and its relatives
 //   elab_text.cpp       strings, print
 //   elab_findings.cpp   what is told of it for a reader
@@ -115,6 +116,7 @@ struct Instance {
   };
   std::vector<OwnSize> own_sizes;
   std::vector<Val> param_values;                  // over the callee's leaves; for `derivative of`
+  Val self_value;                                 // likewise
   std::map<std::string, DimId> size_names;
   std::vector<std::pair<Leaf, Val>> updates;      // over callee's leaves
 };
@@ -141,9 +143,13 @@ class Elab {
   Val tensor(ir::Value v);  // of the current function
   Leaf leaf(ir::Value v) { return {cx->id, v}; }
   // Rebuilds a structure; `f` maps each leaf with its type, `subst` its sizes.
+  // What is shared within a model is visited once, here and in flatten.
+  using Met = std::map<uint32_t, Val>;  // by `share`, inside of one outermost model
+  // A function's result has the shares of the call it was made for: what each of them is at another call.
+  using Renamed = std::map<uint32_t, uint32_t>;
   Val rebuild(const Val& v, const std::function<Leaf(const Leaf&, const ir::Type&)>& f,
               const DimSubst* subst = nullptr,
-              const std::function<ir::Type(const ir::Type&)>* types = nullptr);
+              const std::function<ir::Type(const ir::Type&)>* types = nullptr, Met* met = nullptr);
   struct FlatLeaf {
     Leaf leaf;
     ir::Type type;
@@ -151,9 +157,12 @@ class Elab {
     ir::Leaf::Role role = ir::Leaf::data;
     bool part = false;      // of some model: neither alone nor only a constructor's argument
     bool argument = false;  // of a model's constructor, and no part of a model there: not saved
+    std::vector<std::string> also{};  // the other places of a model that hold it
   };
   void flatten(const Val& v, std::vector<FlatLeaf>& out, const std::string& path = "",
                ir::Leaf::Role role = ir::Leaf::data);
+  struct LeafPlace;  // where flatten is
+  void flatten_at(const Val& v, std::vector<FlatLeaf>& out, const LeafPlace& at);
   std::string type_text(const Val& v);
   std::string type_text(const ir::Type& t);
   std::string shape_text(const std::vector<DimId>& shape);
@@ -412,12 +421,13 @@ class Elab {
   bool names_size(const ast::FnSig& sig, const std::string& id);
   Val cast(const Val& v, DType to, Loc loc);
   uint32_t making_owner = 0;  // the function whose making a DemandStatic has just ended
-  Val emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSubst& sizes, Loc loc);
+  Val emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSubst& sizes, Loc loc, const Renamed& shares);
   // Ends the function under construction: results, size symbols, verification.
   void finish_function(FnCx& f, const std::vector<ir::Value>& results, const std::vector<FlatLeaf>& leaves);
   std::unique_ptr<FnCx> new_cx(std::string name, Loc loc, ir::FnId& id);
   std::vector<SymId> free_symbols(const ir::Function& fn);
-  std::string key_of(const Val& v);
+  using Order = std::map<uint32_t, size_t>;  // in which order what may be shared was met
+  std::string key_of(const Val& v, Order* met = nullptr);
   std::string key_as_written(const ast::TypeExpr* e, const Val& v, TypeCx& t);
   void require_effect(Loc loc, std::string_view what);
   ir::Value current_key();  // of the place: folded with the loop turns
@@ -446,6 +456,19 @@ class Elab {
   Val draw(const Val& distribution, const ir::Type& t, Loc loc);
   std::map<const ast::ModelDecl*, ast::FnSig> model_sigs;
   Val with_field(const ModelVal& m, std::string_view name, Val v);
+  // ---- one tensor in several places (elab_share.cpp)
+  Val with_shares(const Val& v, const std::function<uint32_t(const TensorVal&)>& f);
+  Val named_parts(const Val& v);     // what has no share yet gets one
+  Val one_of_a_kind(const Val& v);   // what was read of it before is no part of it: new shares
+  Val shares_settled(const Val& model);  // of a new model: two places are one if share and leaf agree
+  uint32_t share_of_both(uint32_t a, uint32_t b);
+  // Places of one model, those that are one tensor together.
+  std::map<uint32_t, std::vector<std::string>> shared_places(const Val& v);
+  void note_broken_shares(const std::string& name, const Val& before, const Val& after, Loc loc);
+  void rename_shares(const Val& inside, const Val& outside, Renamed& names);
+  static bool has_shares(const Val& v);
+  uint32_t next_share = 1;
+  std::map<std::pair<uint32_t, uint32_t>, uint32_t> joined_shares;
   Val with_training(const Val& v, bool on);
   ScopePtr model_scope(const Val& self, const ScopePtr& outer);
   const ast::FnDecl* method(const ast::ModelDecl& d, std::string_view name);

@@ -324,25 +324,33 @@ Val Elab::like(const Val& value, const Val& given, Loc loc) {
 namespace {
 
 // The structure with each float tensor replaced.
-Val replaced(const Val& v, const std::function<Val()>& next) {
+Val replaced(Elab& e, const Val& v, const std::function<Val()>& next, Elab::Met* met = nullptr) {
   if (!v) return v;
   auto all = [&](std::vector<Val> xs) {
-    for (auto& x : xs) x = replaced(x, next);
+    for (auto& x : xs) x = replaced(e, x, next, met);
     return xs;
   };
-  if (auto* t = as<TensorVal>(v)) return is_float(t->type.dtype) ? next() : v;
+  if (auto* t = as<TensorVal>(v)) {
+    if (!met || !t->share) return is_float(t->type.dtype) ? next() : v;
+    auto [it, first] = met->emplace(t->share, v);
+    if (first && is_float(t->type.dtype)) it->second = e.one_of_a_kind(next());
+    return it->second;
+  }
   if (v->kind == Value::real) return next();
   if (auto* t = as<TupleVal>(v)) return std::make_shared<TupleVal>(all(t->elements));
   if (auto* l = as<ListVal>(v)) return std::make_shared<ListVal>(all(l->elements));
   if (auto* r = as<RecordVal>(v)) {
     auto fields = r->fields;
-    for (auto& [n, x] : fields) x = replaced(x, next);
+    for (auto& [n, x] : fields) x = replaced(e, x, next, met);
     return std::make_shared<RecordVal>(std::move(fields));
   }
   if (auto* m = as<ModelVal>(v)) {
     auto copy = std::make_shared<ModelVal>(*m);
+    Elab::Met mine;
+    if (!met) met = &mine;
     for (auto& f : copy->fields)
-      if (f.role != ModelField::state) f.value = replaced(f.value, next);
+      if (f.role != ModelField::state) f.value = replaced(e, f.value, next, met);
+      else if (auto* t = as<TensorVal>(f.value)) met->emplace(t->share, f.value);
     return copy;
   }
   return v;
@@ -396,14 +404,14 @@ Val Elab::jacobian(ir::DeriveAttr attr, const std::vector<ir::Value>& operands, 
     size_t k = 0;
     std::vector<Val> parts;
     for (auto& v : arguments)
-      parts.push_back(replaced(v, [&] {
+      parts.push_back(replaced(*this, v, [&] {
         std::vector<DimId> shape = y.shape;
         shape.insert(shape.end(), types[k].shape.begin(), types[k].shape.end());
         return tensor(b.reshape(done[k++], shape));
       }));
     return parts.size() == 1 ? parts[0] : std::make_shared<TupleVal>(std::move(parts));
   };
-  return replaced(value, rows);
+  return replaced(*this, value, rows);
 }
 
 // Tangents or cotangents, one per leaf and of its type.

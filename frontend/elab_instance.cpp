@@ -10,11 +10,11 @@ namespace tenon::elab {
 // ---------------------------------------------------------------- keys
 
 // Everything about a value that an instance depends on; not the numbers in its leaves.
-std::string Elab::key_of(const Val& v) {
+std::string Elab::key_of(const Val& v, Order* met) {
   if (!v) return "-";
   auto list = [&](const std::vector<Val>& xs) {
     std::string s = "(";
-    for (auto& x : xs) s += key_of(x) + ",";
+    for (auto& x : xs) s += key_of(x, met) + ",";
     return s + ")";
   };
   auto address = [](const void* p) {
@@ -28,6 +28,8 @@ std::string Elab::key_of(const Val& v) {
     case Value::tensor: {
       const auto& t = as<TensorVal>(v)->type;
       if (auto k = known_bool(v)) return *k ? "true" : "false";
+      if (const uint32_t share = as<TensorVal>(v)->share; met && share)
+        if (auto [it, first] = met->emplace(share, met->size()); !first) return "@" + std::to_string(it->second);
       std::string s(tenon::name(t.dtype));
       s += "[";
       for (DimId d : t.shape) s += std::to_string(d) + ",";
@@ -46,31 +48,33 @@ std::string Elab::key_of(const Val& v) {
     case Value::weak: return "w";
     case Value::string: {
       std::string s = "s";
-      for (auto& p : as<StringVal>(v)->pieces) s += p.hole ? "{" + key_of(p.hole) + ":" + p.format + "}" : p.text;
+      for (auto& p : as<StringVal>(v)->pieces) s += p.hole ? "{" + key_of(p.hole, met) + ":" + p.format + "}" : p.text;
       return s;
     }
     case Value::tuple: return "t" + list(as<TupleVal>(v)->elements);
     case Value::list: return "l" + list(as<ListVal>(v)->elements);
     case Value::record: {
       std::string s = "{";
-      for (auto& [n, x] : as<RecordVal>(v)->fields) s += n + ":" + key_of(x) + ",";
+      for (auto& [n, x] : as<RecordVal>(v)->fields) s += n + ":" + key_of(x, met) + ",";
       return s + "}";
     }
-    case Value::range: return "R" + key_of(as<RangeVal>(v)->lo) + key_of(as<RangeVal>(v)->hi);
-    case Value::sequence: return "q" + key_of(as<SequenceVal>(v)->count) + key_of(as<SequenceVal>(v)->get);
+    case Value::range: return "R" + key_of(as<RangeVal>(v)->lo, met) + key_of(as<RangeVal>(v)->hi, met);
+    case Value::sequence: return "q" + key_of(as<SequenceVal>(v)->count, met) + key_of(as<SequenceVal>(v)->get, met);
     case Value::function: {
       const auto& f = *as<FunctionVal>(v);
       std::string s = "f" + std::to_string(f.what) + address(f.decl ? static_cast<const void*>(f.decl) : f.fn) +
                       address(f.primitive) + "#" + std::to_string(f.id) + std::to_string(static_cast<int>(f.wrap));
       for (auto& w : f.wrt) s += w + ",";
-      if (f.self) s += key_of(f.self);
-      if (f.inner) s += key_of(f.inner);
+      if (f.self) s += key_of(f.self, met);
+      if (f.inner) s += key_of(f.inner, met);
       return s + list(f.held);
     }
     case Value::model: {
       const auto& m = *as<ModelVal>(v);
       std::string s = "m" + address(m.decl) + (m.training ? "T" : "E") + "(";
-      for (auto& f : m.fields) s += key_of(f.value) + ",";
+      Order mine;  // which places are one is part of what it is
+      if (!met) met = &mine;
+      for (auto& f : m.fields) s += key_of(f.value, met) + ",";
       return s + ")";
     }
     case Value::model_class: return "c" + address(as<ModelClassVal>(v)->decl);
@@ -261,7 +265,7 @@ ir::Value Elab::next_key() {
 
 // ---------------------------------------------------------------- calls
 
-Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSubst& sizes, Loc loc) {
+Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSubst& sizes, Loc loc, const Renamed& shares) {
   if (inst.failed) throw Reported{};
   cx->b.at(loc);
   const ir::Function& callee = module.fn(inst.fn);
@@ -294,8 +298,26 @@ Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSu
   for (ir::Value v : callee.body.results)
     for (DimId d : callee.type(v).shape) rename(d);
   std::vector<ir::Value> results = cx->b.emit(ir::Op::call, operands, attr).results;
+  // A model that the function has made of what it was given shares that with its caller's.
+  const bool shared = !inst.in_progress && has_shares(inst.result);
+  for (size_t k = 0; shared && k < callee.body.results.size(); ++k) {
+    const auto& params = callee.body.params;
+    auto given = std::find(params.begin(), params.end(), callee.body.results[k]);
+    if (given != params.end()) results[k] = operands[static_cast<size_t>(given - params.begin())];
+    auto twice = std::find(callee.body.results.begin(), callee.body.results.begin() + static_cast<long>(k), callee.body.results[k]);
+    results[k] = results[static_cast<size_t>(twice - callee.body.results.begin())];
+  }
   size_t i = 0;
   Val v = receive(rebuild(inst.result, [](const Leaf& l, const ir::Type&) { return l; }, &subst), results, i);
+  if (shared) {
+    Renamed names = shares;
+    v = with_shares(v, [&](const TensorVal& t) {
+      if (!t.share) return t.share;
+      auto [it, fresh] = names.emplace(t.share, next_share);
+      if (fresh) ++next_share;
+      return it->second;
+    });
+  }
   // New values of states: of ours, if the state came in as a parameter of ours.
   for (auto& [param, type] : inst.updates) {
     const auto& params = callee.body.params;
@@ -381,7 +403,12 @@ Val Elab::call_instance(const Callee& c, const Args& args) {
         leaf_values(v, operands);
       }
     }
-    return emit_call(*inst, operands, sizes, args.loc);
+    Renamed shares;
+    if (inst->result && has_shares(inst->result)) {
+      rename_shares(inst->self_value, c.self, shares);
+      for (size_t i = 0; i < inst->param_values.size(); ++i) rename_shares(inst->param_values[i], b.values[i], shares);
+    }
+    return emit_call(*inst, operands, sizes, args.loc, shares);
   }
 }
 
@@ -617,6 +644,7 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
   for (size_t i = 0; i < params.size(); ++i)
     scope->define(params[i].id.text, values[i], false, params[i].id.loc);
   inst.param_values = values;
+  inst.self_value = self;
   inst.size_names = p.types.sizes;
   // What a call of itself gives, as far as the written type tells.
   if (c.sig->result) {

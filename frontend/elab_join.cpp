@@ -24,7 +24,7 @@ Val Elab::dynamic(const Val& v) {
     case Value::integer: return std::make_shared<IntVal>(Leaf{});
     case Value::real: return std::make_shared<FloatVal>(Leaf{});
     case Value::weak: return type_of_weak(dims, *as<WeakVal>(v));
-    case Value::tensor: return std::make_shared<TensorVal>(Leaf{}, as<TensorVal>(v)->type);
+    case Value::tensor: return std::make_shared<TensorVal>(Leaf{}, as<TensorVal>(v)->type, nullptr, as<TensorVal>(v)->share);
     case Value::tuple: {
       std::vector<Val> e;
       for (auto& x : as<TupleVal>(v)->elements) e.push_back(dynamic(x));
@@ -104,6 +104,7 @@ Val Elab::join(const Val& a, const Val& b, std::string& why, bool resize) {
       return std::make_shared<TensorVal>(Leaf{}, t.type);
     }
     ir::Type type = ta->type;
+    const uint32_t share = share_of_both(ta->share, tb->share);
     if (ta->type.dtype != tb->type.dtype) {
       if (a->kind == Value::weak && (is_float(tb->type.dtype) || !as<WeakVal>(a)->real)) type.dtype = tb->type.dtype;
       else if (b->kind == Value::weak && (is_float(ta->type.dtype) || !as<WeakVal>(b)->real)) type.dtype = ta->type.dtype;
@@ -116,12 +117,12 @@ Val Elab::join(const Val& a, const Val& b, std::string& why, bool resize) {
           fits &= resize || ta->type.shape[i] == dims.any() || tb->type.shape[i] == dims.any();
           type.shape[i] = dims.any();
         }
-      if (fits) return std::make_shared<TensorVal>(Leaf{}, type);
+      if (fits) return std::make_shared<TensorVal>(Leaf{}, type, nullptr, share);
     }
     if (ta->type.shape != tb->type.shape)
       return differ("one has shape " + shape_text(ta->type.shape) + ", the other " + shape_text(tb->type.shape));
-    if (same_literal(ta->known, tb->known)) return a;
-    return std::make_shared<TensorVal>(Leaf{}, type);
+    if (same_literal(ta->known, tb->known)) return std::make_shared<TensorVal>(ta->leaf, ta->type, ta->known, share);
+    return std::make_shared<TensorVal>(Leaf{}, type, nullptr, share);
   }
   if (a->kind != b->kind) return differ("one is " + type_text(a) + ", the other " + type_text(b));
   switch (a->kind) {
@@ -230,7 +231,7 @@ Val Elab::coerce(const Val& v, const Val& target) {
     case Value::tensor: {
       const auto& t = *as<TensorVal>(target);
       ir::Value x = to_dtype(v, t.type.dtype, cx->b.at());
-      return std::make_shared<TensorVal>(leaf(x), t.type, t.known);
+      return std::make_shared<TensorVal>(leaf(x), t.type, t.known, t.share);
     }
     case Value::tuple: {
       std::vector<Val> e;

@@ -57,9 +57,9 @@ ir::Type substituted(Dims& dims, const ir::Type& t, const DimSubst* subst) {
 }  // namespace
 
 Val Elab::rebuild(const Val& v, const std::function<Leaf(const Leaf&, const ir::Type&)>& f,
-                  const DimSubst* subst, const std::function<ir::Type(const ir::Type&)>* types) {
+                  const DimSubst* subst, const std::function<ir::Type(const ir::Type&)>* types, Met* met) {
   if (!v) return v;
-  auto again = [&](const Val& x) { return rebuild(x, f, subst, types); };
+  auto again = [&](const Val& x) { return rebuild(x, f, subst, types, met); };
   auto all = [&](const std::vector<Val>& xs) {
     std::vector<Val> out;
     for (auto& x : xs) out.push_back(again(x));
@@ -78,12 +78,16 @@ Val Elab::rebuild(const Val& v, const std::function<Leaf(const Leaf&, const ir::
     case Value::tensor: {
       const auto& t = *as<TensorVal>(v);
       if (known_bool(v)) return v;  // structure, not a leaf: `if bias` leaves no branch
+      if (met && t.share)
+        if (auto it = met->find(t.share); it != met->end()) return it->second;
       // Known elements belong to the leaf: another one has its own.
       Leaf l = f(t.leaf, t.type);
       ir::Type type = types ? (*types)(t.type) : substituted(dims, t.type, subst);
       // What came over a loop's border without its size has it now.
       if (type.unsized(dims) && l.owner == cx->id && l.v != ir::kNoValue) type = cx->fn->type(l.v);
-      return std::make_shared<TensorVal>(l, type, l == t.leaf ? t.known : nullptr);
+      Val r = std::make_shared<TensorVal>(l, type, l == t.leaf ? t.known : nullptr, t.share);
+      if (met && t.share) met->emplace(t.share, r);
+      return r;
     }
     case Value::integer: {
       const auto& i = *as<IntVal>(v);
@@ -131,6 +135,8 @@ Val Elab::rebuild(const Val& v, const std::function<Leaf(const Leaf&, const ir::
       return r;
     }
     case Value::model: {
+      Met mine;
+      if (!met) met = &mine;
       auto r = std::make_shared<ModelVal>(*as<ModelVal>(v));
       for (auto& field : r->fields) field.value = again(field.value);
       return r;
@@ -139,10 +145,35 @@ Val Elab::rebuild(const Val& v, const std::function<Leaf(const Leaf&, const ir::
   bug("rebuild: no such kind");
 }
 
-void Elab::flatten(const Val& v, std::vector<FlatLeaf>& out, const std::string& path,
-                   ir::Leaf::Role role) {
+struct Elab::LeafPlace {
+  std::string path;
+  ir::Leaf::Role role = ir::Leaf::data;
+  Order* met = nullptr;  // inside a model: where what may be shared stands in the list
+  bool part = false;     // inside a field that is no argument
+  // Arguments come back when the model is made again, but not what a model among them has learned;
+  // one whose name begins with _ is there for its structure alone.
+  bool given = false, shape_only = false;
+
+  LeafPlace inner(const std::string& name) const {
+    LeafPlace p = *this;
+    p.path = path.empty() ? name : path + "." + name;
+    return p;
+  }
+};
+
+void Elab::flatten(const Val& v, std::vector<FlatLeaf>& out, const std::string& path, ir::Leaf::Role role) {
+  flatten_at(v, out, LeafPlace{path, role});
+}
+
+void Elab::flatten_at(const Val& v, std::vector<FlatLeaf>& out, const LeafPlace& at) {
   if (!v) return;
-  auto join_path = [&](const std::string& part) { return path.empty() ? part : path + "." + part; };
+  auto push = [&](const Leaf& l, ir::Type type) {
+    out.push_back({l, std::move(type), at.path, at.role, at.part, at.given || at.shape_only});
+  };
+  auto all = [&](const std::vector<Val>& list) {
+    int i = 0;
+    for (auto& x : list) flatten_at(x, out, at.inner(std::to_string(i++)));
+  };
   switch (v->kind) {
     case Value::unit:
     case Value::poison:
@@ -155,64 +186,68 @@ void Elab::flatten(const Val& v, std::vector<FlatLeaf>& out, const std::string& 
       return;
     case Value::tensor: {
       const auto& t = *as<TensorVal>(v);
-      if (!known_bool(v)) out.push_back({t.leaf, t.type, path, role});
+      if (known_bool(v)) return;
+      if (at.met && t.share) {
+        auto [it, first] = at.met->emplace(t.share, out.size());
+        if (!first) {  // it has the name of the first place that is kept, and is what any of them says
+          FlatLeaf& one = out[it->second];
+          const bool argument = at.given || at.shape_only;
+          if (one.argument && !argument) std::swap(one.path, one.also.emplace_back(at.path));
+          else one.also.push_back(at.path);
+          one.argument = one.argument && argument;
+          one.part = one.part || at.part;
+          if (one.role == ir::Leaf::data || at.role == ir::Leaf::param) one.role = at.role;
+          return;
+        }
+      }
+      push(t.leaf, t.type);
       return;
     }
     case Value::integer:
-      if (!as<IntVal>(v)->dim)
-        out.push_back({as<IntVal>(v)->leaf, ir::scalar_type(DType::i64), path, role});
+      if (!as<IntVal>(v)->dim) push(as<IntVal>(v)->leaf, ir::scalar_type(DType::i64));
       return;
     case Value::real:
-      if (!as<FloatVal>(v)->known)
-        out.push_back({as<FloatVal>(v)->leaf, ir::scalar_type(DType::f64), path, role});
+      if (!as<FloatVal>(v)->known) push(as<FloatVal>(v)->leaf, ir::scalar_type(DType::f64));
       return;
     case Value::string:
-      for (auto& p : as<StringVal>(v)->pieces) flatten(p.hole, out, path, role);
+      for (auto& p : as<StringVal>(v)->pieces) flatten_at(p.hole, out, at);
       return;
-    case Value::tuple: {
-      int i = 0;
-      for (auto& x : as<TupleVal>(v)->elements) flatten(x, out, join_path(std::to_string(i++)), role);
-      return;
-    }
-    case Value::list: {
-      int i = 0;
-      for (auto& x : as<ListVal>(v)->elements) flatten(x, out, join_path(std::to_string(i++)), role);
-      return;
-    }
+    case Value::tuple: return all(as<TupleVal>(v)->elements);
+    case Value::list: return all(as<ListVal>(v)->elements);
     case Value::record:
-      for (auto& [n, x] : as<RecordVal>(v)->fields) flatten(x, out, join_path(n), role);
+      for (auto& [n, x] : as<RecordVal>(v)->fields) flatten_at(x, out, at.inner(n));
       return;
     case Value::range:
-      flatten(as<RangeVal>(v)->lo, out, path, role);
-      flatten(as<RangeVal>(v)->hi, out, path, role);
+      flatten_at(as<RangeVal>(v)->lo, out, at);
+      flatten_at(as<RangeVal>(v)->hi, out, at);
       return;
     case Value::sequence:
-      flatten(as<SequenceVal>(v)->count, out, path, role);
-      flatten(as<SequenceVal>(v)->get, out, path, role);
+      flatten_at(as<SequenceVal>(v)->count, out, at);
+      flatten_at(as<SequenceVal>(v)->get, out, at);
       return;
     case Value::function: {
       const auto& fn = *as<FunctionVal>(v);
-      flatten(fn.self, out, path, role);
-      flatten(fn.inner, out, path, role);
-      for (auto& h : fn.held) flatten(h, out, path, role);
+      flatten_at(fn.self, out, at);
+      flatten_at(fn.inner, out, at);
+      for (auto& h : fn.held) flatten_at(h, out, at);
       return;
     }
-    case Value::model:
+    case Value::model: {
+      Order mine;
       for (auto& f : as<ModelVal>(v)->fields) {
-        ir::Leaf::Role r = f.role == ModelField::param   ? ir::Leaf::param
-                           : f.role == ModelField::state ? ir::Leaf::state
-                                                         : ir::Leaf::data;
-        size_t before = out.size();
-        flatten(f.value, out, join_path(f.name), r);
-        // Arguments come back when the model is made again, but not what a model among them has learned;
-        // one whose name begins with _ is there for its structure alone.
-        const bool shape_only = f.name.starts_with("_");
-        for (size_t i = before; i < out.size(); ++i) {
-          if (f.role != ModelField::argument) out[i].part = true;
-          else if (shape_only || !out[i].part) out[i].argument = true;
-        }
+        LeafPlace p = at.inner(f.name);
+        if (!p.met) p.met = &mine;
+        p.role = f.role == ModelField::param   ? ir::Leaf::param
+                 : f.role == ModelField::state ? ir::Leaf::state
+                                               : ir::Leaf::data;
+        const bool argument = f.role == ModelField::argument;
+        p.part = at.part || !argument;
+        p.given = argument;
+        p.shape_only = at.shape_only || (argument && f.name.starts_with("_"));
+        flatten_at(f.value, out, p);
       }
       return;
+    }
   }
 }
 

@@ -58,8 +58,13 @@ Val Elab::construct(const ModelClassVal& c, const Args& args) {
   for (auto call = calls.rbegin(); call != calls.rend() && in_library(m->made); ++call) m->made = *call;
   auto scope = std::make_shared<Scope>(c.scope);
   scope->function = true;
-  for (auto& [n, size] : b.types.sizes) scope->define(n, std::make_shared<IntVal>(size), false, b.types.size_where[n]);
+  for (auto& [n, size] : b.types.sizes) {  // a size that an argument's type names is one of the model, as an int is
+    if (std::any_of(d.params.begin(), d.params.end(), [&](const ast::Param& p) { return p.id.text == n; })) continue;
+    m->fields.push_back({ModelField::argument, n, std::make_shared<IntVal>(size)});
+    scope->define(n, m->fields.back().value, false, b.types.size_where[n]);
+  }
   for (size_t i = 0; i < b.values.size(); ++i) {
+    b.values[i] = named_parts(b.values[i]);
     scope->define(d.params[i].id.text, b.values[i], false, d.params[i].id.loc);
     m->fields.push_back({ModelField::argument, d.params[i].id.text, b.values[i]});
   }
@@ -68,6 +73,8 @@ Val Elab::construct(const ModelClassVal& c, const Args& args) {
       if (f.name == id.text && f.role != ModelField::argument)
         error(Code::E0202, id.loc, "model " + d.id.text + " has `" + id.text + "` twice");
     std::erase_if(m->fields, [&](const ModelField& f) { return f.name == id.text; });
+    // A param or a state is a tensor of its own, whatever it starts with; another name for one is none.
+    v = role == ModelField::part ? named_parts(v) : one_of_a_kind(v);
     if (v) scope->define(id.text, v, false, id.loc);
     m->fields.push_back({role, id.text, std::move(v)});
   };
@@ -148,7 +155,7 @@ Val Elab::construct(const ModelClassVal& c, const Args& args) {
     flatten(f.value, held);
     return !held.empty() && !named(f.name);
   });
-  return m;
+  return shares_settled(m);
 }
 
 Val Elab::with_field(const ModelVal& m, std::string_view name, Val v) {

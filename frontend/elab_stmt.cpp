@@ -309,9 +309,13 @@ void Elab::assign_to(const ast::Expr& place, const Val& value, const ScopePtr& s
           lookup_is_frozen(id, s) ? "a function works on what it saw when it was made; give the value back as a result"
                                   : "define it with `var " + id + " = ..`",
           {{b->where, "`" + id + "` was defined here"}});
-  Val next = assign_place(b->value, place, value, s);
+  const Val before = b->value;
+  const bool part = &place != base;
+  // What is put into a place of a model is that place alone (rule 7).
+  Val next = assign_place(before, place, part ? one_of_a_kind(value) : value, s);
+  if (part) note_broken_shares(id, before, next, place.loc);
   b = lookup(id, s);  // evaluating subscripts may have defined names
-  if (&place == base) {
+  if (!part) {
     std::string why;
     Val v = named_value(next);
     if (!same_kind(b->value, v, why))

@@ -207,7 +207,10 @@ void Elab::summary(const ModelVal& m, std::vector<TextPiece>& out, Loc loc) {
   std::vector<FlatLeaf> flat;
   flatten(std::make_shared<ModelVal>(m), flat);
   size_t wide = 9;
-  for (auto& f : flat) wide = std::max(wide, f.path.size());
+  for (auto& f : flat) {
+    wide = std::max(wide, f.path.size());
+    for (auto& p : f.also) wide = std::max(wide, p.size());
+  }
   DimId total = dims.constant(0), bytes = dims.constant(0);
   text_piece(out, m.decl->id.text + "\n");
   for (auto& f : flat) {
@@ -222,6 +225,7 @@ void Elab::summary(const ModelVal& m, std::vector<TextPiece>& out, Loc loc) {
     text_piece(out, f.role == ir::Leaf::state ? " (state)\n" : "\n");
     if (f.role == ir::Leaf::param) total = dims.add(total, n);
     bytes = dims.add(bytes, dims.mul(n, dims.constant(static_cast<int64_t>(size_of(f.type.dtype)))));
+    for (auto& p : f.also) text_piece(out, "  " + p + std::string(wide + 2 - p.size(), ' ') + "is " + f.path + "\n");
   }
   text_piece(out, "  parameters: ");
   show(std::make_shared<IntVal>(total), "", out, loc);

@@ -417,8 +417,9 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
     need(*written, have.shape[at], d, at);
   }
   if (checked) x = reshape_as(x, shape);
-  auto known = as<TensorVal>(v) && !checked ? as<TensorVal>(v)->known : nullptr;
-  return std::make_shared<TensorVal>(leaf(x), ir::Type{*want, shape, false}, known);
+  auto* same = as<TensorVal>(v);
+  if (same && checked) same = nullptr;
+  return std::make_shared<TensorVal>(leaf(x), ir::Type{*want, shape, false}, same ? same->known : nullptr, same ? same->share : 0);
 }
 
 Val Elab::declared(const TypeExpr& e, const Val& v, const ScopePtr& s, Loc loc) {
@@ -531,7 +532,7 @@ Val Elab::parameter(const TypeExpr* e, const Val& arg, ParamCx& p, const std::st
     }
   }
   ++p.leaf;
-  return std::make_shared<TensorVal>(fresh_param(type), type);
+  return std::make_shared<TensorVal>(fresh_param(type), type, nullptr, have ? have->share : 0);
 }
 
 }  // namespace tenon::elab

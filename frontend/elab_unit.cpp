@@ -584,7 +584,7 @@ void Elaborator::finish(const Unit& unit, const std::vector<Kept>& outputs) {
       if (t->leaf.owner != 0 || it == by_id.end()) return v;
       ir::Type type = t->type;
       for (size_t k = 0; k < type.shape.size(); ++k) type.shape[k] = e.dims.constant(it->second->shape[k]);
-      return std::make_shared<TensorVal>(t->leaf, type, t->known);
+      return std::make_shared<TensorVal>(t->leaf, type, t->known, t->share);
     }
     auto all = [&](std::vector<Val> xs) {
       for (auto& x : xs) x = settle(x);

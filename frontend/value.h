@@ -56,12 +56,15 @@ struct NeverVal : Value {
 };
 
 // A tensor of rank 0 and up. `known`: its elements, when they are known while compiling.
+// `share`: which param, state or part of a model it was named as; 0: as none. Two places of one model
+// with the same number hold one tensor (rule 7, elab_share.cpp): whoever walks over leaves meets it once.
 struct TensorVal : Value {
-  TensorVal(Leaf l, ir::Type t, std::shared_ptr<const ir::Literal> k = {})
-      : Value(tensor), leaf(l), type(std::move(t)), known(std::move(k)) {}
+  TensorVal(Leaf l, ir::Type t, std::shared_ptr<const ir::Literal> k = {}, uint32_t s = 0)
+      : Value(tensor), leaf(l), type(std::move(t)), known(std::move(k)), share(s) {}
   Leaf leaf;
   ir::Type type;
   std::shared_ptr<const ir::Literal> known;
+  uint32_t share;
 };
 
 // A host whole number: a size where that is possible (a constant is one), else an i64 scalar.
