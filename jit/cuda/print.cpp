@@ -318,6 +318,8 @@ class KernelText {
         close();
         return;
       }
+      case StmtKind::fetch:
+        return;
       case StmtKind::store: {
         open();
         share({s.a, s.b, s.c});

@@ -336,6 +336,12 @@ class FunctionPrinter {
       case StmtKind::store:
         store(s);
         return;
+      case StmtKind::fetch: {
+        Value* p = address(s.a, w_ ? lane0(s.b) : eval(s.b), type(s.ty));
+        b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+                           {p, b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});  // to read, for all caches
+        return;
+      }
       case StmtKind::if_: {
         BasicBlock *yes = fresh("then"), *no = fresh("else"), *end = fresh("end");
         b_.CreateCondBr(eval(s.a), yes, no);

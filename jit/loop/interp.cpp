@@ -379,6 +379,8 @@ class Machine {
           std::memcpy(at, &v, size);
         return End::none;
       }
+      case StmtKind::fetch:
+        return End::none;
       case StmtKind::if_:
         return block(eval(s.a) ? s.body : s.other);
       case StmtKind::while_:

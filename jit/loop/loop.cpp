@@ -172,6 +172,9 @@ struct Printer {
       case StmtKind::store:
         line(std::string(name(s.ty)) + "[" + expr(s.a) + " + " + expr(s.b) + "] = " + expr(s.c));
         break;
+      case StmtKind::fetch:
+        line("fetch " + std::string(name(s.ty)) + "[" + expr(s.a) + " + " + expr(s.b) + "]");
+        break;
       case StmtKind::if_:
         line("if " + expr(s.a));
         block(s.body);
@@ -342,6 +345,9 @@ struct Checker {
           need(type(s.a, "store") == Ty::i64 && type(s.b, "store") == Ty::i64 &&
                    type(s.c, "store") == s.ty,
                "store types");
+          break;
+        case StmtKind::fetch:
+          need(type(s.a, "fetch") == Ty::i64 && type(s.b, "fetch") == Ty::i64, "fetch types");
           break;
         case StmtKind::if_:
           need(!in_vector, "if inside a vector loop");

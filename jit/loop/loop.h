@@ -71,7 +71,7 @@ struct VarInfo {
 
 enum class Bind : uint8_t { serial, vector };
 
-enum class StmtKind : uint8_t { set, store, if_, while_, for_, fold, tile, call, launch, trap, ret };
+enum class StmtKind : uint8_t { set, store, fetch, if_, while_, for_, fold, tile, call, launch, trap, ret };
 
 // What is called from a function: another one, or a helper of the runtime.
 enum class Callee : uint8_t { function, runtime };
@@ -82,6 +82,7 @@ using Block = std::vector<Stmt>;
 struct Stmt {
   StmtKind kind;
   // set: var = a                       store: [a + b * size] = c of type ty
+  // fetch: the memory at a + b * size of ty is wanted soon; whatever lies there, this does nothing else
   // if: a ? body : other               while: body computes, then a decides, then other; and again
   // for: var in [a, b)                 trap: when a holds, trap number `id` with `args`
   // fold: var = the partials of order c (docs/semantics.md) over i = `index` in [a, b), b - a <=

@@ -224,6 +224,8 @@ class DriverPlanner {
   void mark(const Block& block) {
     for (const Stmt& s : block) {
       switch (s.kind) {
+        case StmtKind::fetch:
+          break;
         case StmtKind::store: {
           for (Var v : sources(s.c)) keeps_[v] = 1;
           const Var b = plain(s.a);
@@ -420,6 +422,7 @@ class DriverPlanner {
         }
         case StmtKind::set:
         case StmtKind::store:
+        case StmtKind::fetch:
         case StmtKind::fold:
         case StmtKind::tile:
         case StmtKind::call:

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <utility>
 
 #include "ir/cost.h"
 
@@ -420,6 +421,27 @@ void Rows::emit(KernelBuilder& k, Expr lo, Expr hi, std::vector<Expr> slab, Expr
       for (Value v : it->second) element(v, i);
   };
 
+  // The second pass asks for what the first one reads of the row after its own.
+  bool fetched = false;
+  auto fetch = [&](int stage, Expr i) {
+    if (straight || stage != 1 || std::exchange(fetched, true)) return;
+    const DimId none = d.unit_.dims.constant(0);
+    for (const auto& [v, item] : items_) {
+      if (item.node || !item.wide || item.slot >= 0 || item.base == kNone) continue;
+      const DimId down = item.strides[outer_.size() - 1];
+      const DType t = d.type(v).dtype;
+      const Ty in_registers = register_type(t);
+      if (item.strides.back() != one_ || down == none ||
+          static_cast<int>(size_of(t)) != loop::bytes(in_registers))
+        continue;
+      Stmt s{StmtKind::fetch};
+      s.a = k.param(item.address, "in");
+      s.b = x.add(x.add(item.base, x.mul(x.i64(2), k.dim(down))), i);
+      s.ty = in_registers;
+      k.emit(std::move(s));
+    }
+  };
+
   auto pass = [&](int stage) {
     now = stage;
     // Values of the row itself; those that are read, ahead of the loops.
@@ -462,6 +484,7 @@ void Rows::emit(KernelBuilder& k, Expr lo, Expr hi, std::vector<Expr> slab, Expr
         pending.clear();
         s.body = k.inside([&] {
           rescue(stage, i);
+          fetch(stage, i);
           s.c = k.keep(element(item.node->operands[0], i), "v");
         });
         k.emit(std::move(s));
@@ -504,6 +527,7 @@ void Rows::emit(KernelBuilder& k, Expr lo, Expr hi, std::vector<Expr> slab, Expr
       pending.clear();
       k.loop("i", x.i64(0), length, Bind::vector, [&](Expr i) {
         rescue(stage, i);
+        fetch(stage, i);
         for (Value v : rest) element(v, i);
       });
       done.insert(pending.begin(), pending.end());
