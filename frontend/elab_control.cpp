@@ -365,7 +365,7 @@ void Elab::run_loop(LoopSpec& spec, LoopReturn* returns) {
         flatten(dynamic(j), p);
         flatten(targets[i], q);
         bool same = p.size() == q.size() && j->kind == targets[i]->kind;
-        for (size_t k = 0; same && k < p.size(); ++k) same = p[k].type == q[k].type;
+        for (size_t k = 0; same && k < p.size(); ++k) same = p[k].type == q[k].type && p[k].argument == q[k].argument;
         if (!same) {
           targets[i] = dynamic(j);
           wider = true;

@@ -156,6 +156,7 @@ Val Elab::join(const Val& a, const Val& b, std::string& why, bool resize) {
         Val p = x.fields[i].value, q = y.fields[i].value;
         if (!p && !q) continue;
         m->fields[i].value = join(p, q, why, resize);
+        if (y.fields[i].role == ModelField::part) m->fields[i].role = ModelField::part;
         if (!m->fields[i].value) return nullptr;
       }
       m->training = x.training || y.training;

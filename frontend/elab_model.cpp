@@ -3,6 +3,7 @@
 #include <cctype>
 
 #include "frontend/elab.h"
+#include "frontend/scan.h"
 
 namespace tenon::elab {
 
@@ -63,15 +64,20 @@ Val Elab::construct(const ModelClassVal& c, const Args& args) {
     m->fields.push_back({ModelField::argument, n, std::make_shared<IntVal>(size)});
     scope->define(n, m->fields.back().value, false, b.types.size_where[n]);
   }
+  // An argument that a function of the model assigns to is a part that starts as it was given: saved, as parts are.
+  std::set<std::string> changed;
+  for (auto* st : d.members)
+    if (st->kind == ast::Stmt::fn) changed.merge(assigned_fields(ast::as<ast::FnDecl>(*st).body));
   for (size_t i = 0; i < b.values.size(); ++i) {
-    b.values[i] = named_parts(b.values[i]);
+    const bool changes = changed.count(d.params[i].id.text);
+    b.values[i] = named_parts(changes ? named_value(b.values[i]) : b.values[i]);
     scope->define(d.params[i].id.text, b.values[i], false, d.params[i].id.loc);
-    m->fields.push_back({ModelField::argument, d.params[i].id.text, b.values[i]});
+    m->fields.push_back({changes ? ModelField::part : ModelField::argument, d.params[i].id.text, b.values[i]});
   }
+  std::set<std::string> own;  // members
   auto add = [&](ModelField::Role role, const ast::Name& id, Val v) {
-    for (auto& f : m->fields)
-      if (f.name == id.text && f.role != ModelField::argument)
-        error(Code::E0202, id.loc, "model " + d.id.text + " has `" + id.text + "` twice");
+    if (!own.insert(id.text).second)
+      error(Code::E0202, id.loc, "model " + d.id.text + " has `" + id.text + "` twice");
     std::erase_if(m->fields, [&](const ModelField& f) { return f.name == id.text; });
     // A param or a state is a tensor of its own, whatever it starts with; another name for one is none.
     v = role == ModelField::part ? named_parts(v) : one_of_a_kind(v);
@@ -161,7 +167,11 @@ Val Elab::construct(const ModelClassVal& c, const Args& args) {
 Val Elab::with_field(const ModelVal& m, std::string_view name, Val v) {
   auto r = std::make_shared<ModelVal>(m);
   for (auto& f : r->fields)
-    if (f.name == name) f.value = std::move(v);
+    if (f.name == name) {
+      f.value = std::move(v);
+      // Its tensors are no longer those the model was made of: they are saved, as those of parts are.
+      if (f.role == ModelField::argument && (as<TensorVal>(f.value) || as<ModelVal>(f.value))) f.role = ModelField::part;
+    }
   return r;
 }
 

@@ -5,7 +5,7 @@ namespace tenon::elab {
 namespace {
 
 struct Walk {
-  std::set<std::string> assigned;
+  std::set<std::string> assigned, fields;
   Jumps jumps;
   int loops = 0;  // around the present place, inside what is scanned
 
@@ -18,7 +18,11 @@ struct Walk {
   void place(const ast::Expr& e) {
     switch (e.kind) {
       case ast::Expr::name: assigned.insert(ast::as<ast::NameRef>(e).id); return;
-      case ast::Expr::member: place(*ast::as<ast::Member>(e).object); return;
+      case ast::Expr::member: {
+        const auto& m = ast::as<ast::Member>(e);
+        if (m.object->kind == ast::Expr::name) fields.insert(m.id.text);
+        return place(*m.object);
+      }
       case ast::Expr::subscript: place(*ast::as<ast::Subscript>(e).object); return;
       case ast::Expr::tuple:
         for (auto* x : ast::as<ast::TupleExpr>(e).elements) place(*x);
@@ -125,6 +129,12 @@ std::set<std::string> assigned_names(const ast::Expr& e) {
   Walk w;
   w.expr(&e);
   return w.assigned;
+}
+
+std::set<std::string> assigned_fields(const ast::FnBody& body) {
+  Walk w;
+  w.block(body.block);
+  return w.fields;
 }
 
 }  // namespace tenon::elab

@@ -23,5 +23,7 @@ bool may_fall_through(const std::vector<const ast::Stmt*>& list);
 // Names on the left of an assignment anywhere inside, nested blocks and loops included.
 std::set<std::string> assigned_names(const std::vector<const ast::Stmt*>& list);
 std::set<std::string> assigned_names(const ast::Expr& e);
+// The fields of names on the left of an assignment: lr of `next.lr = ..`.
+std::set<std::string> assigned_fields(const ast::FnBody& body);
 
 }  // namespace tenon::elab
