@@ -24,6 +24,7 @@ struct CompileOptions {
   bool stagger_rows = true;   // the passes over a row take turns with those of the rows before it
   bool reuse_buffers = true;  // an elementwise result takes the memory of an operand that dies
   bool plan_memory = true;    // what does not leave a run lies in one arena
+  bool plan_numbers = true;   // single numbers too; a device brings them to its host by themselves
   uint32_t random_cuts = 0;   // tests: a seed by which groups are cut at random; 0: no cuts
   bool verify = false;        // check loop IR and LLVM IR (tests)
   bool wide = true;           // use AVX-512 where the machine has it

@@ -307,7 +307,8 @@ def check_cudasim(tenon, model):
     text = model.read_text(errors="replace")
     which = zlib.crc32(model.name.encode())
     order = ("forward", "reverse", "shuffled")[which % 3]
-    env = {"TENON_SIM_ORDER": order}
+    # With a block for each tensor the emulator watches the borders of all; with the planned arena, of none in it.
+    env = {"TENON_SIM_ORDER": order, "TENON_SIM_ARENA": "off" if order == "reverse" else "on"}
     if archs := architectures(tenon):
         env |= {"TENON_SIM_NVRTC": archs[which // 3 % len(archs)], "TENON_SIM_NVRTC_LOG": KERNELS.name}
     runs = []

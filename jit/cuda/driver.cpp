@@ -314,10 +314,7 @@ class Cuda final : public Gpu {
     if (code == kOutOfMemory) {
       size_t left = 0, total = 0;
       d_.cuMemGetInfo_v2(&left, &total);
-      throw Trap(Code::E0805,
-                 std::to_string(size >> 20) + " MiB are asked for on the GPU, and " + std::to_string(left >> 20) + " of its " +
-                     std::to_string(total >> 20) + " MiB are free",
-                 "smaller sizes or batches need less");
+      throw no_memory(size, left, total);
     }
     d_.sure(code, "cuMemAlloc");
     return reinterpret_cast<std::byte*>(p);

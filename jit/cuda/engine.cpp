@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <climits>
+#include <cstdlib>
 #include <map>
+#include <optional>
 #include <mutex>
 
 #include "jit/cuda/nodes.h"
@@ -41,10 +43,12 @@ std::string print(const plan::Unit& unit, const Arithmetic& arithmetic, Gpu::Ker
   return text + instances.text;
 }
 
-// A planned frame holds headers that the host reads and writes, beside elements: not on a device.
-CompileOptions options() {
+// TENON_SIM_ARENA=off gives each tensor a block of its own, whose borders the emulator watches.
+CompileOptions options(bool arena = true) {
   CompileOptions o;
-  o.plan_memory = false;
+  const char* own = std::getenv("TENON_SIM_ARENA");
+  o.plan_memory = arena && !(own && std::string_view(own) == "off");
+  o.plan_numbers = false;
   o.fuse_blocks = false;  // threads have no cache of their own there; tiles stand in for blocks of rows
   o.fuse_tiles = true;
   o.stagger_rows = false;  // a warp has one row, and other warps to wait with
@@ -68,8 +72,8 @@ class Record {
 
 class Compiled final : public CompiledFunction {
  public:
-  Compiled(ir::Module& module, ir::FnId fn, Gpu& gpu, const Arithmetic& arithmetic, const Record& record)
-      : gpu_(gpu), arithmetic_(arithmetic), record_(record), unit_(module, options()) {
+  Compiled(ir::Module& module, ir::FnId fn, Gpu& gpu, const Arithmetic& arithmetic, const Record& record, bool arena = true)
+      : gpu_(gpu), arithmetic_(arithmetic), record_(record), fn_(fn), unit_(module, options(arena)) {
     unit_.lower(fn);
     Gpu::Kernels kernels;
     const std::string text = print(unit_, arithmetic, kernels);
@@ -88,12 +92,19 @@ class Compiled final : public CompiledFunction {
 
   std::vector<Tensor> run(std::span<const int64_t> sizes, std::vector<Tensor> args, RunContext& context) const override;
 
+  int planned() const { return unit_.stats.planned; }
+  int64_t largest_arena() const { return largest_; }
+
  private:
   friend class Run;
   Gpu& gpu_;
   Arithmetic arithmetic_;
   const Record& record_;
+  const ir::FnId fn_;
   plan::Unit unit_;
+  // The same without an arena, for when there is not enough memory for all that might be made.
+  mutable std::unique_ptr<Compiled> without_;
+  mutable int64_t largest_ = 0;  // arena
   std::unique_ptr<Gpu::Module> module_;
   std::vector<boost::intrusive_ptr<Buffer>> literals_;
   std::vector<const void*> addresses_;
@@ -219,11 +230,20 @@ int64_t drive(loop::Context* context, const int64_t* args, int64_t* outs) {
 
 std::vector<Tensor> Compiled::run(std::span<const int64_t> sizes, std::vector<Tensor> args, RunContext& context) const {
   try {
+    std::optional<loop::Arena> arena;
+    if (unit_.tables.layouts && unit_.tables.layouts->plan(0).framed) {
+      arena = loop::take_arena(*unit_.tables.layouts, sizes, gpu_);
+      if (!arena) {
+        if (!without_) without_ = std::make_unique<Compiled>(unit_.module, fn_, gpu_, arithmetic_, record_, false);
+        return without_->run(sizes, std::move(args), context);
+      }
+      largest_ = std::max(largest_, arena->layout->bytes);
+    }
     Run offload(*this);
     loop::Context c(unit_.program, unit_.tables, context);
     c.offload = &offload;
     c.literals = addresses_.data();
-    return loop::run(drive, unit_.signatures[0], unit_.dims, c, sizes, std::move(args));
+    return loop::run(drive, unit_.signatures[0], unit_.dims, c, sizes, std::move(args), arena ? &*arena : nullptr);
   } catch (const SimFault& fault) {
     bug(std::string("cudasim: ") + fault.what());
   }
@@ -245,9 +265,16 @@ GpuCompiler::~GpuCompiler() = default;
 
 std::string GpuCompiler::stats() const {
   const Gpu::Stats& s = impl_->gpu.stats();
+  int planned = 0;
+  int64_t arena = 0;
+  for (const auto& [fn, compiled] : impl_->done) {
+    planned += compiled->planned();
+    arena = std::max(arena, compiled->largest_arena());
+  }
   return "device " + std::string(impl_->gpu.name()) + ": kernels launched " + std::to_string(s.launches) + ", in batches " +
          std::to_string(s.batches) + ", replayed in graphs " + std::to_string(s.replayed) + ", waits of the host " +
-         std::to_string(s.waits) + ", peak memory " + std::to_string((impl_->gpu.use().peak + (1 << 20) - 1) >> 20) + " MiB";
+         std::to_string(s.waits) + ", peak memory " + std::to_string((impl_->gpu.use().peak + (1 << 20) - 1) >> 20) + " MiB, tensors planned " +
+         std::to_string(planned) + ", largest arena " + std::to_string((arena + 1023) >> 10) + " KiB";
 }
 
 void GpuCompiler::wait() const { impl_->gpu.wait(); }

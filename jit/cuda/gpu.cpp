@@ -2,6 +2,7 @@
 #include "jit/cuda/gpu.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 namespace tenon::cuda {
@@ -14,6 +15,18 @@ constexpr size_t kWorthAGraph = 3, kGraphs = 64;  // launches; graphs that are k
 constexpr int kSeen = 2;                        // times that a sequence came before it is recorded
 
 }  // namespace
+
+Trap no_memory(size_t asked, size_t left, size_t all) {
+  auto mib = [](size_t bytes) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f", static_cast<double>(bytes) / (1 << 20));
+    return std::string(text);
+  };
+  std::string hint = "smaller sizes or batches need less";
+  if (left < asked) hint += ": " + std::to_string(100 * left / asked) + " % of it would fit";
+  return Trap(Code::E0805, mib(asked) + " MiB are asked for on the GPU, and " + mib(left) + " of its " + mib(all) + " MiB are free",
+              std::move(hint));
+}
 
 std::byte* Gpu::take(size_t bytes) {
   if (bytes > kNumber) return take_block(bytes);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/device.h"
+#include "runtime/trap.h"
 
 namespace tenon::cuda {
 
@@ -138,6 +139,9 @@ class Gpu : public Device {
   int half_ = 0;
   Stats stats_;
 };
+
+// What somebody is told who asks for more than there is.
+Trap no_memory(size_t asked, size_t left, size_t all);
 
 // The emulator (cudasim). Always there; throws UserError E1002 where no compiler for the host is.
 Gpu& cudasim();

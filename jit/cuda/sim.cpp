@@ -402,7 +402,11 @@ class Sim final : public Gpu {
   std::string_view name() const override { return "cudasim"; }
   bool host_memory() const override { return false; }  // treated like a GPU's: only copies touch it
 
+  // TENON_SIM_MEMORY: so many MiB, for tests of what happens when they are not enough.
   std::byte* take_block(size_t bytes) override {
+    const char* own = std::getenv("TENON_SIM_MEMORY");
+    if (const size_t all = own ? std::strtoull(own, nullptr, 10) << 20 : 0; all > 0 && use_.now + bytes > all)
+      throw no_memory(bytes, all - std::min(all, use_.now), all);
     std::byte* p = cpu().take(bytes + 2 * kRedZone);
     std::memset(p, 0xff, bytes + 2 * kRedZone);
     p += kRedZone;

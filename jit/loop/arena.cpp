@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <sys/mman.h>
 
 #include "runtime/trap.h"
 #include "support/diagnostic.h"
@@ -26,6 +27,15 @@ int64_t product(int64_t unit, std::span<const int64_t> shape) {
 
 // As memory is handed out: never nothing, since predicated loads may touch the first element.
 int64_t padded(int64_t bytes) { return std::max(kAlign, (bytes + kAlign - 1) / kAlign * kAlign); }
+
+constexpr size_t kNamed = 3;  // tensors, when memory runs out
+
+void note(Layout& layout, const Layout::Largest& l) {
+  auto& list = layout.large_sure;
+  auto at = std::find_if(list.begin(), list.end(), [&](const Layout::Largest& o) { return o.bytes < l.bytes; });
+  list.insert(at, l);
+  if (list.size() > kNamed) list.pop_back();
+}
 
 std::string type_text(const Layout::Largest& l) {
   std::string s(name(l.dtype));
@@ -90,6 +100,7 @@ std::shared_ptr<const Layout> Layouts::make(uint32_t function, const std::vector
     sure.push_back(slot.sure ? padded(bytes) : 0);
     Layout::Largest l{bytes, slot.dtype, std::move(shape), slot.where};
     if (slot.sure && bytes > layout->largest_sure.bytes) layout->largest_sure = l;
+    if (slot.sure) note(*layout, l);
     if (bytes > layout->largest.bytes) layout->largest = std::move(l);
   }
   for (const FramePlan::Call& call : plan.calls) {
@@ -100,6 +111,8 @@ std::shared_ptr<const Layout> Layouts::make(uint32_t function, const std::vector
     sure.push_back(call.sure ? inner->sure_bytes : 0);
     if (call.sure && inner->largest_sure.bytes > layout->largest_sure.bytes)
       layout->largest_sure = inner->largest_sure;
+    if (call.sure)
+      for (const Layout::Largest& l : inner->large_sure) note(*layout, l);
     if (inner->largest.bytes > layout->largest.bytes) layout->largest = inner->largest;
     layout->inner.push_back(std::move(inner));
   }
@@ -120,12 +133,13 @@ std::shared_ptr<const Layout> Layouts::make(uint32_t function, const std::vector
   return known_[std::move(key)] = std::move(layout);
 }
 
-std::optional<Arena> take_arena(Layouts& layouts, std::span<const int64_t> sizes) {
+std::optional<Arena> take_arena(Layouts& layouts, std::span<const int64_t> sizes, Device& device) {
   Arena arena;
   arena.layout = layouts.get(0, sizes);
   const Layout& l = *arena.layout;
+  auto allocate = [&](int64_t bytes) { return Buffer::allocate(static_cast<size_t>(bytes), device); };
   try {
-    arena.buffer = Buffer::allocate(static_cast<size_t>(std::max<int64_t>(l.bytes, kAlign)));
+    arena.buffer = allocate(std::max<int64_t>(l.bytes, kAlign));
     return arena;
   } catch (const Trap&) {
   }
@@ -135,17 +149,33 @@ std::optional<Arena> take_arena(Layouts& layouts, std::span<const int64_t> sizes
   // The largest tensor by itself, as the one who makes it would be told.
   const Layout::Largest& most = l.largest_sure;
   if (most.bytes > 0) try {
-      Buffer::allocate(static_cast<size_t>(most.bytes));
+      allocate(most.bytes);
     } catch (Trap& t) {
+      if (!device.host_memory()) t.message += "; the largest tensor is " + type_text(most);
       refuse(t, most.where);
     }
   if (l.sure_bytes > 0) try {
-      Buffer::allocate(static_cast<size_t>(l.sure_bytes));
+      allocate(l.sure_bytes);
     } catch (Trap& t) {
-      t.message += "; the largest tensor is " + type_text(most);
+      if (device.host_memory() || l.large_sure.size() == 1) {
+        t.message += "; the largest tensor is " + type_text(most);
+      } else {
+        t.message += "; the largest tensors are ";
+        for (size_t i = 0; i < l.large_sure.size(); ++i)
+          t.message += (i == 0 ? "" : i + 1 == l.large_sure.size() ? " and " : ", ") + type_text(l.large_sure[i]);
+      }
       refuse(t, most.where);
     }
   return std::nullopt;
 }
+
+Shadow::Shadow(const std::byte* frame, size_t bytes)
+    : frame_(reinterpret_cast<int64_t>(frame)), bytes_(static_cast<int64_t>(bytes)) {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) throw Trap(Code::E0805, "there is no address space for what a device holds");
+  twin_ = reinterpret_cast<int64_t>(p);
+}
+
+Shadow::~Shadow() { munmap(reinterpret_cast<void*>(twin_), static_cast<size_t>(bytes_)); }
 
 }  // namespace tenon::loop

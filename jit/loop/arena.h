@@ -69,6 +69,7 @@ struct Layout {
     std::vector<int64_t> shape;
     Loc where;
   } largest, largest_sure;
+  std::vector<Largest> large_sure;  // the few largest, the largest first
   int64_t sure_bytes = 0;  // what would do for the slots that are made in every run
   std::vector<std::shared_ptr<const Layout>> inner;  // per call
 };
@@ -93,14 +94,29 @@ class Layouts {
   std::map<std::pair<uint32_t, std::vector<int64_t>>, std::shared_ptr<const Layout>> known_;
 };
 
-// The memory of one run.
+// The memory of one run, of a device.
 struct Arena {
   boost::intrusive_ptr<Buffer> buffer;
   std::shared_ptr<const Layout> layout;
 };
+
+// The headers of a frame on a device that the host cannot write to: as much address space of the host, of which
+// the pages with headers are used. An address of the frame plus `shift` is its twin on the host.
+class Shadow {
+ public:
+  Shadow(const std::byte* frame, size_t bytes);  // throws Trap E0805
+  ~Shadow();
+  Shadow(const Shadow&) = delete;
+  bool holds(int64_t address) const { return address >= frame_ && address < frame_ + bytes_; }
+  int64_t frame() const { return frame_; }
+  int64_t shift() const { return twin_ - frame_; }
+
+ private:
+  int64_t frame_, bytes_, twin_;
+};
 // None when what may be made is too much, but what is made in every run is not: then the blocks have
 // to be asked for one by one. Throws UserError E0805, which names the largest tensor, when that is too
 // much as well.
-std::optional<Arena> take_arena(Layouts& layouts, std::span<const int64_t> sizes);
+std::optional<Arena> take_arena(Layouts& layouts, std::span<const int64_t> sizes, Device& device = cpu());
 
 }  // namespace tenon::loop

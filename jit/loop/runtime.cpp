@@ -96,6 +96,19 @@ MemoryBlock* Context::allocate(int64_t bytes) {
   return adopt(std::move(buffer), data);
 }
 
+void Context::shadow(const std::byte* frame, size_t bytes) {
+  auto made = std::make_unique<Shadow>(frame, std::max<size_t>(bytes, kHeader));
+  std::erase_if(shadows, [&](const auto& s) { return s->holds(made->frame()) || made->holds(s->frame()); });
+  shadows.push_back(std::move(made));
+}
+
+char* Context::header(int64_t address) const {
+  if (!offload) return reinterpret_cast<char*>(address);
+  for (const auto& s : shadows)
+    if (s->holds(address)) return reinterpret_cast<char*>(address + s->shift());
+  bug("a frame without headers");
+}
+
 void Context::release(MemoryBlock* b) {
   if (--b->count > 0 || !b->buffer) return;
   b->buffer.reset();
@@ -147,9 +160,9 @@ int64_t slot(const void* p) { return reinterpret_cast<int64_t>(p); }
 Loc place(Context* c, int64_t i) { return c->tables.places[static_cast<size_t>(i)]; }
 
 // The planned place of a fresh block, unless it is taken or too small.
-MemoryBlock* planned(int64_t memory, int64_t bytes) {
+MemoryBlock* planned(Context* c, int64_t memory, int64_t bytes) {
   if (memory == 0) return nullptr;
-  auto* at = reinterpret_cast<char*>(memory & ~(kHeader - 1));
+  char* at = c->header(memory & ~(kHeader - 1));
   for (int64_t n = memory & (kHeader - 1); n >= 0; --n, at += kHeader) {
     auto* b = reinterpret_cast<MemoryBlock*>(at);
     if (b->count != 0 || bytes > b->capacity) continue;
@@ -160,7 +173,7 @@ MemoryBlock* planned(int64_t memory, int64_t bytes) {
 }
 
 MemoryBlock* fresh(Context* c, int64_t bytes, int64_t memory) {
-  if (MemoryBlock* b = planned(memory, bytes)) return b;
+  if (MemoryBlock* b = planned(c, memory, bytes)) return b;
   return c->allocate(bytes);
 }
 
@@ -173,12 +186,12 @@ int64_t rt_release(Context* c, const int64_t* args, int64_t*) {
   return 0;
 }
 
-int64_t rt_enter(Context*, const int64_t* args, int64_t*) {
-  auto* frame = reinterpret_cast<char*>(args[0]);
+int64_t rt_enter(Context* c, const int64_t* args, int64_t*) {
+  char* const frame = c->header(args[0]);
   const auto* layout = reinterpret_cast<const int64_t*>(args[1]);
   for (int64_t i = 0; i < layout[0]; ++i) {
     auto* b = new (frame + i * kHeader) MemoryBlock;
-    b->data = reinterpret_cast<std::byte*>(frame) + layout[1 + 2 * i];
+    b->data = reinterpret_cast<std::byte*>(args[0]) + layout[1 + 2 * i];
     b->capacity = layout[2 + 2 * i];
   }
   return 0;
@@ -189,7 +202,9 @@ int64_t rt_frame(Context* c, const int64_t* args, int64_t* outs) {
     const auto function = static_cast<uint32_t>(args[0]);
     Layouts& layouts = *c->tables.layouts;
     auto layout = layouts.get(function, {args + 2, layouts.plan(function).sizes.size()});
-    outs[0] = slot(c->allocate(layout->bytes));
+    MemoryBlock* frame = c->allocate(layout->bytes);
+    if (c->offload) c->shadow(frame->data, static_cast<size_t>(layout->bytes));
+    outs[0] = slot(frame);
     outs[1] = slot(layout->words.data());
     c->layouts.insert(std::move(layout));
   });
@@ -687,7 +702,7 @@ std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims,
   Layouts* layouts = context.tables.layouts.get();
   const bool framed = layouts && layouts->plan(0).framed;
   if (framed && !arena) {
-    own = take_arena(*layouts, sizes);
+    own = take_arena(*layouts, sizes, context.offload ? context.offload->device() : cpu());
     require(own.has_value(), "an arena was refused");
     arena = &*own;
   }
@@ -710,7 +725,9 @@ std::vector<Tensor> run(RuntimeFn entry, const Signature& sig, const Dims& dims,
   }
   args.clear();
   if (framed) {
-    in.push_back(slot(arena->buffer->data()));
+    const std::byte* frame = arena->buffer->on(device);
+    if (context.offload) context.shadow(frame, arena->buffer->size());
+    in.push_back(slot(frame));
     in.push_back(slot(arena->layout->words.data()));
   }
   std::vector<int64_t> out(sig.results.size() + sig.bound.size() + 1);

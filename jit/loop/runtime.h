@@ -115,6 +115,10 @@ struct Context {
   // already, since it was met at a place that the run has left behind.
   std::vector<uint32_t> calls;
   bool blamed = false;
+  // And the frames in its memory.
+  std::vector<std::unique_ptr<Shadow>> shadows;
+  void shadow(const std::byte* frame, size_t bytes);  // a new one, in place of what lay there
+  char* header(int64_t address) const;                // where the host has what is at a frame's address
   std::set<std::shared_ptr<const Layout>> layouts;  // of the frames made by `frame`
 
   Context(const Program& p, const Tables& t, RunContext& r);

@@ -305,6 +305,7 @@ class DriverPlanner {
         s.shared |= shared_[v] != 0;
         results.insert(gives_[v].begin(), gives_[v].end());
       }
+      s.leaves |= !unit_.options.plan_numbers && s.asked.shape.empty();
       if (s.leaves || results.empty()) continue;
       // A result of the outermost function has a buffer of its own.
       if (results.size() == 1 && index_ != 0)
