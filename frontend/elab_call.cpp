@@ -223,12 +223,15 @@ Elab::Bound Elab::bind_args(const Callee& c, const Args& args) {
       }
     }
   }
-  for (int round = 0; round < 2; ++round)  // dtypes and plain sizes of what is a tensor already
+  for (bool weak : {false, true})  // plain sizes: of what is a tensor already, then of brackets of literals
     for (size_t i = 0; i < params.size(); ++i) {
       if (!params[i].type || params[i].rest || !is_dtype_name(*params[i].type, t)) continue;
       auto* x = as<TensorVal>(b.values[i]);
-      if (!x) continue;
-      bind_dims(*params[i].type, x->type, t);
+      auto* w = as<WeakVal>(b.values[i]);
+      ir::Type type = x ? x->type : ir::scalar_type(DType::f32);
+      if (w)
+        for (int64_t n : w->shape) type.shape.push_back(dims.constant(n));
+      if (weak ? w != nullptr : x != nullptr) bind_dims(*params[i].type, type, t);
     }
   for (int weak_round = 0; weak_round < 2; ++weak_round)
     for (size_t i = 0; i < params.size(); ++i) {
