@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "ir/scalar/program.h"
+#include "kernels/cpu/channels.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/reduce_table.h"
@@ -232,6 +233,50 @@ bool through_windows(Problem p, const ir::ContractSpec& spec, DType t, const Vie
   return true;
 }
 
+// A depthwise convolution or a derivative of one: the last index of the result belongs to both operands,
+// or b is a window of numbers for rows of a; and b has hardly an index of its own.
+bool through_channels(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
+                      Threads& threads) {
+  constexpr int64_t kFewColumns = 4, kFewFree = 4;
+  const int last = spec.out.back();
+  int64_t free_a = 1, free_b = 1;
+  for (uint8_t i : spec.out) {
+    if (i == last || !p.free(i)) continue;
+    (p.in_a[i] ? free_a : free_b) *= p.range[i];
+  }
+  const bool batch = p.batch(last);
+  if (batch ? free_a < free_b : !p.in_a[last]) {
+    p.swap();
+    std::swap(free_a, free_b);
+  }
+  if (free_b > kFewFree || p.range[last] < kFewColumns || p.out[last] != 1 || p.a[last] != 1)
+    return false;
+  if (batch && p.b[last] != 1) return false;
+  // One row of numbers against a matrix is a product like others.
+  if (!batch && (free_b > 1 || p.range[last] < 2 * kFewColumns ||
+                 (!reads_windows(spec.a) && !reads_windows(spec.b))))
+    return false;
+  ChannelSpec s;
+  for (uint8_t i : spec.out) {
+    if (i == last) continue;
+    s.rows_a.add(p.range[i], p.a[i]);
+    s.rows_b.add(p.range[i], p.b[i]);
+    s.rows_c.add(p.range[i], p.out[i]);
+  }
+  for (int i = 0; i < p.n; ++i)
+    if (!p.in_out[i]) {
+      s.depth_a.add(p.range[i], p.a[i]);
+      s.depth_b.add(p.range[i], p.b[i]);
+    }
+  s.columns = p.range[last];
+  s.splat = !batch;
+  s.a = p.a_data;
+  s.b = p.b_data;
+  s.c = out.data;
+  channel_product(t, s, threads);
+  return true;
+}
+
 bool row_major(const View& v) {
   int64_t step = 1;
   for (int i = v.rank; i-- > 0;) {
@@ -242,6 +287,7 @@ bool row_major(const View& v) {
 }
 
 void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
+  if (through_channels(p, spec, t, out, threads)) return;
   if (through_windows(p, spec, t, out, threads)) return;
   // Columns are the group that holds the last result axis; fma(a, b, c) is fma(b, a, c).
   const int last = spec.out.back();

@@ -132,7 +132,7 @@ class Product {
   void blocks(const T* a, const T* b, T* c) {
     // Few outputs and a long depth: the blocks of depth side by side, added in their order.
     const int64_t blocks = (depth_ + kChainBlock - 1) / kChainBlock, cells = rows_ * cols_;
-    if (row_blocks_ * panels_ <= 4 && blocks >= 4 && cells <= 16384 && threads_.count() > 1) {
+    if (row_blocks_ * panels_ <= 16 && blocks >= 4 && cells <= 16384 && threads_.count() > 1) {
       split(a, b, c, blocks, cells);
       return;
     }
@@ -485,8 +485,22 @@ class Product {
   bool turned_;  // the columns of b lie along the depth
 };
 
+// One column is one row of the turned product: a vector holds columns, and fma(a, b, c) is fma(b, a, c).
+ProductSpec turned_spec(const ProductSpec& s) {
+  ProductSpec out = s;
+  for (Group* g : {&out.batch, &out.rows, &out.cols, &out.depth})
+    for (int i = 0; i < g->n; ++i) std::swap(g->s[0][i], g->s[1][i]);
+  std::swap(out.rows, out.cols);
+  std::swap(out.a, out.b);
+  out.c_row = -1;
+  out.kept = nullptr;
+  return out;
+}
+
 template <class T>
 void run(DType t, const ProductSpec& s, Threads& threads) {
+  if (s.cols.count() == 1 && s.rows.count() > 1 && s.c_row <= 1)
+    return run<T>(t, turned_spec(s), threads);
   const TileTable& tiles = tile_table(t);
   const T *a = static_cast<const T*>(s.a), *b = static_cast<const T*>(s.b);
   T* c = static_cast<T*>(s.c);

@@ -8,7 +8,8 @@
 namespace tenon::kernels {
 
 // At least `bytes`, at a multiple of 64. Every kWhich is a block of its own: 0 to 9 are those of
-// matmul.cpp, 10 to 19 those of window.cpp.
+// matmul.cpp, 10 to 14 those of window.cpp,
+// 15 and 16 those of channels.cpp.
 template <int kWhich>
 char* scratch(size_t bytes) {
   static thread_local std::unique_ptr<char[]> memory;

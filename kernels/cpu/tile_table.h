@@ -45,12 +45,20 @@ using CopyPanel = void (*)(const void* from, int64_t from_row, void* to, int64_t
 using RowChain = void (*)(const void* a, int64_t a_step, const void* b, int64_t b_step, void* acc,
                           int64_t depth, int64_t columns);
 
+// The tile of channels.h: row i of a is read at a + rows[i] + steps_a[k] + j, b at b + steps_b[k] + j
+// (or, without j, one element), and row i of the result lies at c + c_rows[i].
+using ChannelTile = void (*)(const void* a, const int64_t* rows, const int64_t* steps_a, const void* b,
+                             const int64_t* steps_b, void* c, const int64_t* c_rows, int64_t depth,
+                             int last, bool more);
+inline constexpr int kChannelRows = 6;
+
 struct TileTable {
   int lanes = 0;                    // columns of one vector
   int rows[kTileVectors + 1] = {};  // the most rows for a number of vectors; 0: none
   Tile tile[kTileVectors + 1][kTileRows + 1] = {};  // [vectors][rows]
   int window_rows[5] = {};                           // likewise
   WindowTile window[5][kTileRows + 1] = {};
+  ChannelTile channels[2][3][kChannelRows + 1] = {};  // [whether b is one element][vectors][rows]
   Turn turn = nullptr;                              // of 4-byte elements; null: there is none
   TurnedRow turned_row = nullptr;
   RowChain row_chain = nullptr;

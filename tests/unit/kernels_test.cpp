@@ -231,7 +231,7 @@ TEST(Kernels, TallWideAndLongProducts) {
     int64_t m, n, k;
   } cases[] = {{1, 1, 5000},   {1, 300, 1100}, {300, 1, 1100}, {2, 300, 64},   {9, 200, 33},
                {400, 10, 128}, {513, 33, 65},  {7, 4500, 5},   {250, 66, 1030}, {1, 45, 37},
-               {1, 1003, 1029}, {1, 3000, 130}, {20, 70, 1100}, {67, 150, 300}, {130, 517, 129}};
+               {1, 1003, 1029}, {1, 3000, 130}, {20, 70, 1100}, {67, 150, 300}, {130, 517, 129}, {64, 60, 4500}};
   for (auto [M, N, K] : cases) {
     ir::ContractSpec spec{{}, {at({{0, 1}}), at({{2, 1}})}, {at({{2, 1}}), at({{1, 1}})}, {0, 1}};
     check_contract<float>(DType::f32, spec, {M, N, K}, random_tensor(DType::f32, {M, K}),
@@ -307,6 +307,27 @@ TEST(Kernels, ConvolutionsAndTheirGradients) {
         {0, 1, 2, 3}};
     check_contract<float>(DType::f32, depthwise, range_d, x, random_view(DType::f32, {R, S, C}),
                           "depthwise");
+  }
+}
+
+// A channel at a time, before the channels and behind them: whole and broken vectors, tiles of rows, and for
+// the gradient of w blocks of depth side by side.
+TEST(Kernels, DepthwiseConvolutions) {
+  struct Case {
+    int64_t N, C, P, Q, R, step;
+  };
+  for (const Case& q : {Case{2, 45, 9, 13, 3, 1}, Case{3, 32, 37, 40, 2, 1}, Case{1, 70, 8, 19, 3, 2}, Case{2, 4, 5, 16, 1, 1}}) {
+    const int64_t H = (q.P - 1) * q.step + q.R, W = (q.Q - 1) * q.step + q.R;
+    // 0 n, 1 p, 2 q, 3 c, 4 r, 5 s
+    const ir::Affine down = at({{1, q.step}, {4, 1}}), right = at({{2, q.step}, {5, 1}});
+    const std::vector<int64_t> range{q.N, q.P, q.Q, q.C, q.R, q.R};
+    const ir::ContractSpec last{{}, {at({{0, 1}}), down, right, at({{3, 1}})}, {at({{4, 1}}), at({{5, 1}}), at({{3, 1}})}, {0, 1, 2, 3}};
+    const ir::ContractSpec first{{}, {at({{0, 1}}), at({{3, 1}}), down, right}, {at({{3, 1}}), at({{4, 1}}), at({{5, 1}})}, {0, 3, 1, 2}};
+    const ir::ContractSpec of_w{{}, {at({{0, 1}}), down, right, at({{3, 1}})}, {at({{0, 1}}), at({{1, 1}}), at({{2, 1}}), at({{3, 1}})}, {4, 5, 3}};
+    check_contract<float>(DType::f32, last, range, random_tensor(DType::f32, {q.N, H, W, q.C}), random_tensor(DType::f32, {q.R, q.R, q.C}), "channels last");
+    check_contract<double>(DType::f64, last, range, random_tensor(DType::f64, {q.N, H, W, q.C}), random_tensor(DType::f64, {q.R, q.R, q.C}), "channels last, f64");
+    check_contract<float>(DType::f32, first, range, random_tensor(DType::f32, {q.N, q.C, H, W}), random_tensor(DType::f32, {q.C, q.R, q.R}), "channels first");
+    check_contract<float>(DType::f32, of_w, range, random_tensor(DType::f32, {q.N, H, W, q.C}), random_tensor(DType::f32, {q.N, q.P, q.Q, q.C}), "gradient of w");
   }
 }
 
