@@ -322,8 +322,14 @@ Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSu
   for (auto& [param, type] : inst.updates) {
     const auto& params = callee.body.params;
     size_t at = static_cast<size_t>(std::find(params.begin(), params.end(), param.v) - params.begin());
-    if (cx->b.depth() > 1)
-      error(Code::E0601, loc, "a model that updates its state is called in a run-time `if` or loop", "call it once, before");
+    if (cx->b.depth() > 1) {
+      if (stack.size() == 1) {  // the top level: no gradient could take it, in a loop or not
+        ++i;
+        continue;
+      }
+      error(Code::E0601, loc, "a model that updates its state is called in a run-time `if` or loop",
+            "call it once, before it, or go over a tuple: the turns of `for i in (0, 1, 2)` are written out one by one");
+    }
     cx->updates.emplace_back(leaf(operands[at]), tensor(results[i++]));
   }
   return v;

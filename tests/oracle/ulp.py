@@ -81,7 +81,10 @@ PAIRS = {
     "log_beta": ("log_beta(x, y)", lambda a, b: mp.log(mp.beta(a, b)), [((0.01, 20), (0.01, 20)), ((0.001, 1, "log"), (0.001, 50, "log"))], True),
     "lerp": ("lerp(x, y, 0.25)", lambda a, b: a + mp.mpf("0.25") * (b - a), [((0.1, 5), (0.1, 5))], False),
     "copysign": ("copysign(x, y)", lambda a, b: mp.sign(b) * abs(a), [((-5, 5), (-5, 5))], False),
-    "polygamma": ("polygamma(3, x)", lambda a, b: mp.polygamma(3, a), [((0.01, 9), (0, 1)), ((9, 1e6, "log"), (0, 1))], False),
+    **{f"polygamma, n = {n}": (f"polygamma({n}, x)", lambda a, b, n=n: mp.polygamma(n, a), [((0.01, 9), (0, 1)), ((9, 1e6, "log"), (0, 1))], False) for n in (1, 2, 3, 5, 8)},
+    "ndtr": ("ndtr(x)", lambda a, b: mp.ncdf(a), [((-37, 8), (0, 1)), ((-5, 5), (0, 1))], False),
+    "log_ndtr": ("log_ndtr(x)", lambda a, b: mp.log(mp.ncdf(a)), [((-1000, -5), (0, 1)), ((-13, 5), (0, 1))], False),
+    "ndtri": ("ndtri(x)", lambda a, b: mp.sqrt(2) * mp.erfinv(2 * a - 1), [((0.001, 0.999), (0, 1))], True),
     "gelu": ("gelu(x)", lambda a, b: a * mp.ncdf(a), [((-1, 8), (0, 1))], False),
     "silu": ("silu(x)", lambda a, b: a / (1 + mp.exp(-a)), [((-80, 80), (0, 1)), ((-1, 1), (0, 1))], False),
 }
