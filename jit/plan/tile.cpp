@@ -136,6 +136,8 @@ class Finder {
     }
     if (none_) return {};
     for (Value v : region_.results) escapes(v);
+    for (size_t i = 0; i < nodes_.size(); ++i)
+      if (nodes_[i].made && !nodes_[root(i)].folded) nodes_[root(i)].dead = true;
     for (bool changed = true; changed;) {
       tiles_ = {};
       masks();
@@ -152,6 +154,7 @@ class Finder {
     TileSpace space{};
     size_t parent = 0;     // a union-find over what depends on each other
     bool dead = false;     // of a root: somebody wants a tensor
+    bool folded = false;   // of a root: somebody folds its rows; else it is a chain of products
   };
 
   size_t root(size_t i) {
@@ -162,6 +165,7 @@ class Finder {
     const size_t a = root(i), b = root(k);
     nodes_[a].parent = b;
     nodes_[b].dead |= nodes_[a].dead;
+    nodes_[b].folded |= nodes_[a].folded;
   }
   bool live(size_t i) { return nodes_[i].made && !nodes_[root(i)].dead; }
   const Info* matrix(Value v) const {
@@ -205,6 +209,7 @@ class Finder {
     }
     if (one && (folds(n) || takes(n, in->space))) {
       info.taker = true;
+      info.folded = folds(n);
       return join_operands();
     }
     for (Value v : n.operands) escapes(v);

@@ -108,15 +108,15 @@ TEST(Blocks, DerivativesAndGroupedQueries) {
 }
 
 // The kinds of groups of function 0 behind the passes, in order; views and constants left out.
-std::string kinds(const std::string& text) {
+std::string kinds(const std::string& text, const CompileOptions& options = {}) {
   std::string error, out;
   auto m = ir::parse_text(text, error);
   if (!m) return error;
   auto fn = std::make_unique<ir::Function>(m->fn(0));
   for (const ir::Pass& pass : ir::exact_passes()) fn = pass.run(*m, *fn);
-  for (const plan::Group& g : plan::plan_region(*fn, m->dims, fn->body, {})) {
+  for (const plan::Group& g : plan::plan_region(*fn, m->dims, fn->body, options)) {
     if (g.kind == plan::Group::node && g.nodes[0]->op != ir::Op::contract) continue;
-    static constexpr const char* kNames[] = {"product", "point", "row", "block"};
+    static constexpr const char* kNames[] = {"product", "point", "row", "block", "tile"};
     out += (out.empty() ? "" : " ") + std::string(kNames[g.kind]);
   }
   return out;
@@ -139,6 +139,35 @@ TEST(Blocks, ProductsOfAllRowsAndOfRowsThatShareNothingStayByThemselves) {
   EXPECT_EQ(kinds(head + batched + rows + over_rows + "return %7\n}\n"), "block product");
   EXPECT_EQ(kinds(head + shared + rows + "return %6\n}\n"), "product row");  // a classifier's
   EXPECT_EQ(kinds(head + shared + rows + by_rows + "return %7\n}\n"), "product block");
+}
+
+// On a device: who folds or takes a matrix makes it, where nobody wants it as a tensor.
+TEST(Tiles, MatricesThatAreOnlyFoldedAndTakenAreMadeByTiles) {
+  CompileOptions device;
+  device.fuse_blocks = false;
+  device.fuse_tiles = true;
+  const std::string take =
+      "  %20: f32[B, H, L, E] = contract(%19, %2) range=[B, H, L, E, K] a=[$0, $1, $2, $4] b=[$0, $1, $4, $3] out=[0, 1, 2, 3]\n";
+  const std::string over_rows =
+      "  %21: f32[B, H, K, D] = contract(%19, %0) range=[B, H, K, D, L] a=[$0, $1, $4, $2] b=[$0, $1, $4, $3] out=[0, 1, 2, 3]\n";
+  EXPECT_EQ(kinds(kForward + take + "  return %20\n}\n", device), "tile tile tile");
+  EXPECT_EQ(kinds(kForward + take + over_rows + "  return %20, %21\n}\n", device), "tile tile tile tile");
+  EXPECT_EQ(kinds(kForward + take + "  return %20\n}\n"), "block");
+  // The scores leave: all of it is as it was.
+  EXPECT_EQ(kinds(kForward + take + "  return %20, %19\n}\n", device), "product row product");
+  EXPECT_EQ(kinds(kForward + take + "  return %20, %3\n}\n", device), "product row product");
+  // Chains of products that nobody folds, products of all slabs alike, and deep ones are not made again.
+  const std::string head = "fn @0 f[B, L, K, D](%0: f32[B, L, D], %1: f32[B, K, D], %2: f32[K, D], %9: f32[B, L, 512], %10: f32[B, K, 512]) {\n";
+  const std::string tail =
+      "  %4: f32[B, L] = reduce(%3) max axes=[2]\n"
+      "  %5: f32[B, L, D] = contract(%3, %1) range=[B, L, D, K] a=[$0, $1, $3] b=[$0, $3, $2] out=[0, 1, 2]\n";
+  const std::string batched = "  %3: f32[B, L, K] = contract(%0, %1) range=[B, L, K, D] a=[$0, $1, $3] b=[$0, $2, $3] out=[0, 1, 2]\n";
+  const std::string alike = "  %3: f32[B, L, K] = contract(%0, %2) range=[B, L, K, D] a=[$0, $1, $3] b=[$2, $3] out=[0, 1, 2]\n";
+  const std::string deep = "  %3: f32[B, L, K] = contract(%9, %10) range=[B, L, K, 512] a=[$0, $1, $3] b=[$0, $2, $3] out=[0, 1, 2]\n";
+  EXPECT_EQ(kinds(head + batched + tail + "  return %4, %5\n}\n", device), "tile tile");
+  EXPECT_EQ(kinds(head + batched + tail + "  return %5\n}\n", device), "product product");
+  EXPECT_EQ(kinds(head + alike + tail + "  return %4, %5\n}\n", device), "product row product");
+  EXPECT_EQ(kinds(head + deep + tail + "  return %4, %5\n}\n", device), "product row product");
 }
 
 }  // namespace
