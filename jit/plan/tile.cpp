@@ -266,12 +266,15 @@ class Finder {
     tiles_.inside = std::move(found);
   }
 
+  DType dtype(size_t i) const { return fn_.type(region_.nodes[i].results[0]).dtype; }
+
   // False when all is well; else some matrices are to be tensors and all is to be looked at again.
   bool cones() {
     for (size_t i = 0; i < nodes_.size(); ++i) {
       if (!nodes_[i].taker || nodes_[root(i)].dead) continue;
       std::set<size_t> cone;
       size_t makers = 0;
+      bool alike = true;  // a kernel has one dtype
       std::function<void(Value)> gather = [&](Value v) {
         const auto it = made_.find(v);
         if (it == made_.end()) return;
@@ -279,12 +282,13 @@ class Finder {
         if (!nodes_[k].made && !tiles_.inside.contains(k)) return;
         if (!cone.insert(k).second) return;
         makers += nodes_[k].maker;
+        alike &= !nodes_[k].maker || dtype(k) == dtype(i);
         if (!nodes_[k].maker)
           for (Value o : region_.nodes[k].operands) gather(o);
       };
       for (Value v : region_.nodes[i].operands)
         if (matrix(v)) gather(v);
-      if (makers > kMostMakers || cone.size() > kMostNodes) {
+      if (makers > kMostMakers || cone.size() > kMostNodes || !alike) {
         nodes_[root(i)].dead = true;
         return true;
       }
