@@ -34,6 +34,7 @@ examples: `# expect held-out accuracy >= 0.97` compares the number in the line o
   with that name; `# seeds 1 2 3` repeats the run for these seeds too.
 """
 
+import contextlib
 import difflib
 import os
 import re
@@ -199,7 +200,16 @@ def check_numbers(text, stdout):
 
 def written(folder):
     return {str(p.relative_to(folder)): p.read_bytes()
-            for p in sorted(Path(folder).rglob("*")) if p.is_file()}
+            for p in sorted(Path(folder).rglob("*")) if p.is_file() and not p.is_symlink()}
+
+
+@contextlib.contextmanager
+def fresh_folder(model):
+    """A folder that dies with the run, so that none finds what another has written; with a model, what lies beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in Path(model).resolve().parent.iterdir() if model else ():
+            (Path(folder) / entry.name).symlink_to(entry)
+        yield folder
 
 
 def check_program(tenon, model, own_folder):
@@ -216,7 +226,8 @@ def check_program(tenon, model, own_folder):
         check_legs(tenon, model, text, own_folder, cache)
     if re.search(r'^\s*test\s+"', text, re.M):
         for mode in ("eager", "graph"):
-            done = run([tenon, "test", "--mode", mode, str(model)], model.parent)
+            with fresh_folder(model) as folder:
+                done = run([tenon, "test", "--mode", mode, str(model)], folder)
             if done.returncode != 0:
                 raise Failure(f"tenon test --mode {mode}: exit code {done.returncode}\n"
                               + (done.stdout + done.stderr).decode(errors="replace"))
@@ -227,11 +238,10 @@ def check_legs(tenon, model, text, own_folder, cache):
     for mode, threads in EXAMPLE_LEGS if own_folder else LEGS:
         leg = f"--mode {mode} --threads {threads}"
         try:
-            with tempfile.TemporaryDirectory() as fresh:
-                folder = fresh if own_folder else model.parent
+            with fresh_folder(None if own_folder else model) as folder:
                 name = model if own_folder else model.name
                 code, stdout, stderr = run_leg(tenon, name, mode, threads, folder, cache)
-                files = written(fresh)
+                files = written(folder)
             check_output(model, text, code, stdout, stderr)
             check_numbers(text, stdout)
             may_not = "# compiles nothing" in text or expectations(text)[1]  # it may fail first
