@@ -119,7 +119,7 @@ Val map_fn(Elab& e, const Args& args) {
 Val leaves_fn(Elab& e, const Args& args) {
   Taken a(e, args, "leaves", {"x"}, 1);
   std::vector<Val> out;
-  each_float(e, {a[0]}, args.loc, [&](const std::vector<Val>& l) {
+  each_float(e, {e.floats_as_tensors(a[0], a.loc(0))}, args.loc, [&](const std::vector<Val>& l) {  // as map does
     out.push_back(l[0]);
     return l[0];
   });
