@@ -161,6 +161,8 @@ void Elab::stmt(const ast::Stmt& st, const ScopePtr& s) {
   switch (st.kind) {
     case ast::Stmt::bind: {
       const auto& b = ast::as<ast::Bind>(st);
+      const ast::TypeExpr* written = b.type;  // behind its names
+      for (const TypeVal* named; written && (named = type_named(*written, s));) written = named->written;
       Val v;
       if (b.draw) {
         v = draw_value(*b.value, b.type, s, st.loc);
@@ -170,7 +172,7 @@ void Elab::stmt(const ast::Stmt& st, const ScopePtr& s) {
         wanted = b.type;
         wanted_scope = s;
         bool any_outer = any_size_wanted;
-        any_size_wanted = b.type && writes_any_size(*b.type);
+        any_size_wanted = written && writes_any_size(*written);
         try {
           v = expr(*b.value, s);
         } catch (...) {
@@ -186,7 +188,7 @@ void Elab::stmt(const ast::Stmt& st, const ScopePtr& s) {
       }
       cx->b.at(st.loc);
       bind_pattern(b.pattern, v, b.mutable_, s);
-      if (b.mutable_ && b.type) may_grow(b.pattern, *b.type, *s);
+      if (b.mutable_ && written) may_grow(b.pattern, *written, *s);
       return;
     }
     case ast::Stmt::index_bind: {
