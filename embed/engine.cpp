@@ -50,6 +50,7 @@ std::unique_ptr<Engine> make_engine(const RunSettings& settings) {
   options.progress = settings.progress;
   options.echo_types = settings.echo_types;
   options.cpu = settings.cpu;
+  options.arguments = settings.arguments;
   return std::make_unique<SessionEngine>(std::move(options));
 }
 

@@ -61,10 +61,6 @@ int finish(const Invocation& invocation, Engine& engine, const Diagnostics& diag
 }  // namespace
 
 int command_run(const Invocation& invocation) {
-  if (!invocation.after_dashes.empty())
-    fail(Code::E1001, {}, "'" + invocation.after_dashes[0] + "' cannot be given to the program: the "
-         "language has no way to read arguments yet", "write it into the program, or into a file "
-         "that the program reads");
   auto engine = watched_engine(run_settings(invocation, Mode::graph));
   InterruptGuard guard(*engine);
   start(invocation, *engine);

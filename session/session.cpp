@@ -170,7 +170,37 @@ Diagnostics Session::Impl::run_unit(const Unit& unit) {
 
 // ---------------------------------------------------------------- the public face
 
-Session::Session(SessionOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+namespace {
+
+// A string as the language writes it.
+std::string literal(std::string_view s) {
+  std::string out = "\"";
+  for (const char c : s) {
+    char code[16];
+    if (c == '"' || c == '\\')
+      out += {'\\', c};
+    else if (c == '{' || c == '}')
+      out += {c, c};
+    else if (static_cast<unsigned char>(c) < 32 || c == 127)
+      std::snprintf(code, sizeof code, "\\u{%x}", static_cast<unsigned>(c)), out += code;
+    else
+      out += c;
+  }
+  return out + "\"";
+}
+
+}  // namespace
+
+Session::Session(SessionOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {
+  const std::vector<std::string>& arguments = impl_->options.arguments;
+  if (arguments.empty()) return;
+  // They hide the empty `args` of the library, and are no input of their own: nothing else changes.
+  std::string list;
+  for (const std::string& a : arguments) list += (list.empty() ? "" : ", ") + literal(a);
+  TextResult done = run_text("the command line", "let args = [" + list + "]", false);
+  if (!done.diagnostics.empty()) throw UserError(std::move(done.diagnostics[0]));
+  impl_->statements = 0;
+}
 Session::~Session() = default;
 
 SourceMap& Session::sources() { return impl_->sources; }

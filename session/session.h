@@ -33,6 +33,7 @@ struct SessionOptions {
   bool code_names = false;  // tell perf and gdb what compiled code is called
   bool progress = false;   // training shows a line on stderr
   bool echo_types = false;  // of run_text: a tensor is shown with its type
+  std::vector<std::string> arguments;  // what a program finds in `args` (stdlib/program.model)
   std::function<void(std::string_view)> output;  // empty: stdout
 };
 

@@ -54,7 +54,6 @@ CASES = [
     (["doctor"], 0, "LLVM ", ""),
     (["-e", "sum(exp([1.0, 2.0]))", "--mode", "graph", "--cpu", "x86-64-v3"], 0, "10.107338", ""),
     (["-e", "1", "--cpu", "pentium"], 2, "", "--cpu is x86-64-v3"),
-    (["run", "a.model", "--", "x"], 2, "", "no way to read arguments"),
 ]
 
 
@@ -76,6 +75,21 @@ for arguments, code, out, err in CASES:
     expect(name, err in done.stderr, f"stderr lacks '{err}':\n{done.stderr}")
     if code != 0:
         expect(name, "error[E" in done.stderr, f"no message:\n{done.stderr}")
+
+# What stands behind -- is the list `args`, whatever its letters are, and changes nothing else.
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, "args.model")
+    with open(path, "w") as f:
+        f.write("for a in args { print(\"<{a}>\") }\nprint(len(args), if len(args) > 0 { args[0] } else { \"none\" })\n"
+                "print(draw(normal(0, 1), 3))\nfn first() -> int = len(args)\nprint(first())\n")
+    numbers = run(["run", path]).stdout.splitlines()[1]
+    for mode in ("eager", "graph"):
+        for given in ([], ["x"], [""], ["x", "--seed", "{y}", "}{", '"\\n" \\', "a\n\tb", "ü", "{{"]):
+            done = run(["run", "--mode", mode, path, "--"] + given)
+            want = "".join(f"<{a}>\n" for a in given) + f"{len(given)} {given[0] if given else 'none'}\n{numbers}\n{len(given)}\n"
+            expect(f"args {given}, {mode}", done.stdout == want and done.returncode == 0, f"{done.stdout}\n{done.stderr}")
+    done = run([path, "x"])
+    expect("args without --", done.returncode == 2 and "stand after --" in done.stderr, done.stderr)
 
 # A folder stands for the programs in it, whatever else lies there.
 with tempfile.TemporaryDirectory() as folder:
