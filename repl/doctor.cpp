@@ -1,5 +1,4 @@
 // `tenon doctor`: what was found on this machine, in the order in which one looks for a cause.
-#include <cpuid.h>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -9,26 +8,13 @@
 
 #include "io/cache.h"
 #include "repl/command.h"
+#include "support/cpu_name.h"
 
 namespace tenon {
 namespace {
 
 void row(const char* what, const std::string& found) {
   std::printf("%-12s %s\n", what, found.c_str());
-}
-
-std::string cpu_name() {
-  unsigned words[12] = {};
-  unsigned highest = __get_cpuid_max(0x80000000, nullptr);
-  if (highest < 0x80000004) return "unknown";
-  for (unsigned i = 0; i < 3; ++i)
-    __get_cpuid(0x80000002 + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2],
-                &words[4 * i + 3]);
-  std::string name(reinterpret_cast<const char*>(words), sizeof words);
-  name.resize(std::strlen(name.c_str()));
-  size_t first = name.find_first_not_of(' ');
-  return first == std::string::npos ? "unknown"
-                                    : name.substr(first, name.find_last_not_of(' ') + 1);
 }
 
 std::string cpu_features() {

@@ -14,6 +14,7 @@
 #include "runtime/trap.h"
 #include "session/impl.h"
 #include "session/profile.h"
+#include "support/cpu_name.h"
 
 namespace tenon {
 
@@ -94,6 +95,10 @@ Session::Impl::Impl(SessionOptions o)
 Session::Impl::~Impl() = default;
 
 RunContext Session::Impl::context() {
+  if (!kernels::supported(kernels::Isa::v3))
+    fail(Code::E1002, {}, 
+         "programs need a CPU with AVX2, FMA and BMI2 (x86-64-v3), and this one is \"" + cpu_name() + "\"",
+         "`tenon doctor` tells what it has; `check`, `fmt` and `doc` work without", {}, Fault::data);
   RunContext c{threads, host, interrupted};
   c.profiler = profile.get();
   return c;

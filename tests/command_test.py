@@ -57,14 +57,26 @@ CASES = [
 ]
 
 
+# A CPU without AVX2, FMA or BMI2 is refused by name where a program would run, and only there.
+OLD_CPU = [
+    (["-e", "1+1"], 1, "", "error[E1002]: programs need a CPU with AVX2, FMA and BMI2"),
+    (["run", "a.model"], 1, "", "error[E1002]"),
+    (["test", "a.model"], 1, "", "error[E1002]"),
+    (["bench", "a.model"], 1, "", "error[E1002]"),
+    (["-e", "1+1", "--cpu", "x86-64-v3"], 1, "", "this machine's CPU is no x86-64-v3"),
+    (["check", "a.model"], 0, "no errors", ""),
+    (["doctor"], 0, "LLVM ", ""),
+]
+
+
 def expect(name, ok, detail):
     if not ok:
         failures.append(f"{name}: {detail}")
 
 
-def run(arguments, stdin=""):
+def run(arguments, stdin="", **environment):
     return subprocess.run([TENON] + arguments, capture_output=True, text=True, input=stdin,
-                          timeout=60, errors="replace")
+                          timeout=60, errors="replace", env={**os.environ, **environment})
 
 
 for arguments, code, out, err in CASES:
@@ -90,6 +102,16 @@ with tempfile.TemporaryDirectory() as folder:
             expect(f"args {given}, {mode}", done.stdout == want and done.returncode == 0, f"{done.stdout}\n{done.stderr}")
     done = run([path, "x"])
     expect("args without --", done.returncode == 2 and "stand after --" in done.stderr, done.stderr)
+
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, "a.model")
+    with open(path, "w") as f:
+        f.write('let y = ones(3) * 2.0\ntest "t" { assert sum(y) == 6.0 }\nbench "b" { y + 1.0 }\n')
+    for arguments, code, out, err in OLD_CPU:
+        done = run([path if a == "a.model" else a for a in arguments], TENON_ISA="v2")
+        name = "an old CPU: " + " ".join(arguments)
+        expect(name, done.returncode == code, f"exit code {done.returncode}, expected {code}\n{done.stderr}")
+        expect(name, out in done.stdout and err in done.stderr, done.stdout + done.stderr)
 
 # A folder stands for the programs in it, whatever else lies there.
 with tempfile.TemporaryDirectory() as folder:

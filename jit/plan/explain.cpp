@@ -94,9 +94,9 @@ class Explainer {
                        [&](Value v) { return !fn_.type(v).scalar(); });
   }
 
-  std::string operations(const Group& g) const {
+  std::string operations(const std::vector<const Node*>& nodes) const {
     std::vector<std::pair<std::string, int>> counts;
-    for (const Node* n : g.nodes) {
+    for (const Node* n : nodes) {
       const std::string what = named(*n);
       auto at =
           std::find_if(counts.begin(), counts.end(), [&](auto& c) { return c.first == what; });
@@ -118,6 +118,7 @@ class Explainer {
       for (const Region& inner : n->regions)
         for (Value v : used_in(inner)) used.insert(v);
     }
+    for (const Node* n : g.again) used.erase(n->results[0]);
     return used;
   }
 
@@ -153,6 +154,7 @@ class Explainer {
     std::map<Value, Value> seen_through;  // a view -> what it looks at
     for (const Group& g : groups)
       for (const Node* n : g.nodes) {
+        if (g.again.contains(n)) continue;
         for (Value v : n->results) maker[v] = &g;
         if (g.kind == Group::node && is_view(n->op)) seen_through[n->results[0]] = n->operands[0];
       }
@@ -180,13 +182,17 @@ class Explainer {
         continue;
       }
       const std::string label = std::to_string(number[&g]) + ". ";
-      line(indent, label + kind(g) + ": " + operations(g));
+      line(indent, label + kind(g) + ": " + operations(g.nodes));
       std::set<std::string> places;
       for (const Node* n : g.nodes)
         if (const std::string text = place(*n); !text.empty() && places.insert(text).second)
           line(indent + 2, text);
+      if (!g.again.empty())
+        line(indent + 1, "computed again, which costs less than to keep it: " +
+                             operations({g.again.begin(), g.again.end()}));
       for (const Node* n : g.nodes)
-        for (Value v : n->results) written(g, v, readers, leaves, number, indent + 2);
+        for (Value v : n->results)
+          if (!g.again.contains(n)) written(g, v, readers, leaves, number, indent + 2);
     }
   }
 

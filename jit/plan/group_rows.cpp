@@ -45,16 +45,7 @@ void Planner::rows() {
 }
 
 void Planner::sink() {
-  std::map<Value, std::set<int>> users;  // -1: a result of the region
-  for (size_t g = 0; g < groups_.size(); ++g) {
-    if (groups_[g].gone) continue;
-    for (const Node* n : groups_[g].group.nodes) {
-      for (Value v : n->operands) users[v].insert(static_cast<int>(g));
-      for (const Region& inner : n->regions)
-        for (Value v : used_in(inner)) users[v].insert(static_cast<int>(g));
-    }
-  }
-  for (Value v : region_.results) users[v].insert(-1);
+  std::map<Value, std::set<int>> users = this->users();
   for (size_t a = 0; a < groups_.size(); ++a) {
     if (groups_[a].gone || groups_[a].group.kind != Group::row) continue;
     for (size_t i = groups_[a].group.nodes.size(); i-- > 0;) {

@@ -254,6 +254,11 @@ std::vector<Group> Planner::in_order() {
   return out;
 }
 
+bool computes_again(const Group& g, Value v) {
+  return std::any_of(g.again.begin(), g.again.end(),
+                     [&](const Node* n) { return n->results[0] == v; });
+}
+
 std::vector<Group> plan_region(const ir::Function& fn, const Dims& dims, const Region& region,
                                const CompileOptions& options) {
   return Planner(fn, dims, region, options).run();

@@ -3,6 +3,7 @@
 // order. planner.h is the state it works on, roles.h says what a node may be in a group.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "ir/function.h"
@@ -20,7 +21,12 @@ struct Group {
     tile,   // a product or reduction, last, whose operand is made by tiles and is no tensor (tile.h)
   } kind = node;
   std::vector<const ir::Node*> nodes;  // in order
+  // Those of them that an earlier group has as well: their values are computed again here, for this
+  // group alone, and not written (group_again.cpp).
+  std::set<const ir::Node*> again;
 };
+
+bool computes_again(const Group& g, ir::Value v);
 
 std::vector<Group> plan_region(const ir::Function& fn, const Dims& dims, const ir::Region& region,
                                const CompileOptions& options);

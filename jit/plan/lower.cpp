@@ -215,7 +215,8 @@ void FunctionLowering::region(const Region& r, const std::function<void()>& begi
   Frame frame;
   for (size_t i = 0; i < groups.size(); ++i)
     for (const Node* n : groups[i].nodes) {
-      for (Value v : n->operands) frame.last[v] = static_cast<int>(i);
+      for (Value v : n->operands)
+        if (!computes_again(groups[i], v)) frame.last[v] = static_cast<int>(i);
       for (const Region& inner : n->regions)
         for (Value v : used_in(inner)) frame.last[v] = static_cast<int>(i);
     }
@@ -226,7 +227,12 @@ void FunctionLowering::region(const Region& r, const std::function<void()>& begi
   release_dead();
   for (size_t i = 0; i < groups.size(); ++i) {
     frames_.back().at = static_cast<int>(i);
-    loc_ = groups[i].nodes.front()->loc;
+    frames_.back().again.clear();
+    for (const Node* n : groups[i].again) frames_.back().again.insert(n->results[0]);
+    for (const Node* n : groups[i].nodes) {
+      loc_ = n->loc;
+      if (!groups[i].again.contains(n)) break;
+    }
     group(groups[i]);
     release_dead();
   }

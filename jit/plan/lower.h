@@ -104,6 +104,7 @@ class FunctionLowering {
     std::vector<ir::Value> views;  // values that look at it
   };
   struct Frame {
+    std::set<ir::Value> again;      // what the group at hand computes for itself alone
     std::map<ir::Value, int> last;  // last use of a value, by group; the region's end is INT_MAX
     int at = 0;                     // the group at hand
     std::map<DimId, Expr> dims;     // sizes computed here

@@ -49,6 +49,7 @@ class Planner {
       sink();
       if (options_.fuse_blocks) blocks();
     }
+    if (options_.compute_again) again();
     return in_order();
   }
 
@@ -107,6 +108,23 @@ class Planner {
   RowRole role_of(const Group& g, ir::Value v, const std::vector<DimId>& space) const;
   bool used_wide(const Group& g, ir::Value v, const std::vector<DimId>& space) const;
   bool fits(const Work& w, const std::vector<DimId>& space) const;
+
+  // ---- what is computed twice (group_again.cpp)
+  struct Again {
+    int group;
+    const std::map<ir::Value, const ir::Node*>& makers;
+    const std::set<ir::Value>& changed;           // roots that something changes in place
+    std::map<ir::Value, std::set<int>>& users;    // of a value in memory; -1: a result of the region
+    std::set<ir::Value> has, wanted;              // what it reads; what it would rather compute
+    std::set<const ir::Node*> nodes;              // that compute it
+  };
+  void again();
+  bool may_repeat(const Again& a, ir::Value v) const;
+  bool needed_elsewhere(const Again& a, ir::Value v) const;
+  double gain_of(Again& a) const;
+  double cost_of_reading(const Again& a, ir::Value v) const;
+  void repeat(const Again& a);
+  std::map<ir::Value, std::set<int>> users() const;  // by groups; -1: a result of the region
 
   const ir::Function& fn_;
   const Dims& dims_;

@@ -83,6 +83,7 @@ void FunctionLowering::point_group(const Group& g) {
   for (const Node* n : g.nodes) {
     Value v = n->results[0];
     const Frame& f = frames_.back();
+    if (f.again.contains(v)) continue;
     auto last = f.last.find(v);
     if (last == f.last.end() || last->second <= f.at) continue;  // used in this group only
     const ir::Type& t = type(v);

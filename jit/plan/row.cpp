@@ -100,7 +100,7 @@ Rows::Rows(FunctionLowering& driver, std::vector<const Node*> nodes, std::vector
 bool Rows::outside(Value v) const {
   const auto& frame = driver_.frames_.back();
   auto it = frame.last.find(v);
-  return it != frame.last.end() && it->second > frame.at;
+  return it != frame.last.end() && it->second > frame.at && !frame.again.contains(v);
 }
 
 bool Rows::look(Value v) const {

@@ -41,6 +41,9 @@ PointTable make_table(Isa isa) {
 }  // namespace
 
 bool supported(Isa isa) {
+  // What tests say of the CPU, to see what becomes of programs on one that is too old.
+  if (const char* wanted = std::getenv("TENON_ISA"); wanted && std::string_view(wanted) == "v2")
+    return false;
   bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
             __builtin_cpu_supports("bmi2");
   if (isa == Isa::v3) return v3;
