@@ -199,8 +199,9 @@ def check_numbers(text, stdout):
 
 
 def written(folder):
-    return {str(p.relative_to(folder)): p.read_bytes()
-            for p in sorted(Path(folder).rglob("*")) if p.is_file() and not p.is_symlink()}
+    """What a run has left, by path; but for TensorBoard's event files, which hold the time in their name and inside."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(Path(folder).rglob("*"))
+            if p.is_file() and not p.is_symlink() and not p.name.startswith("events.out.tfevents.")}
 
 
 @contextlib.contextmanager
