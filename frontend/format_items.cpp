@@ -136,6 +136,7 @@ bool Items::blank_before(size_t at) const {
   const Item &a = list_[at - 1], &b = list_[at];
   Tk x = a.token.kind, y = b.token.kind;
   if (x == Tk::LPAREN || x == Tk::LBRACKET || y == Tk::RPAREN || y == Tk::RBRACKET) return false;
+  if (x == Tk::INT && y == Tk::DOT) return true;  // `1.` begins a number that nobody ends
   if (y == Tk::COMMA || y == Tk::COLON || x == Tk::DOT || y == Tk::DOT) return false;
   if (x == Tk::LBRACE && y == Tk::RBRACE) return false;
   if (x == Tk::LBRACE) return a.block;

@@ -206,10 +206,18 @@ def written(folder):
 
 @contextlib.contextmanager
 def fresh_folder(model):
-    """A folder that dies with the run, so that none finds what another has written; with a model, what lies beside it."""
-    with tempfile.TemporaryDirectory() as folder:
-        for entry in Path(model).resolve().parent.iterdir() if model else ():
-            (Path(folder) / entry.name).symlink_to(entry)
+    """A folder that dies with the run, so that none finds what another has written. With a model it has the name of the
+    model's own and what lies in there, and beside it lies what lies beside that."""
+    with tempfile.TemporaryDirectory() as root:
+        if not model:
+            yield root
+            return
+        own = Path(model).resolve().parent
+        folder = Path(root) / own.name
+        folder.mkdir()
+        for place, entries in ((folder, own.iterdir()), (Path(root), (e for e in own.parent.iterdir() if e != own))):
+            for entry in entries:
+                (place / entry.name).symlink_to(entry)
         yield folder
 
 

@@ -36,6 +36,7 @@ TEST(Format, Blanks) {
   EXPECT_EQ(formatted("let ( a,_ )=f(x)\n(a, b)=(b, a)"), "let (a, _) = f(x)\n(a, b) = (b, a)\n");
   EXPECT_EQ(formatted("return-x"), "return -x\n");
   EXPECT_EQ(formatted("{ }"), "{}\n");
+  EXPECT_EQ(formatted("let y=-1  .f( )"), "let y = -1 .f()\n");  // `1.` would begin a number
 }
 
 TEST(Format, Lines) {

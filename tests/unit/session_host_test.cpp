@@ -64,7 +64,7 @@ TEST_F(HostTest, KeepsBackWhatIsPrinted) {
 TEST_F(HostTest, ReadsCsvBesideTheProgram) {
   io::write_file(folder / "d.csv", "a,b,y\n1,2,0\n3,4,1\n", {});
   const FileId program = sources.add(folder / "p.model", "csv");
-  auto both = call("csv", {"d.csv", "y"}, {}, {DType::f64, DType::i64}, {program, 0, 3});
+  auto both = call("csv", {"d.csv", "label", "y"}, {}, {DType::f64, DType::i64}, {program, 0, 3});
   ASSERT_EQ(both.size(), 2u);
   EXPECT_EQ(both[0].dtype, DType::f64);
   EXPECT_TRUE(both[0].shape == Extents({2, 2}));
