@@ -135,6 +135,9 @@ Val Elab::member(const Val& object, const ast::Name& id, Loc loc) {
       if (!b->value) force_top(*b, id.text, loc);
       return b->value;
     }
+    if (b)
+      error(Code::E0201, id.loc, "`" + id.text + "` is a name of the module " + m->name + " alone",
+            "names that begin with `_` are not seen from other files");
     if (m->scope)
       for (auto& x : m->scope->bindings) have.push_back(x.name);
     else
