@@ -32,8 +32,9 @@ struct Merged {
   Value out(Value m) { return b.transpose(b.reshape(m, apart), inverse); }
 };
 
-// The body of a map over `shape`: gives it the indices, takes the scalar.
-Value map_over(Builder& b, const std::vector<DimId>& shape,
+// The body of a map over `shape`: gives it the indices, takes the scalar. The shape is a copy, since it
+// may stand in the table of types, which grows here.
+Value map_over(Builder& b, std::vector<DimId> shape,
                const std::function<Value(std::vector<Value>&)>& body) {
   std::vector<Value> index = b.open(std::vector<Type>(shape.size(), scalar_type(DType::i64)));
   std::vector<Region> regions;
