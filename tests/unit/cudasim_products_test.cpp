@@ -14,6 +14,7 @@
 #include "jit/cuda/sim.h"
 #include "kernels/cuda/kernels.h"
 #include "runtime/buffer.h"
+#include "tests/unit/planted_bug.h"
 
 namespace tenon::cuda {
 namespace {
@@ -204,12 +205,7 @@ std::vector<Product> products() {
   return all;
 }
 
-class EveryOrder : public testing::TestWithParam<const char*> {
- protected:
-  EveryOrder() { setenv("TENON_SIM_ORDER", GetParam(), 1); }
-  ~EveryOrder() override { unsetenv("TENON_SIM_ORDER"); }
-};
-INSTANTIATE_TEST_SUITE_P(Threads, EveryOrder, testing::Values("forward", "reverse", "shuffled"));
+INSTANTIATE_TEST_SUITE_P(Threads, EveryOrder, testing::ValuesIn(kOrders));
 
 TEST_P(EveryOrder, OnTensorCoresWithinTheBudget) {
   double worst = 0;
@@ -239,12 +235,7 @@ TEST(Products, TooSmallForTensorCoresHaveTheBits) {
 
 // The families with one thing in them changed, beside the sound ones.
 bool notices(const std::string& from, const std::string& to, Product p = plain(kBf16, 72, 80, 72)) {
-  std::string families(kernels::cuda_prelude());
-  families = families.substr(families.find("// One slice of an operand for a tile"));
-  families = families.substr(0, families.find("// Matrices that are made by tiles"));
-  const size_t at = families.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  families.replace(at, from.size(), to);
+  std::string families = changed("// One slice of an operand for a tile", "// Matrices that are made by tiles", from, to);
   auto renamed = [](std::string s) {
     for (const char* name : {"tn_fetch", "tn_gemm_mma"})
       for (size_t i = s.find(std::string(name) + (std::string(name) == "tn_fetch" ? "(" : "<")), n = std::string(name).size();
@@ -256,17 +247,7 @@ bool notices(const std::string& from, const std::string& to, Product p = plain(k
     for (size_t i = families.find(name); i != std::string::npos; i = families.find(name, i + 12))
       families.replace(i, std::string(name).size(), std::string(name, std::string(name).size() - 1) + "_bad(");
   Bench b(p, true);
-  bool found = false;
-  for (const char* order : {"forward", "reverse", "shuffled"}) {
-    setenv("TENON_SIM_ORDER", order, 1);
-    try {
-      found |= !(b.run(families, renamed(b.text())) <= 1);
-    } catch (const SimFault&) {
-      found = true;
-    }
-  }
-  unsetenv("TENON_SIM_ORDER");
-  return found;
+  return noticed([&] { return !(b.run(families, renamed(b.text())) <= 1); });
 }
 
 TEST(PlantedBugs, NoneIsNoticedWhereNoneIs) { EXPECT_FALSE(notices("tn_sync();", "tn_sync();")); }

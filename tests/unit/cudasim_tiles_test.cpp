@@ -13,6 +13,7 @@
 #include "jit/cuda/sim.h"
 #include "kernels/cuda/kernels.h"
 #include "runtime/buffer.h"
+#include "tests/unit/planted_bug.h"
 
 namespace tenon::cuda {
 namespace {
@@ -132,12 +133,7 @@ Gpu::Kernels kernels() {
   return k;
 }
 
-class EveryOrder : public testing::TestWithParam<const char*> {
- protected:
-  EveryOrder() { setenv("TENON_SIM_ORDER", GetParam(), 1); }
-  ~EveryOrder() override { unsetenv("TENON_SIM_ORDER"); }
-};
-INSTANTIATE_TEST_SUITE_P(Threads, EveryOrder, testing::Values("forward", "reverse", "shuffled"));
+INSTANTIATE_TEST_SUITE_P(Threads, EveryOrder, testing::ValuesIn(kOrders));
 
 TEST_P(EveryOrder, HasTheBitsOfItsParts) {
   auto module = cudasim().compile(text_of(""), kernels());
@@ -149,24 +145,13 @@ TEST_P(EveryOrder, HasTheBitsOfItsParts) {
 
 // The families with one thing in them changed.
 bool notices(const std::string& from, const std::string& to) {
-  std::string families(kernels::cuda_prelude());
-  families = families.substr(families.find("// Matrices that are made by tiles"));
-  const size_t at = families.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  families.replace(at, from.size(), to);
+  const std::string families = changed("// Matrices that are made by tiles", nullptr, from, to);
   auto module = cudasim().compile("namespace bad {\n" + families + "}\n" + text_of("bad::"), kernels());
-  bool found = false;
-  for (const char* order : {"forward", "reverse", "shuffled"})
-    for (Sink sink : {kSum, kMax, kRows, kColumns}) {
-      setenv("TENON_SIM_ORDER", order, 1);
-      try {
-        found |= !same(*module, sink, {1, 70, 131, 40, 70});
-      } catch (const SimFault&) {
-        found = true;
-      }
-    }
-  unsetenv("TENON_SIM_ORDER");
-  return found;
+  return noticed([&] {
+    for (Sink sink : {kSum, kMax, kRows, kColumns})
+      if (!same(*module, sink, {1, 70, 131, 40, 70})) return true;
+    return false;
+  });
 }
 
 TEST(PlantedBugs, NoneIsNoticedWhereNoneIs) { EXPECT_FALSE(notices("tn_sync();", "tn_sync();")); }
