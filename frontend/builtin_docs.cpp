@@ -36,8 +36,8 @@ const std::map<std::string_view, std::string_view>& texts() {
       {"minimum", "The smaller of two, element by element; a tie gives its gradient to the second."},
       {"where", "a where the condition holds and b elsewhere, element by element."},
       {"cast", "The same numbers in another dtype; fractions are cut, overflow wraps or is infinite."},
-      {"int", "A host number made of one number; fractions are cut."},
-      {"float", "A host number made of one number."},
+      {"int", "A host number made of one number, whose fraction is cut, or of a text such as an argument: int(args[0])."},
+      {"float", "A host number made of one number, or of a text: float(\"1e-3\")."},
       {"sum", "The sum along an axis, several, or over all; `keep` leaves an axis of size 1."},
       {"prod", "The product along an axis, several, or over all."},
       {"max", "The largest element along an axis, several, or over all; NaN wins."},
@@ -108,7 +108,7 @@ const std::map<std::string_view, std::string_view>& texts() {
 std::vector<PrimitiveDoc> primitive_docs() {
   std::vector<PrimitiveDoc> out;
   for (auto table : {elab::tensor_builtins(), elab::program_builtins(), elab::file_builtins(),
-                     elab::train_builtins()})
+                     elab::text_builtins(), elab::train_builtins()})
     for (const elab::Builtin& b : table) {
       auto text = texts().find(b.name);
       out.push_back({b.name, b.signature, text == texts().end() ? "" : text->second});

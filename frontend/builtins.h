@@ -10,8 +10,9 @@
 namespace tenon::elab {
 
 std::span<const Builtin> tensor_builtins();   // elementwise, reductions, shapes
-std::span<const Builtin> program_builtins();  // derivatives, text, randomness, structures
+std::span<const Builtin> program_builtins();  // derivatives, randomness, structures
 std::span<const Builtin> file_builtins();     // csv, save, load, read
+std::span<const Builtin> text_builtins();     // lines, words, bytes, string
 std::span<const Builtin> train_builtins();    // what `train` is made of
 
 // How training names what it measures on held-out data.
@@ -37,5 +38,8 @@ struct TakenRest {
   std::vector<Val> named;  // in the order of `names`, null where missing
   TakenRest(Elab& e, const Args& args, std::string_view fn, std::initializer_list<std::string_view> names);
 };
+
+// The number that a text says, for a conversion to this dtype: an int, a float, or a bool. E0401 if it says none.
+Val number_in(Elab& e, const StringVal& text, DType to, Loc loc);
 
 }  // namespace tenon::elab

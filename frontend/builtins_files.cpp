@@ -331,48 +331,7 @@ Val text_fn(Elab& e, const Args& args) {
   return read_tensor(e, "text", {e.static_string(a[0], a.loc(0), "the path of a text")}, DType::u8, 1, {}, args.loc);
 }
 
-// ---- parts of a text that is known: lines("a\nb"), words("a  b") are lists of strings
-
-Val split(Elab& e, const Args& args, const std::string& fn, const char* between, bool blank_too) {
-  Taken a(e, args, fn, {"text"}, 1);
-  const std::string text = e.static_string(a[0], a.loc(0), "what `" + fn + "` takes");
-  std::vector<Val> parts;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find_first_of(between, at), text.size());
-    if (end > at || blank_too) {
-      std::string part = text.substr(at, end - at);
-      if (blank_too && part.ends_with('\r')) part.pop_back();
-      parts.push_back(e.string(std::move(part)));
-    }
-    at = end + 1;
-  }
-  return std::make_shared<ListVal>(std::move(parts));
-}
-Val lines_fn(Elab& e, const Args& args) { return split(e, args, "lines", "\n", true); }
-Val words_fn(Elab& e, const Args& args) { return split(e, args, "words", " \t\r\n", false); }
-
-// ---- text as numbers: bytes("ab") is u8[2], string(u8[N]) the text that prints so
-
-Val bytes_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "bytes", {"text"}, 1);
-  const std::string text = e.static_string(a[0], a.loc(0), "what `bytes` takes");
-  e.cx->b.at(args.loc);
-  return e.tensor(e.cx->b.constant(ir::Literal{DType::u8, {static_cast<int64_t>(text.size())}, text}));
-}
-Val string_fn(Elab& e, const Args& args) {
-  Taken a(e, args, "string", {"bytes"}, 1);
-  auto* t = as<TensorVal>(a[0]);
-  if (!t || t->type.dtype != DType::u8 || t->type.rank() != 1)
-    e.error(Code::E0401, a.loc(0), "`string` makes text of bytes, u8[N], but this is " + e.type_text(a[0]),
-            e.is_numberlike(a[0]) ? "a number stands in text as it is: \"{x}\"" : "");
-  return std::make_shared<StringVal>(std::vector<TextPiece>{{"", a[0], "text"}});
-}
-
 constexpr Builtin kTable[] = {
-    {"lines", "lines(text)", lines_fn},
-    {"words", "words(text)", words_fn},
-    {"bytes", "bytes(text)", bytes_fn},
-    {"string", "string(bytes)", string_fn},
     {"npy", "npy(path, rank, dtype = f32)", npy_fn},
     {"npz", "npz(path, name, rank, dtype = f32)", npz_fn},
     {"idx", "idx(path, rank, dtype = u8)", idx_fn},

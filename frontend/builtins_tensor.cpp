@@ -68,6 +68,7 @@ Val Elab::cast(const Val& v, DType to, Loc loc) {
     bool real_number = v->kind == Value::real || (w && w->real);
     if (!(real_number && !is_float(to)) && to != DType::boolean) return tensor(to_dtype(v, to, loc));
   }
+  if (auto* text = as<StringVal>(v)) return cast(number_in(*this, *text, to, loc), to, loc);
   Val x = v;
   const TensorVal& t = as_tensor(x, loc, "what is converted: a tensor or a number");
   cx->b.at(loc);
@@ -182,6 +183,7 @@ Val cast_fn(Elab& e, const Args& args) {
 Val to_int(Elab& e, const Args& args) {
   Taken a(e, args, "int", {"x"}, 1);
   if (a[0]->kind == Value::integer) return a[0];
+  if (auto* text = as<StringVal>(a[0])) return number_in(e, *text, DType::i64, a.loc(0));
   if (auto* f = as<FloatVal>(a[0]); f && f->known && *f->known == static_cast<double>(static_cast<int64_t>(*f->known)))
     return e.integer(static_cast<int64_t>(*f->known));
   Val v = e.cast(a[0], DType::i64, a.loc(0));
@@ -192,6 +194,7 @@ Val to_int(Elab& e, const Args& args) {
 Val to_float(Elab& e, const Args& args) {
   Taken a(e, args, "float", {"x"}, 1);
   if (a[0]->kind == Value::real) return a[0];
+  if (auto* text = as<StringVal>(a[0])) return number_in(e, *text, DType::f64, a.loc(0));
   if (auto k = e.known_int(a[0])) return e.real(static_cast<double>(*k));
   Val v = e.cast(a[0], DType::f64, a.loc(0));
   const auto& t = *as<TensorVal>(v);

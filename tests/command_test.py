@@ -100,6 +100,12 @@ with tempfile.TemporaryDirectory() as folder:
             done = run(["run", "--mode", mode, path, "--"] + given)
             want = "".join(f"<{a}>\n" for a in given) + f"{len(given)} {given[0] if given else 'none'}\n{numbers}\n{len(given)}\n"
             expect(f"args {given}, {mode}", done.stdout == want and done.returncode == 0, f"{done.stdout}\n{done.stderr}")
+    with open(path, "w") as f:
+        f.write("let n = int(args[0])\nprint(zeros(n), float(args[1]))\n")
+    done = run(["run", path, "--", "2", "1e-3"])
+    expect("numbers in args", done.stdout == "[0. 0.] 0.001\n", done.stdout + done.stderr)
+    done = run(["run", path, "--", "two", "1e-3"])
+    expect("no number in args", done.returncode == 2 and 'the text "two" is not a whole number' in done.stderr, done.stderr)
     done = run([path, "x"])
     expect("args without --", done.returncode == 2 and "stand after --" in done.stderr, done.stderr)
 
