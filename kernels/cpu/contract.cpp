@@ -32,6 +32,7 @@ struct Problem {
   bool in_a[kMostIndices] = {}, in_b[kMostIndices] = {}, in_out[kMostIndices] = {};
   const char *a_data, *b_data;
   Kept kept;
+  const Finish* finish = nullptr;
 
   bool batch(int i) const { return in_out[i] && in_a[i] && in_b[i]; }
   bool free(int i) const { return in_out[i] && !batch(i); }
@@ -229,6 +230,7 @@ bool through_windows(Problem p, const ir::ContractSpec& spec, DType t, const Vie
   w.b = p.b_data;
   w.c = out.data;
   w.kept = p.kept.b;
+  w.finish = p.finish;
   window_product(t, w, threads);
   return true;
 }
@@ -274,6 +276,7 @@ bool through_channels(Problem p, const ir::ContractSpec& spec, DType t, const Vi
   s.b = p.b_data;
   s.c = out.data;
   channel_product(t, s, threads);
+  if (p.finish) p.finish->all(out.data, threads);
   return true;
 }
 
@@ -344,7 +347,11 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
   s.kept = p.kept.b;
   if (in_order && row_major(out)) {
     s.c = out.data;
-    return product(t, s, threads);
+    const bool alike = p.finish && s.cols.count() == p.finish->columns;
+    if (alike) s.finish = p.finish;
+    product(t, s, threads);
+    if (p.finish && !alike) p.finish->all(out.data, threads);
+    return;
   }
   // Into rows that lie apart, if it is one matrix.
   int matrix[2] = {-1, -1};
@@ -368,22 +375,28 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
   int back[kMaxRank];
   for (int i = 0; i < placed; ++i) back[order[i]] = i;
   copy(temporary.transposed({back, static_cast<size_t>(placed)}), out, threads);
+  if (p.finish) p.finish->all(out.data, threads);
 }
 
 }  // namespace
 
 void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
               std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
-              const View& b, const View& out, Threads& threads, Kept kept) {
+              const View& b, const View& out, Threads& threads, Kept kept,
+              const Finish* finish) {
   if (out.count() == 0) return;
   const DType t = out.dtype;
   Problem p = problem_of(spec, range, offset_a, offset_b, a, b, out);
   p.kept = kept;
   bool has_free = false;
   for (int i = 0; i < p.n; ++i) has_free |= p.free(i);
+  if (has_free && (t == DType::f32 || t == DType::f64)) {
+    p.finish = finish;
+    return products(p, spec, t, out, threads);
+  }
+  require(!finish, "work behind a contraction that is no product");
   if (is_integer(t)) return integers(p, spec, t, out, threads);
   if (!has_free) return dots(p, spec, t, out, threads);
-  if (t == DType::f32 || t == DType::f64) return products(p, spec, t, out, threads);
   // 16-bit floats: in f32, rounded once.
   auto widen = [&](const View& x) {
     Tensor w(DType::f32, Extents({x.shape, static_cast<size_t>(x.rank)}));

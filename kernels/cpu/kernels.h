@@ -12,6 +12,7 @@
 
 #include "ir/function.h"
 #include "ir/op.h"
+#include "kernels/cpu/finish.h"
 #include "kernels/cpu/points.h"
 #include "kernels/cpu/view.h"
 #include "runtime/buffer.h"
@@ -38,13 +39,14 @@ void scan(ir::ReduceKind kind, const View& x, int axis, bool reverse, const View
 // ---- contraction (ir: ContractSpec). The numbers that spec's Dims came to: a range per index, an
 // offset per axis of a and b (empty: all 0).
 // An operand that does not change (a weight) may come with its buffer: then what a product packs of it
-// is kept there (packs.h).
+// is kept there (packs.h). `finish` is called for every element of `out`, which is row-major then.
 struct Kept {
   Buffer *a = nullptr, *b = nullptr;
 };
 void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
               std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
-              const View& b, const View& out, Threads& threads, Kept kept = {});
+              const View& b, const View& out, Threads& threads, Kept kept = {},
+              const Finish* finish = nullptr);
 
 // The plain matrix product behind it, for compiled drivers, f32 and f64: c[i, m, n] = the chain over k
 // of a[i, m, k] * b[i, k, n], as in a contraction with a free index. Strides are in elements, any for

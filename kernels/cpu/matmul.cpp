@@ -96,10 +96,14 @@ class Product {
         !plain_b || (rows_ > 48 && cols_ * depth_ * static_cast<int64_t>(sizeof(T)) > (256 << 10));
   }
 
-  void run(const T* a, const T* b, T* c) {
+  // `above`: rows of others before c, of the matrix whose elements are finished.
+  void run(const T* a, const T* b, T* c, int64_t above = 0) {
+    finish_ = s_.finish;
+    above_ = above;
+    result_ = c - above * c_row_;
     if (depth_ == 0) {
       for (int64_t i = 0; i < rows_; ++i) std::fill_n(c + i * c_row_, cols_, T{0});
-      return;
+      return finished(0, rows_, 0, cols_);
     }
     if (s_.kept) keep(b);
     if (kept_) return blocks(a, b, c);
@@ -111,6 +115,7 @@ class Product {
         for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock)
           tiles_.turned_row(a + k0 * a_step_, a_step_, b + c0 * col + k0, col, c + c0,
                             std::min(depth_ - k0, kChainBlock), c1 - c0, k0 > 0);
+        finished(0, 1, c0, c1);
       });
       return;
     }
@@ -123,6 +128,10 @@ class Product {
   }
 
  private:
+  void finished(int64_t i0, int64_t i1, int64_t c0, int64_t c1) const {
+    if (finish_) (*finish_)(above_ + i0, above_ + i1, c0, c1, result_, c_row_);
+  }
+
   // Where a or b is read: packed or in place.
   struct Operand {
     const T* p;
@@ -179,6 +188,7 @@ class Product {
                          std::min(depth_ - k0, kChainBlock), n);
         for (int64_t j = 0; j < n; ++j) c[c0 + j] = k0 > 0 ? c[c0 + j] + sums[j] : sums[j];
       }
+      finished(0, 1, c0, c0 + n);
     });
   }
 
@@ -223,6 +233,7 @@ class Product {
         }
       }
       tiles_.turn(result, rows_, c + j0, c_row_, rows_, n);
+      finished(0, rows_, j0, j0 + n);
     });
   }
 
@@ -235,6 +246,7 @@ class Product {
       const int64_t g1 = std::min(blocks, g0 + group);
       threads_.each(g1 - g0, [&](int64_t i) {
         Product one = *this;  // the same cuts, into rows that lie close
+        one.finish_ = nullptr;
         one.c_row_ = cols_;
         const int64_t k0 = (g0 + i) * kChainBlock;
         one.block(a, b, partial + i * cells, 0, cols_, k0, std::min(depth_, k0 + kChainBlock),
@@ -248,6 +260,7 @@ class Product {
             to = g0 + i == 0 ? v : to + v;
           }
     }
+    finished(0, rows_, 0, cols_);
   }
 
   // Columns [j0, j1), depth [k0, k1), all rows; `more`: c holds the blocks before.
@@ -255,6 +268,7 @@ class Product {
              bool more) {
     const int64_t depth = k1 - k0;
     const int64_t panels = (j1 - j0 + width_ - 1) / width_;
+    const bool last = k1 == depth_;
     const double flops_of_panel = 2.0 * static_cast<double>(width_) * static_cast<double>(depth);
     if (row_blocks_ == 1) {
       // Each panel of b is used once: whoever computes with it packs it.
@@ -284,6 +298,7 @@ class Product {
             cols = {to, 1, width_};
           }
           tiles(rows, 0, rows_, cols, c1 - c0, c + c0, depth, more);
+          if (last) finished(0, rows_, c0, c1);
         }
       });
       return;
@@ -316,6 +331,7 @@ class Product {
           for (int64_t q = 0; q < panels; ++q) {
             const int64_t c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
             tiles(rows, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, more);
+            if (last) finished(i0, i1, c0, c1);
           }
         }
       });
@@ -329,6 +345,7 @@ class Product {
         const int64_t q = w % panels, c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
         tiles({a + i0 * a_row_ + k0 * a_step_, a_row_, a_step_}, i0, i1, panel(q, c0), c1 - c0,
               c + c0, depth, more);
+        if (last) finished(i0, i1, c0, c1);
       }
     });
   }
@@ -483,6 +500,9 @@ class Product {
   const T* kept_ = nullptr;  // b, packed before
   bool plain_;   // both are read along one stride each
   bool turned_;  // the columns of b lie along the depth
+  const Finish* finish_ = nullptr;
+  int64_t above_ = 0;
+  const T* result_ = nullptr;  // row 0 of the matrix that is finished
 };
 
 // One column is one row of the turned product: a vector holds columns, and fma(a, b, c) is fma(b, a, c).
@@ -494,13 +514,17 @@ ProductSpec turned_spec(const ProductSpec& s) {
   std::swap(out.a, out.b);
   out.c_row = -1;
   out.kept = nullptr;
+  out.finish = nullptr;
   return out;
 }
 
 template <class T>
 void run(DType t, const ProductSpec& s, Threads& threads) {
-  if (s.cols.count() == 1 && s.rows.count() > 1 && s.c_row <= 1)
-    return run<T>(t, turned_spec(s), threads);
+  if (s.cols.count() == 1 && s.rows.count() > 1 && s.c_row <= 1) {
+    run<T>(t, turned_spec(s), threads);
+    if (s.finish) s.finish->all(s.c, threads);
+    return;
+  }
   const TileTable& tiles = tile_table(t);
   const T *a = static_cast<const T*>(s.a), *b = static_cast<const T*>(s.b);
   T* c = static_cast<T*>(s.c);
@@ -519,7 +543,7 @@ void run(DType t, const ProductSpec& s, Threads& threads) {
         wb(s.batch.range, s.batch.s[1], s.batch.n, piece * each);
     for (int64_t i = piece * each; i < std::min(batch, (piece + 1) * each);
          ++i, wa.next(), wb.next())
-      product.run(a + wa.offset(), b + wb.offset(), c + i * cells);
+      product.run(a + wa.offset(), b + wb.offset(), c + i * cells, i * s.rows.count());
   });
 }
 

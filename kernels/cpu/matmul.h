@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "ir/dtype.h"
+#include "kernels/cpu/finish.h"
 #include "runtime/buffer.h"
 #include "runtime/threads.h"
 
@@ -47,6 +48,7 @@ struct ProductSpec {
   void* c;
   int64_t c_row = -1;
   Buffer* kept = nullptr;  // b's, if it does not change (packs.h)
+  const Finish* finish = nullptr;  // of [batch.. rows..][cols..]
 };
 void product(DType t, const ProductSpec& spec, Threads& threads);  // f32 or f64
 

@@ -96,6 +96,7 @@ class WindowProduct {
         each(tasks_, task_flops_, [&](int64_t t) { task(t, first_, last_, target(t)); });
     }
     if (wide_) store_wide();
+    if (s_.finish) s_.finish->all(s_.c, threads_);
   }
 
  private:

@@ -50,6 +50,7 @@ struct WindowSpec {
   const void* b;
   void* c;
   Buffer* kept = nullptr;  // b's, if it does not change (packs.h)
+  const Finish* finish = nullptr;  // of c, which is row-major then; its rows need not be these
 };
 void window_product(DType t, const WindowSpec& spec, Threads& threads);  // f32 or f64
 
