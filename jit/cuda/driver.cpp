@@ -41,6 +41,7 @@ using Handle = void*;  // contexts, streams, modules, functions
   X(cuModuleGetFunction, Handle*, Handle, const char*)                              \
   X(cuModuleUnload, Handle)                                                         \
   X(cuLaunchKernel, Handle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Handle, void**, void**) \
+  X(cuFuncSetAttribute, Handle, int, int)                                             \
   X(cuMemHostAlloc, void**, size_t, unsigned)                                       \
   X(cuEventCreate, Handle*, unsigned)                                               \
   X(cuEventRecord, Handle, Handle)                                                  \
@@ -55,6 +56,10 @@ using Handle = void*;  // contexts, streams, modules, functions
   X(cuGraphLaunch, Handle, Handle)                                                        \
   X(cuGraphExecDestroy, Handle)
 
+// From CUDA 12 on; without it there are no warpgroups.
+using EncodeTiled = int (*)(void* map, int type, unsigned rank, void* address, const uint64_t* extents, const uint64_t* strides,
+                            const uint32_t* box, const uint32_t* steps, int interleave, int swizzle, int promotion, int outside);
+
 struct KernelNode {  // CUDA_KERNEL_NODE_PARAMS_v2
   Handle function;
   unsigned grid[3], block[3], shared;
@@ -64,6 +69,7 @@ struct KernelNode {  // CUDA_KERNEL_NODE_PARAMS_v2
 };
 
 constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76;  // attributes of a device
+constexpr int kDynamicShared = 8;  // an attribute of a function: the most it may be launched with
 constexpr int kOutOfMemory = 2, kStub = 34, kNoDevice = 100;
 
 struct Driver {
@@ -77,6 +83,8 @@ struct Driver {
   TENON_CUDA_GRAPHS(X)
 #undef X
   bool graphs = false;
+  EncodeTiled encode_tiled = nullptr;
+  bool warpgroups() const { return major == 9 && encode_tiled && nvrtc_state().major >= 12; }
 
   std::string error_name(int code) const {
     const char* s = nullptr;
@@ -107,6 +115,7 @@ struct Driver {
 #define X(name, ...) graphs &= (name = reinterpret_cast<decltype(name)>(library.symbol(#name))) != nullptr;
     TENON_CUDA_GRAPHS(X)
 #undef X
+    encode_tiled = reinterpret_cast<EncodeTiled>(library.symbol("cuTensorMapEncodeTiled"));
     int count = 0;
     if (int code = cuInit(0); code != 0) {
       if (code == kStub) refuse("the driver found at " + library.path() + " is the toolkit's stub, not a driver", "install the NVIDIA driver");
@@ -125,7 +134,7 @@ struct Driver {
     sure(cuDeviceGetAttribute(&major, kMajor, device), "cuDeviceGetAttribute");
     sure(cuDeviceGetAttribute(&minor, kMinor, device), "cuDeviceGetAttribute");
     sure(cuDriverGetVersion(&version), "cuDriverGetVersion");
-    arch = "sm_" + std::to_string(major * 10 + minor);
+    arch = "sm_" + std::to_string(major * 10 + minor) + (warpgroups() && minor == 0 ? "a" : "");
     state.found = true;
     state.text = std::string(name) + ", driver for CUDA " + std::to_string(version / 1000) + "." +
                  std::to_string(version % 1000 / 10) + ", " + arch;
@@ -145,7 +154,8 @@ Driver& driver() {
 struct Slots {
   std::vector<void*> at;
   explicit Slots(const Launch& l) {
-    for (const int64_t& a : l.args) at.push_back(const_cast<int64_t*>(&a));
+    for (size_t i = 0; i < l.args.size(); i += i < 16 * static_cast<size_t>(l.extra.maps) ? 16 : 1)
+      at.push_back(const_cast<int64_t*>(&l.args[i]));
   }
 };
 
@@ -177,7 +187,8 @@ class CudaGraph final : public Gpu::Graph {
 
  private:
   static KernelNode node_of(const Launch& l, Slots& slots) {
-    return {l.kernel, {static_cast<unsigned>(l.blocks), 1, 1}, {static_cast<unsigned>(l.threads), 1, 1}, 0,
+    return {l.kernel, {static_cast<unsigned>(l.blocks), 1, 1}, {static_cast<unsigned>(l.threads), 1, 1},
+            static_cast<unsigned>(l.extra.shared),
             slots.at.data(), nullptr, nullptr, nullptr};
   }
   Driver& d_;
@@ -222,6 +233,21 @@ class Cuda final : public Gpu {
   bool host_memory() const override { return false; }
   int64_t multiprocessors() const override { return d_.multiprocessors; }
   bool tensor_cores() const override { return d_.major >= 8; }
+  bool warpgroups() const override { return d_.warpgroups(); }
+  MapWords map_of(const TensorMap& m) override {
+    // bf16 9, f16 6; no interleaving, swizzle of 128 bytes, lines of 256 bytes in L2, zeros outside.
+    alignas(64) MapWords words{};
+    uint64_t extents[4], strides[3];
+    uint32_t box[4], steps[4] = {1, 1, 1, 1};
+    for (size_t i = 0; i < 4; ++i) {
+      extents[i] = static_cast<uint64_t>(m.extent[i]);
+      box[i] = static_cast<uint32_t>(m.box[i]);
+      if (i < 3) strides[i] = static_cast<uint64_t>(m.stride[i]);
+    }
+    d_.sure(d_.encode_tiled(words.data(), m.bf16 ? 9 : 6, 4, reinterpret_cast<void*>(m.address), extents, strides, box, steps, 0, 3, 3, 0),
+            "cuTensorMapEncodeTiled");
+    return words;
+  }
 
   std::byte* take_block(size_t bytes) override {
     std::lock_guard lock(mutex_);
@@ -264,13 +290,15 @@ class Cuda final : public Gpu {
 
  protected:
   void run(const Launch& l) override {
+    widen(l);
     Slots slots(l);
-    d_.sure(d_.cuLaunchKernel(l.kernel, static_cast<unsigned>(l.blocks), 1, 1, static_cast<unsigned>(l.threads), 1, 1, 0,
-                              d_.stream, slots.at.data(), nullptr),
+    d_.sure(d_.cuLaunchKernel(l.kernel, static_cast<unsigned>(l.blocks), 1, 1, static_cast<unsigned>(l.threads), 1, 1,
+                              static_cast<unsigned>(l.extra.shared), d_.stream, slots.at.data(), nullptr),
             "a launch");
   }
   std::unique_ptr<Graph> record(std::span<const Launch> launches) override {
     if (!d_.graphs) return nullptr;
+    for (const Launch& l : launches) widen(l);
     return std::make_unique<CudaGraph>(d_, launches);
   }
   void move_in(std::byte* to, const std::byte* staged, size_t bytes) override {
@@ -295,6 +323,11 @@ class Cuda final : public Gpu {
   void reached(int half) override { d_.sure(d_.cuEventSynchronize(events_[half]), "cuEventSynchronize"); }
 
  private:
+  // More shared memory than 48 KiB is asked for once.
+  void widen(const Launch& l) {
+    if (int& most = widened_[l.kernel]; l.extra.shared > most)
+      d_.sure(d_.cuFuncSetAttribute(l.kernel, kDynamicShared, most = l.extra.shared), "cuFuncSetAttribute");
+  }
   static DevicePointer address(const std::byte* p) { return reinterpret_cast<DevicePointer>(p); }
   static size_t rounded(size_t bytes) {
     size_t step = 256;
@@ -325,6 +358,7 @@ class Cuda final : public Gpu {
   mutable std::mutex mutex_;
   std::map<size_t, std::vector<std::byte*>> free_;
   std::map<std::byte*, size_t> live_;
+  std::map<void*, int> widened_;
   MemoryUse use_;
 };
 

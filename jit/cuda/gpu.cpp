@@ -46,7 +46,8 @@ void Gpu::give(std::byte* memory, size_t bytes) {
   else give_block(memory, bytes);
 }
 
-void Gpu::launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args) {
+void Gpu::launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args,
+                 Extra extra) {
   for (int64_t a : args) touched(reinterpret_cast<const std::byte*>(a));
   if (used_ == launches_.size()) launches_.emplace_back();
   Launch& l = launches_[used_++];
@@ -54,6 +55,7 @@ void Gpu::launch(void* kernel, int64_t blocks, int threads, bool together, std::
   l.blocks = blocks;
   l.threads = threads;
   l.together = together;
+  l.extra = extra;
   l.args.assign(args.begin(), args.end());
   if (queue_.empty() || queue_.back().launches == 0) queue_.push_back({});
   ++queue_.back().launches;

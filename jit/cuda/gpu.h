@@ -4,6 +4,7 @@
 // with what is new in its arguments. Everything above (engine.h) and all of this is the same for both.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <span>
@@ -16,13 +17,29 @@
 
 namespace tenon::cuda {
 
+// What a launch of warpgroups has beside its slots: bytes of dynamic shared memory, and how many maps of
+// tensors its arguments begin with, 16 slots each.
+struct Extra {
+  int shared = 0, maps = 0;
+};
+
 // One launch: every argument is a slot of 8 bytes. `together`: the threads of a block meet at barriers.
 struct Launch {
   void* kernel = nullptr;
   int64_t blocks = 0;
   int threads = 0;
   bool together = false;
+  Extra extra;
   std::vector<int64_t> args;
+};
+
+// A tensor of 16-bit elements as TMA sees it, from the axis of neighbours outwards: elements, and bytes from
+// one to the next of the three outer axes. It brings boxes in lines of 128 bytes, swizzled, with zeros outside.
+struct TensorMap {
+  int64_t address = 0;
+  bool bf16 = false;
+  int64_t extent[4] = {1, 1, 1, 1}, stride[3] = {16, 16, 16};
+  int box[4] = {64, 1, 1, 1};
 };
 
 class Gpu : public Device {
@@ -53,9 +70,14 @@ class Gpu : public Device {
   virtual bool owns(const void* address) const = 0;
   virtual int64_t multiprocessors() const = 0;
   virtual bool tensor_cores() const = 0;  // those of mma.sync for f16, bf16 and tf32, and cp.async
+  virtual bool warpgroups() const = 0;    // wgmma, TMA and mbarrier: sm_90a
+  // A tensor as an argument of a kernel (Extra::maps).
+  using MapWords = std::array<int64_t, 16>;
+  virtual MapWords map_of(const TensorMap& m) = 0;
 
   // In their order behind all that was asked for before. What copy_in is given is taken at once.
-  void launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args);
+  void launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args,
+              Extra extra = {});
   void copy_on(std::byte* to, const std::byte* from, size_t bytes);  // device to device
   void copy_in(std::byte* to, const void* from, size_t bytes) final;
   // Whether the host has this number already, from when it waited last; then it gets it.

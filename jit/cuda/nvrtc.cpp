@@ -115,7 +115,10 @@ std::string with_kernels(const std::string& log, const std::string& text) {
   std::string now = "the prelude";
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line); kernel_of.push_back(now))
-    if (line.starts_with("TN_KERNEL ")) now = line.substr(10, line.find('(') - 10);
+    if (line.starts_with("TN_KERNEL") && line.find(' ') != std::string::npos) {  // or TN_KERNEL_OF(384)
+      const size_t at = line.find(' ') + 1;
+      now = line.substr(at, line.find('(', at) - at);
+    }
   std::string out;
   std::istringstream messages(log);
   for (std::string line; std::getline(messages, line); out += line + "\n") {

@@ -4,6 +4,7 @@
 // device: memory is poisoned, every access is checked, and a deadlock names who waits where.
 //
 //   TENON_SIM_ORDER=forward|reverse|shuffled   in which order the threads of a block are taken up
+//   TENON_SIM_ARCH=sm_80|sm_90a                which device's instructions programs may use
 #include <dlfcn.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -26,6 +27,7 @@
 #include "jit/cuda/gpu.h"
 #include "jit/cuda/nvrtc.h"
 #include "jit/cuda/sim.h"
+#include "jit/cuda/sim_async.h"
 #include "kernels/cuda/kernels.h"
 #include "runtime/trap.h"
 
@@ -60,8 +62,9 @@ constexpr size_t kStack = 256 << 10;
 constexpr int kWarp = 32, kWidest = 16, kApart = 64;  // kTnApart
 constexpr size_t kShared = 8;  // words of poison behind what is shared
 
-// exchange: one lane hears from another; gather: each from all 32, none of which may be elsewhere.
-enum class State : uint8_t { ready, barrier, exchange, gather, done };
+// exchange: one lane hears from another; gather: each from all 32, none of which may be elsewhere; phase: for
+// that of an mbarrier.
+enum class State : uint8_t { ready, barrier, exchange, gather, phase, done };
 
 struct Fibre {
   context::fcontext_t at = nullptr;
@@ -78,6 +81,8 @@ struct Fibre {
   };
   std::vector<Copy> copies;
   int sent = 0;  // groups
+  const Async::Barrier* phase = nullptr;
+  int parity = 0;
 };
 
 struct Kernel {
@@ -88,18 +93,20 @@ struct Kernel {
 
 class Block {
  public:
-  Block() { current_ = this; }
+  Block();
   ~Block() {
     for (void* s : stacks_) munmap(s, kStack);
   }
 
   // Runs one block whose threads may wait for each other.
-  void run(const Kernel& k, int threads, const long long* args) {
+  void run(const Kernel& k, int threads, size_t shared, const long long* args) {
     kernel_ = &k;
     args_ = args;
     order_ = order();
     fault_.clear();
     shared_.clear();
+    async_.start(static_cast<size_t>(threads), shared,
+                 order_ == Order::forward ? Async::Timing::late_boxes : order_ == Order::reverse ? Async::Timing::late_products : Async::Timing::any);
     fibres_.assign(static_cast<size_t>(threads), {});
     while (stacks_.size() < fibres_.size()) {
       void* s = mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -118,7 +125,10 @@ class Block {
     for (size_t w = 0; w < warps.size(); ++w) warps[w] = order_ == Order::reverse ? warps.size() - 1 - w : w;
     for (;;) {
       bool ran = false;
-      if (order_ == Order::shuffled) std::shuffle(warps.begin(), warps.end(), random_);
+      if (order_ == Order::shuffled) {
+        std::shuffle(warps.begin(), warps.end(), random_);
+        async_.deliver_some(random_);
+      }
       for (size_t w : warps)
         while (advance(w * kWarp, turn)) {
           ran = true;
@@ -126,6 +136,7 @@ class Block {
         }
       if (!ran && !release()) break;
     }
+    async_.finish();
     for (const auto& [key, memory] : shared_)
       for (size_t i = memory.size() - kShared; i < memory.size(); ++i)
         if (memory[i] != -1) throw SimFault("kernel " + k.name + " writes behind its shared memory");
@@ -187,6 +198,37 @@ class Block {
            std::to_string(kernel_->registers->thread);
   }
   static Block& current() { return *current_; }
+
+  // What warpgroup.cuh asks for.
+  static AsyncTable async_table() {
+    return {[](void* b, int count) { current_->async_.init(b, count, current_->here()); },
+            [] { current_->async_.shown(current_->here()); },
+            [](void* b, int bytes) { current_->async_.arrive(b, bytes); },
+            phase,
+            [](void* to, const void* map, void* b, const int* at) { current_->async_.fetch(to, map, b, at); },
+            [] { return reinterpret_cast<char*>(current_->async_.dynamic()); },
+            multiply,
+            [] { meet(0), current_->async_.fence(current_->here()); },
+            [] { meet(1), current_->async_.sent(current_->here()); },
+            [](int groups) { meet(2 + groups), current_->async_.but(current_->here(), groups); }};
+  }
+  static void phase(void* barrier, int parity) {
+    Fibre& f = current_->fibres_[static_cast<size_t>(current_->here())];
+    f.phase = &current_->async_.barrier(barrier);
+    f.parity = parity;
+    if (!f.phase->passed(parity)) current_->wait(State::phase);
+  }
+  // All lanes of a warp, at the same of these.
+  static void meet(int which) {
+    const char* all = gather(&which, sizeof which);
+    if (std::memcmp(all, &which, sizeof which) != 0) throw SimFault(current_->where() + " is at another operation of its warpgroup than thread 0 of its warp");
+  }
+  static void multiply(float* d, int columns, int kind, unsigned long long a, unsigned long long b) {
+    const uint64_t mine[] = {a, b, static_cast<uint64_t>(kind), static_cast<uint64_t>(columns)};
+    const char* all = gather(mine, sizeof mine);
+    if (std::memcmp(all, mine, sizeof mine) != 0) throw SimFault(current_->where() + " multiplies something else than thread 0 of its warp");
+    current_->async_.multiply(current_->here(), d, columns, kind, a, b, current_->random_);
+  }
   Registers* registers() const { return kernel_->registers; }
 
  private:
@@ -215,6 +257,10 @@ class Block {
     Fibre& f = fibres_[static_cast<size_t>(t)];
     f.at = context::jump_fcontext(f.at, nullptr).fctx;
   }
+  int here() const {
+    if (fibre_ < 0) throw SimFault(where() + " uses a warpgroup's operation in a kernel that was launched without barriers");
+    return fibre_;
+  }
   void wait(State s) {
     if (fibre_ < 0) throw SimFault(where() + " waits in a kernel that was launched without barriers");
     fibres_[static_cast<size_t>(fibre_)].state = s;
@@ -228,7 +274,9 @@ class Block {
     bool ran = false;
     for (int t : turn) {
       const size_t i = w + static_cast<size_t>(t);
-      if (i >= end || fibres_[i].state != State::ready) continue;
+      if (i >= end) continue;
+      if (fibres_[i].state == State::phase && fibres_[i].phase->passed(fibres_[i].parity)) fibres_[i].state = State::ready;
+      if (fibres_[i].state != State::ready) continue;
       ran = true;
       resume(static_cast<int>(i));
       if (!fault_.empty()) throw SimFault(fault_);
@@ -269,18 +317,34 @@ class Block {
       waiting += f.state == State::barrier;
     }
     if (live == 0) return false;
+    if (async_.deliver()) return true;
     if (waiting == live) {
       for (Fibre& f : fibres_)
         if (f.state == State::barrier) f.state = State::ready;
       return true;
     }
     std::string s = "deadlock in kernel " + kernel_->name + ", block " + std::to_string(kernel_->registers->block) + ":";
-    for (size_t i = 0; i < fibres_.size(); ++i)
-      if (fibres_[i].state != State::done)
-        s += " thread " + std::to_string(i) + (fibres_[i].state == State::barrier    ? " at a barrier;"
-                                                 : fibres_[i].state == State::gather ? " at tensor cores;"
-                                                                                     : " at an exchange;");
+    std::string last;
+    for (size_t i = 0, from = 0; i <= fibres_.size(); ++i) {  // neighbours that wait for the same are told together
+      const std::string now = i < fibres_.size() ? waits_for(fibres_[i]) : "";
+      if (i > 0 && now == last) continue;
+      if (!last.empty()) s += (i - from > 1 ? " threads " + std::to_string(from) + " to " : " thread ") + std::to_string(i - 1) + last + ";";
+      from = i;
+      last = now;
+    }
     throw SimFault(s);
+  }
+
+  std::string waits_for(const Fibre& f) const {
+    switch (f.state) {
+      case State::barrier: return " at a barrier";
+      case State::exchange: return " at an exchange";
+      case State::gather: return " at tensor cores";
+      case State::phase: return " at " + async_.state_of(*f.phase);
+      case State::ready:
+      case State::done: break;
+    }
+    return "";
   }
 
   static inline Block* current_ = nullptr;
@@ -295,6 +359,7 @@ class Block {
   context::fcontext_t scheduler_ = nullptr;
   std::string fault_;
   int fibre_ = -1;
+  Async async_;
 };
 
 // ---------------------------------------------------------------- compiling
@@ -336,6 +401,7 @@ class SimModule final : public Gpu::Module {
     if (!handle_) bug(std::string("cudasim: ") + dlerror());
     registers_ = static_cast<Registers*>(dlsym(handle_, "tn_sim"));
     require(registers_ != nullptr, "cudasim: a module without registers");
+    if (void* table = dlsym(handle_, "tn_async")) *static_cast<AsyncTable*>(table) = Block::async_table();
   }
   ~SimModule() override {
     cudasim().retire();
@@ -383,6 +449,7 @@ class SimModule final : public Gpu::Module {
 
 // ---------------------------------------------------------------- the device
 
+constexpr int kMostShared = 227 << 10;  // bytes of a block on sm_90
 constexpr size_t kRedZone = 64;  // on both sides of an allocation
 
 // For a real architecture too; what the kernels take of it is appended to $TENON_SIM_NVRTC_LOG, a line
@@ -444,6 +511,12 @@ class Sim final : public Gpu {
   }
   int64_t multiprocessors() const override { return 2; }
   bool tensor_cores() const override { return true; }
+  // TENON_SIM_ARCH=sm_80: what its kernels may ask of it; else it is an sm_90a.
+  bool warpgroups() const override {
+    const char* arch = std::getenv("TENON_SIM_ARCH");
+    return !arch || !*arch || std::string_view(arch) == "sm_90a";
+  }
+  MapWords map_of(const TensorMap& m) override { return sim_map(m); }
 
   static void access(long long address, long long bytes);
 
@@ -463,13 +536,15 @@ class Sim final : public Gpu {
     if (blocks < 1 || blocks > 0x7fffffff || threads < 1 || threads > 1024)
       throw SimFault("kernel " + k.name + " is launched over " + std::to_string(blocks) + " blocks of " +
                      std::to_string(threads) + " threads");
+    if (l.extra.shared > kMostShared)
+      throw SimFault("kernel " + k.name + " is launched with " + std::to_string(l.extra.shared) + " bytes of shared memory");
     const std::vector<long long> slots(l.args.begin(), l.args.end());
     Registers& r = *k.registers;
     r = {0, threads, 0, blocks, {}, {}, access, Block::barrier, Block::exchange, Block::shared,
          Block::gather, Block::copy_async, Block::copies_sent, Block::copies_but};
     for (r.block = 0; r.block < blocks; ++r.block) {
       if (l.together) {
-        block_.run(k, threads, slots.data());
+        block_.run(k, threads, static_cast<size_t>(l.extra.shared), slots.data());
         continue;
       }
       block_.start_block();
@@ -569,6 +644,8 @@ void Sim::access(long long at, long long bytes) {
                    std::to_string(high - low));
   throw SimFault(Block::current().where() + ":" + what + " that is not aligned");
 }
+
+Block::Block() : async_([this] { return where(); }, Sim::access) { current_ = this; }
 
 void Block::copy_async(void* to, long long from, int bytes) {
   Block& b = *current_;
