@@ -154,6 +154,14 @@ TEST(Threads, EveryChunkRunsOnce) {
   }
 }
 
+TEST(Threads, MoreChunksThanARangeCounts) {
+  Threads threads(3);
+  const int64_t chunks = 1'500'001;
+  std::vector<uint8_t> hits(static_cast<size_t>(chunks));
+  threads.each(chunks, [&](int64_t i) { ++hits[static_cast<size_t>(i)]; });
+  EXPECT_EQ(std::count(hits.begin(), hits.end(), 1), chunks);
+}
+
 TEST(Threads, NestedRunsAreSerialAndOtherCallersWait) {
   Threads threads(3);
   std::atomic<int> sum{0};
