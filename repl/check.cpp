@@ -7,7 +7,9 @@
 namespace tenon {
 
 int command_check(const Invocation& invocation) {
-  auto engine = make_engine({});
+  RunSettings settings;
+  settings.arguments = invocation.after_dashes;
+  auto engine = make_engine(settings);
   int code = 0;
   for (const std::string& path : invocation.operands) {
     int own = report(engine->check(path), engine->sources());

@@ -18,11 +18,11 @@ const Option kRunOptions[] = {
 
 const Command kCommands[] = {
     {"run",
-     "FILE [-- ARGUMENTS]",
+     "FILE",
      "run a program",
      "Runs the program from its first statement to its last, compiled unless told otherwise.\n"
-     "`tenon FILE` is the same. What stands after -- is kept for the program; the language cannot\n"
-     "read it yet, so it is refused.",
+     "`tenon FILE` is the same. What stands after -- is the list `args` of the program, texts that\n"
+     "int(args[0]) and float(args[1]) make numbers of.",
      1,
      1,
      true,
@@ -62,7 +62,7 @@ const Command kCommands[] = {
      1,
      kAny,
      false,
-     false,
+     true,
      {},
      command_check},
     {"test",
@@ -72,7 +72,7 @@ const Command kCommands[] = {
      1,
      kAny,
      true,
-     false,
+     true,
      {{"--filter", "TEXT", "only the tests whose title contains TEXT"}},
      command_test},
     {"bench",
@@ -83,7 +83,7 @@ const Command kCommands[] = {
      1,
      kAny,
      true,
-     false,
+     true,
      {{"--json", "", "print one JSON document"}},
      command_bench},
     {"fmt",
@@ -107,7 +107,7 @@ const Command kCommands[] = {
      1,
      2,
      false,
-     false,
+     true,
      {{"--emit", "STAGE", "ast, types, train, ir (unless told), ir-opt, plan, loop, llvm, asm, cuda or ptx"}},
      command_explain},
     {"doc",

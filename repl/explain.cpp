@@ -85,7 +85,9 @@ int command_explain(const Invocation& invocation) {
          near.empty() ? "the stages are ast, types, train, ir, ir-opt, plan, loop, llvm, asm, cuda and ptx"
                       : "did you mean " + near[0] + "?");
   }
-  auto engine = make_engine({});
+  RunSettings settings;
+  settings.arguments = invocation.after_dashes;
+  auto engine = make_engine(settings);
   std::string function = invocation.operands.size() > 1 ? invocation.operands[1] : "";
   return report(engine->explain(first, stage, function), engine->sources());
 }

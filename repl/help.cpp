@@ -35,6 +35,7 @@ std::string usage(const Command& command) {
   std::string out = "usage: tenon " + std::string(command.name);
   if (command.runs || !command.options.empty()) out += " [OPTIONS]";
   if (!command.operands.empty()) out += " " + std::string(command.operands);
+  if (command.passes_arguments) out += " [-- ARGUMENTS]";
   return out;
 }
 

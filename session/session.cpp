@@ -194,17 +194,22 @@ std::string literal(std::string_view s) {
   return out + "\"";
 }
 
+// The arguments of the program hide the empty `args` of the library, and are no input of their own: nothing else changes.
+void define_arguments(Elaborator& elaborator, SourceMap& sources, const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return;
+  std::string list;
+  for (const std::string& a : arguments) list += (list.empty() ? "" : ", ") + literal(a);
+  ParseResult parsed = parse(sources, sources.add("the command line", "let args = [" + list + "]"));
+  if (!parsed.module) throw UserError(std::move(parsed.errors[0]));
+  const Unit unit = elaborator.unit(parsed.module, {});
+  require(unit.ok && unit.outputs.empty(), "the arguments are known texts");
+  elaborator.finish(unit, {});
+}
+
 }  // namespace
 
 Session::Session(SessionOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {
-  const std::vector<std::string>& arguments = impl_->options.arguments;
-  if (arguments.empty()) return;
-  // They hide the empty `args` of the library, and are no input of their own: nothing else changes.
-  std::string list;
-  for (const std::string& a : arguments) list += (list.empty() ? "" : ", ") + literal(a);
-  TextResult done = run_text("the command line", "let args = [" + list + "]", false);
-  if (!done.diagnostics.empty()) throw UserError(std::move(done.diagnostics[0]));
-  impl_->statements = 0;
+  define_arguments(impl_->elaborator, impl_->sources, impl_->options.arguments);
 }
 Session::~Session() = default;
 
@@ -256,7 +261,10 @@ Diagnostics Session::check_file(const std::string& path) {
   LibraryTexts texts(impl_->sources);
   Elaborator elaborator(module, impl_->sources, texts);
   Unit unit;
-  Diagnostics out = guarded([&] { unit = elaborator.unit(parsed.module, {}); });
+  Diagnostics out = guarded([&] {
+    define_arguments(elaborator, impl_->sources, impl_->options.arguments);
+    unit = elaborator.unit(parsed.module, {});
+  });
   if (out.empty()) out = std::move(unit.messages);
   return out;
 }

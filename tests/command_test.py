@@ -104,6 +104,9 @@ with tempfile.TemporaryDirectory() as folder:
         f.write("let n = int(args[0])\nprint(zeros(n), float(args[1]))\n")
     done = run(["run", path, "--", "2", "1e-3"])
     expect("numbers in args", done.stdout == "[0. 0.] 0.001\n", done.stdout + done.stderr)
+    for command in (["check", path], ["explain", path], ["test", path], ["bench", path]):
+        done = run(command + ["--", "2", "1e-3"])
+        expect(f"arguments of {command[0]}", done.returncode == 0, done.stdout + done.stderr)
     done = run(["run", path, "--", "two", "1e-3"])
     expect("no number in args", done.returncode == 2 and 'the text "two" is not a whole number' in done.stderr, done.stderr)
     done = run([path, "x"])
