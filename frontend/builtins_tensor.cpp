@@ -105,15 +105,6 @@ Val abs_fn(Elab& e, const Args& args) {
   return e.elementwise(ir::Op::abs, {a[0]}, {a.loc(0)}, args.loc, "abs");
 }
 
-// An int of a signature is kept as a size where it can be, but unlike a size it may be negative, so
-// the greater of it and 0 is not known to be itself.
-bool may_be_negative(Elab& e, DimId d) {
-  for (SymId s : e.dims.symbols(d))
-    for (FnCx* f : e.stack)
-      if (f->symbol_param.count(s)) return true;
-  return false;
-}
-
 // maximum and minimum of host numbers stay host numbers: of sizes, sizes.
 template <bool is_max>
 Val extremum(Elab& e, const Args& args) {
@@ -122,12 +113,8 @@ Val extremum(Elab& e, const Args& args) {
   auto *ia = as<IntVal>(a[0]), *ib = as<IntVal>(a[1]);
   ir::Op op = is_max ? ir::Op::max : ir::Op::min;
   if (ia && ib) {
-    if (ia->dim && ib->dim) {
-      DimId r = is_max ? e.dims.max(*ia->dim, *ib->dim) : e.dims.min(*ia->dim, *ib->dim);
-      bool decided = (r == *ia->dim || r == *ib->dim) && !e.dims.distance(*ia->dim, *ib->dim);
-      if (!decided || (!may_be_negative(e, *ia->dim) && !may_be_negative(e, *ib->dim)))
-        return std::make_shared<IntVal>(r);
-    }
+    if (ia->dim && ib->dim)
+      return std::make_shared<IntVal>(is_max ? e.dims.max(*ia->dim, *ib->dim) : e.dims.min(*ia->dim, *ib->dim));
     ir::Value x = e.int_value(*ia), y = e.int_value(*ib);
     return e.int_from(e.cx->b.scalar(op, {x, y}));
   }

@@ -69,7 +69,7 @@ void Elab::check_model(const ast::ModelDecl& d, const ScopePtr& s) {
     if (p.default_value) continue;
     std::string_view host = p.type ? host_type(*p.type) : "";
     if (host == "int") {
-      SymId n = dims.fresh(p.id.text, p.id.loc, true);
+      SymId n = dims.fresh(p.id.text, p.id.loc, true, true);
       args.list.push_back({p.id.text, std::make_shared<IntVal>(dims.symbol(n)), p.id.loc});
     } else if (host == "float") {
       args.list.push_back({p.id.text, real(0.5), p.id.loc});

@@ -611,7 +611,7 @@ void Elab::make_body(const Callee& c, const Bound& bound, Instance& inst,
       values[i] = v;
       if (iv) p.types.sizes[params[i].id.text] = *iv->dim;
     } else if (!iv || iv->dim) {
-      SymId s = dims.fresh(params[i].id.text, params[i].id.loc, true);
+      SymId s = dims.fresh(params[i].id.text, params[i].id.loc, true, true);
       cx->fn->sizes.push_back(s);
       cx->symbol_param[s] = static_cast<int>(i);
       inst.own_sizes.push_back({s, Instance::OwnSize::of_int, static_cast<int>(i), 0, 0, ""});

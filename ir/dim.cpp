@@ -188,8 +188,8 @@ Dims::Dims() {
   any_ = symbol(fresh("_", {}, true));
 }
 
-SymId Dims::fresh(std::string name, Loc where, bool rigid) {
-  symbols_.push_back({std::move(name), where, rigid});
+SymId Dims::fresh(std::string name, Loc where, bool rigid, bool signed_) {
+  symbols_.push_back({std::move(name), where, rigid, signed_});
   return static_cast<SymId>(symbols_.size() - 1);
 }
 
@@ -328,6 +328,7 @@ bool Dims::nonnegative(const Poly& p) const {
     if (t.coefficient < 0) return false;
     for (const Atom& a : t.atoms) switch (a.kind) {
         case Atom::sym:
+          if (symbols_[a.s].signed_) return false;
           break;
         case Atom::floordiv:
           if (!nonnegative(polys_[a.a]) || !nonnegative(polys_[a.b])) return false;

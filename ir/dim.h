@@ -27,6 +27,7 @@ struct Symbol {
   std::string name;
   Loc where;  // the place that bound it, for messages
   bool rigid = true;
+  bool signed_ = false;  // a number that the program passes, which may be below 0: no size, no length
 };
 
 // The size that a type does not tell: `_`. It stands only in types of values that cross a loop, a
@@ -40,7 +41,7 @@ class Dims {
  public:
   Dims();
 
-  SymId fresh(std::string name, Loc where, bool rigid);
+  SymId fresh(std::string name, Loc where, bool rigid, bool signed_ = false);
   const Symbol& symbol_info(SymId s) const { return symbols_[s]; }
   size_t symbol_count() const { return symbols_.size(); }
 
@@ -61,7 +62,7 @@ class Dims {
 
   // The difference a - b when it is a constant.
   std::optional<int64_t> distance(DimId a, DimId b) const;
-  // Whether d >= 0 shows in its form, for sizes that are never negative.
+  // Whether d >= 0 shows in its form: sizes are never negative, numbers that a program passes may be.
   bool known_nonnegative(DimId d) const;
 
   // Solves p == a for the one symbol of `unknown` that p is linear in; nullopt when p has none, more

@@ -11,7 +11,7 @@
 //     return %3 data "y"
 //   }
 //
-// A size with a question mark is existential. The grammar stands in text_parse.cpp.
+// A size with a question mark is existential; one with a ~ is a number that may be negative. The grammar stands in text_parse.cpp.
 #pragma once
 
 #include <memory>

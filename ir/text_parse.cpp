@@ -5,7 +5,7 @@
 //                "{" nodes "return" results "}" }
 //   node    := [value ":" type {"," value ":" type} "="] op ["(" %n {"," %n} ")"] attributes
 //   regions region  := "{" ["(" value ":" type {..} ")"] nodes "yield" %n {..} "}" size    :=
-//   product {("+"|"-") product};  product := factor {("*"|"//") factor} factor  := int | word["?"]
+//   product {("+"|"-") product};  product := factor {("*"|"//") factor} factor  := int | word["?"]["~"]
 //   | ("min"|"max") "(" size {"," size} ")" | "(" size ")" | "-" factor
 // A "#" starts a comment that ends with its line.
 
@@ -151,20 +151,26 @@ class Parser {
   }
 
   // ---- sizes
-  // Which symbols are existential is only written beside their names: found before all else.
+  // Which symbols are existential, and which may be negative, is only written beside their names:
+  // found before all else.
   void open_symbols(std::string_view text) {
     Lexer l(text);
     Token last;
-    for (Token t = l.next(); t.kind != Token::end; t = l.next()) {
-      if (t.text == "?" && t.kind == Token::mark && last.kind == Token::word &&
-          !symbols_.count(std::string(last.text)))
-        symbols_[std::string(last.text)] = module_->dims.fresh(std::string(last.text), {}, false);
+    auto mark = [](const Token& t, std::string_view text) { return t.kind == Token::mark && t.text == text; };
+    for (Token t = l.next(); t.kind != Token::end;) {
+      const std::string name(last.text);
+      const bool after_name = last.kind == Token::word && name != "_" && !symbols_.count(name);
       last = t;
+      const bool open = mark(t, "?"), number = mark(t, "~");
+      t = l.next();
+      if (after_name && (open || number))
+        symbols_[name] = module_->dims.fresh(name, {}, !open, number || mark(t, "~"));
     }
   }
   SymId symbol() { return named(word()); }
   SymId named(const std::string& name) {
     accept("?");
+    accept("~");
     if (name == "_") return kAnySize;
     const auto at = symbols_.find(name);
     if (at != symbols_.end()) return at->second;

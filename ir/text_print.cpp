@@ -125,7 +125,8 @@ class Printer {
     return names_[s] = name;
   }
   std::string binding(SymId s) {
-    return symbol(s) + (module_.dims.symbol_info(s).rigid ? "" : "?");
+    const Symbol& info = module_.dims.symbol_info(s);
+    return symbol(s) + (info.rigid ? "" : "?") + (info.signed_ ? "~" : "");
   }
   // Also where a size is only used, its symbols are marked: their order of appearance is free.
   std::string size(DimId d) {

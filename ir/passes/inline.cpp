@@ -125,7 +125,7 @@ class Inliner {
                                      [s](const auto& pair) { return pair.first == s; });
       if (named) continue;
       const Symbol info = module_.dims.symbol_info(s);
-      const SymId own = module_.dims.fresh(info.name, info.where, info.rigid);
+      const SymId own = module_.dims.fresh(info.name, info.where, info.rigid, info.signed_);
       copy.sizes.emplace_back(s, module_.dims.symbol(own));
     }
     Node out{n.op, mapped(n.operands, copy), {}, substitute(module_, n.attr, copy.sizes), {},

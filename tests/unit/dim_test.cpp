@@ -77,6 +77,18 @@ TEST_F(DimTest, Facts) {
   EXPECT_FALSE(dims.known_nonnegative(dims.sub(N, c(1))));
 }
 
+// A number that a program passes may be below 0: no operand of an extremum is dropped for it.
+TEST_F(DimTest, ANumberMayBeNegative) {
+  const DimId k = dims.symbol(dims.fresh("k", {}, true, true));
+  EXPECT_FALSE(dims.known_nonnegative(k));
+  EXPECT_FALSE(dims.known_nonnegative(dims.add(N, k)));
+  EXPECT_TRUE(dims.known_nonnegative(dims.max(k, c(0))));
+  EXPECT_EQ(dims.text(dims.min(N, dims.sub(N, k))), "min(N, N - k)");
+  EXPECT_EQ(dims.text(dims.max(k, c(0))), "max(0, k)");
+  EXPECT_EQ(dims.min(N, dims.sub(N, M)), dims.sub(N, M));
+  EXPECT_EQ(dims.min(k, dims.add(k, c(1))), k);
+}
+
 TEST_F(DimTest, Text) {
   EXPECT_EQ(dims.text(c(0)), "0");
   EXPECT_EQ(dims.text(dims.add(dims.mul(c(2), H), c(1))), "2*H + 1");

@@ -41,19 +41,21 @@ TEST(Text, SymbolsOfOneNameAreToldApart) {
   auto f = std::make_unique<Function>();
   f->name = "two words";
   f->sizes = {m.dims.fresh("N", {}, true), m.dims.fresh("N", {}, true),
-              m.dims.fresh("a b", {}, false)};
+              m.dims.fresh("a b", {}, false), m.dims.fresh("n", {}, true, true)};
   for (SymId s : f->sizes) {
     f->body.params.push_back(f->new_value({DType::f32, {m.dims.symbol(s)}}));
     f->params.emplace_back();
   }
   m.add(std::move(f));
   EXPECT_EQ(print(m),
-            "fn @0 two_words[N, N.1, a_b?](%0: f32[N], %1: f32[N.1], %2: f32[a_b?]) {\n"
+            "fn @0 two_words[N, N.1, a_b?, n~](%0: f32[N], %1: f32[N.1], %2: f32[a_b?], %3: f32[n~]) {\n"
             "  return\n}\n");
   std::string error;
   const auto again = parse_text(print(m), error);
   ASSERT_TRUE(again) << error;
   EXPECT_EQ(print(*again), print(m));
+  EXPECT_TRUE(again->dims.symbol_info(again->functions[0]->sizes[3]).signed_);
+  EXPECT_FALSE(again->dims.symbol_info(again->functions[0]->sizes[2]).signed_);
 }
 
 TEST(Text, AProgramIsNumberedFromItsRoot) {
