@@ -12,6 +12,7 @@
 #include "jit/cuda/nodes.h"
 #include "jit/cuda/print.h"
 #include "jit/cuda/sim.h"
+#include "jit/cuda/wide.h"
 #include "jit/loop/runtime.h"
 #include "jit/plan/lower.h"
 #include "runtime/trap.h"
@@ -87,6 +88,7 @@ class Compiled final : public CompiledFunction {
     for (const auto& k : unit_.program.kernels) {
       shapes_.push_back(shape_of(k));
       lengths_.push_back(shapes_.back() == Shape::warp ? length_of(k) : Length{});
+      each_.push_back(shapes_.back() == Shape::thread ? items_each(k) : 1);
     }
   }
 
@@ -121,6 +123,7 @@ class Compiled final : public CompiledFunction {
 
   std::vector<Shape> shapes_;
   std::vector<Length> lengths_;
+  std::vector<int> each_;  // items of a thread at a time
   mutable std::mutex late_;
   mutable std::map<uint32_t, std::unique_ptr<Gpu::Module>> blocks_;
 };
@@ -148,7 +151,8 @@ class Run final : public loop::Offload, private Stage {
     const int64_t order = unsettled_ << kItemBits;
     std::vector<int64_t> slots{order, range, reinterpret_cast<int64_t>(c_.record_.on(gpu_))};
     slots.insert(slots.end(), args, args + f.params.size());
-    launch(c_.kernel(kernel, shape), range, together, slots);
+    const int64_t each = c_.each_[kernel];
+    launch(c_.kernel(kernel, shape), (range + each - 1) / each, together, slots);
     if (!f.may_trap) return 0;
     if (calls_.empty() || calls_.back().second != context.calls) calls_.emplace_back(unsettled_, context.calls);
     ++unsettled_;

@@ -9,7 +9,10 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <utility>
 
+#include "jit/cuda/idiom.h"
+#include "jit/cuda/wide.h"
 #include "jit/loop/runtime.h"
 
 namespace tenon::cuda {
@@ -25,66 +28,11 @@ using loop::StmtKind;
 using loop::Ty;
 using loop::Var;
 
-std::string_view type_name(Ty t) {
-  switch (t) {
-    case Ty::i1: return "bool";
-    case Ty::i8: return "signed char";
-    case Ty::i16: return "short";
-    case Ty::i32: return "int";
-    case Ty::i64: return "tn_int";
-    case Ty::f32: return "float";
-    case Ty::f64: return "double";
-  }
-  bug("no type");
-}
-
-std::string_view storage_name(DType t) {
-  switch (t) {
-    case DType::boolean:
-    case DType::u8: return "unsigned char";
-    case DType::i8: return "signed char";
-    case DType::i32: return "int";
-    case DType::i64: return "tn_int";
-    case DType::f16: return "TnF16";
-    case DType::bf16: return "TnBf16";
-    case DType::f32: return "float";
-    case DType::f64: return "double";
-  }
-  bug("no dtype");
-}
-
-std::string_view kind_name(ir::ReduceKind k) {
-  switch (k) {
-    case ir::ReduceKind::sum: return "TnSum";
-    case ir::ReduceKind::prod: return "TnProd";
-    case ir::ReduceKind::max: return "TnMax";
-    case ir::ReduceKind::min: return "TnMin";
-    case ir::ReduceKind::any: return "TnAny";
-    case ir::ReduceKind::all: return "TnAll";
-  }
-  bug("no reduction");
-}
-
 namespace {
-
-bool over_items(const Function& f, const Stmt& s) {
-  auto is = [&](Expr e, Var v) { return f.exprs[e].op == Op::var && f.exprs[e].a == v; };
-  return s.kind == StmtKind::for_ && is(s.a, f.lo) && is(s.b, f.hi);
-}
-
-// Whether a warp has something to share out in here.
-bool shares(const Block& b) {
-  for (const Stmt& s : b) {
-    if (s.kind == StmtKind::fold) return true;
-    if (s.kind == StmtKind::for_ && s.bind == loop::Bind::vector) return true;
-    if (shares(s.body) || shares(s.other)) return true;
-  }
-  return false;
-}
 
 class KernelText {
  public:
-  KernelText(const Function& f, std::string name, Shape shape) : f_(f), name_(std::move(name)), shape_(shape) {}
+  KernelText(const Function& f, std::string name, Shape shape) : f_(f), idioms_(f), name_(std::move(name)), shape_(shape) {}
 
   std::string print() {
     out_ = "TN_KERNEL " + name_ + "(tn_int tn_order, tn_int tn_hi, tn_int tn_trap";
@@ -93,6 +41,12 @@ class KernelText {
     declare();
     if (shape_ == Shape::tile) {
       tiles();
+      return out_ + "}\n";
+    }
+    if (const Stmt* items = shape_ == Shape::thread ? wide_items(f_) : nullptr) {
+      for (const Stmt& s : f_.body)
+        if (&s != items) statement(s);
+      wide(*items, Wide(f_, *items), "tn_block() * (tn_threads() * (tn_int){})", "0", "tn_hi", "tn_blocks() * (tn_threads() * (tn_int){})");
       return out_ + "}\n";
     }
     const bool alone = shape_ == Shape::thread, warp = shape_ == Shape::warp;
@@ -119,13 +73,16 @@ class KernelText {
   // ---- words
   // Of those who share an item: where they wait for each other, who one is, how many they are.
   std::string meet() const { return shape_ == Shape::block ? "tn_sync();" : "tn_meet();"; }
-  std::string self() const { return shape_ == Shape::block ? "tn_thread()" : "tn_lane()"; }
-  std::string all() const { return shape_ == Shape::block ? "tn_threads()" : "32"; }
+  std::string self() const { return shape_ == Shape::warp ? "tn_lane()" : "tn_thread()"; }
+  std::string all() const { return shape_ == Shape::warp ? "32" : "tn_threads()"; }
   void line(const std::string& s) { out_ += std::string(2 * static_cast<size_t>(depth_), ' ') + s + "\n"; }
   std::string var(Var v) const {
     std::string s;
     for (char c : f_.vars[v].name) s += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-    return s + "_" + std::to_string(v);
+    s += "_" + std::to_string(v);
+    if (!wide_) return s;
+    if (v == wide_->index() && !first_.empty()) return first_;
+    return wide_->sets(v) ? s + (first_.empty() ? "[tn_u]" : "[0]") : s;
   }
   static std::string number(const ExprNode& n) {
     switch (n.ty) {
@@ -170,6 +127,7 @@ class KernelText {
     if (e == kNone || uses[e]++ > 0) return;
     const ExprNode& n = f_.exprs[e];
     if (n.op == Op::konst || n.op == Op::var) return;
+    if (const auto idiom = idioms_.at(e)) return count(idiom->of, uses);
     for (Expr x : {n.a, n.b, n.c})
       if (x != kNone) count(x, uses);
   }
@@ -183,7 +141,8 @@ class KernelText {
   std::string expr(Expr e) {
     if (auto it = names_.find(e); it != names_.end()) return it->second;
     const ExprNode& n = f_.exprs[e];
-    std::string text = compute(n);
+    const auto idiom = idioms_.at(e);
+    std::string text = idiom ? std::string(idiom->call) + "(" + expr(idiom->of) + ")" : compute(n);
     if (uses_[e] < 2 || n.op == Op::konst || n.op == Op::var) return text;
     std::string name = "t" + std::to_string(e);
     line("const " + std::string(type_name(n.ty)) + " " + name + " = " + text + ";");
@@ -225,6 +184,7 @@ class KernelText {
       }
       case Op::var: return var(n.a);
       case Op::load: {
+        if (auto it = taken_.find({n.a, n.b, n.ty}); it != taken_.end()) return it->second + "[tn_u]";
         std::string a = expr(n.a), i = expr(n.b);
         return "tn_load<" + std::string(type_name(n.ty)) + ">(" + a + ", " + i + ")";
       }
@@ -368,6 +328,17 @@ class KernelText {
       }
       case StmtKind::for_: {
         const bool vector = s.bind == loop::Bind::vector && together_ && !over_items(f_, s);
+        if (const Wide w(f_, s); vector && w.width() > 1) {
+          open();
+          share({s.a, s.b});
+          const std::string lo = expr(s.a), hi = expr(s.b);
+          line("const tn_int tn_begin = " + lo + ", tn_end = " + hi + ";");
+          line(meet());
+          wide(s, w, "0", "tn_begin", "tn_end", all() + " * {}");
+          line(meet());
+          close();
+          return;
+        }
         open();
         share({s.a, s.b});
         std::string lo = expr(s.a), hi = expr(s.b), v = var(s.var);
@@ -422,6 +393,138 @@ class KernelText {
       case StmtKind::ret: break;
     }
     bug("a kernel with a statement that it cannot have");
+  }
+
+  // ---- several elements at a time (wide.h)
+  //
+  // The elements begin, begin + 1, .. < end of a loop go to threads in turns of `each` for all of them. A thread has
+  // tn_left of its own from tn_at on, tn_step apart: neighbours where all that lies side by side is aligned for it,
+  // else as far apart as there are threads, so that a warp's accesses are lines of memory either way. What is
+  // behind the end is computed of the first element again, and stays where it is. {}: how many there are.
+  // A fold's `last` takes the value of each; `before` and `after` stand around all of a thread's.
+  void wide(const Stmt& s, const Wide& w, std::string from, const std::string& begin, const std::string& end, std::string each,
+            const std::function<void()>& last = {}, const std::string& before = "", const std::string& after = "") {
+    const std::string n = std::to_string(w.width()), size = "(" + all() + " * " + n + ")";
+    for (std::string* text : {&from, &each})
+      if (const size_t at = text->find("{}"); at != std::string::npos) text->replace(at, 2, n);
+    wide_ = &w;
+    std::string lined;
+    first_ = begin;
+    for (const Wide::Access& a : w.accesses()) {
+      names_.clear();
+      uses_.clear();
+      const std::string bytes = std::to_string(loop::bytes(a.ty)) + "LL", line = std::to_string(w.width() * loop::bytes(a.ty));
+      lined += (lined.empty() ? "(" : " && (") + expr(a.address) + " + " + expr(a.index) + " * " + bytes + ") % " + line + " == 0";
+    }
+    line("const bool tn_wide = " + lined + ";");
+    line("const int tn_step = tn_wide ? 1 : " + all() + ", tn_first = " + self() + " * (tn_wide ? " + n + " : 1);");
+    line("for (tn_int tn_at = " + begin + " + " + from + " + tn_first; tn_at < " + end + "; tn_at += " + each + ") {");
+    ++depth_;
+    line("const int tn_left = " + end + " - tn_at < " + size + " ? (int)(" + end + " - tn_at) : " + size + ";");
+    std::set<Var> made;
+    for (const Stmt& inner : s.body)
+      if (inner.kind == StmtKind::set && made.insert(inner.var).second)
+        line(std::string(type_name(f_.vars[inner.var].ty)) + " " + plain(inner.var) + "[" + n + "];");
+    stretch_.clear();
+    for (const Stmt& inner : s.body) {
+      if (inner.kind == StmtKind::fetch) continue;
+      take(inner.a);
+      take(inner.b);
+      take(inner.c);
+      if (inner.kind == StmtKind::set) {
+        element([&] { line(var(inner.var) + " = " + expr(inner.a) + ";"); }, {inner.a});
+        fresh_.insert(inner.var);
+        continue;
+      }
+      const std::string t(type_name(inner.ty));
+      if (w.beside(inner.a, inner.b)) {
+        const std::string held = "tn_w" + std::to_string(held_++);
+        line(t + " " + held + "[" + n + "];");
+        element([&] { line(held + "[tn_u] = " + expr(inner.c) + ";"); }, {inner.c});
+        flush();
+        line("tn_give<" + t + ", " + n + ">(" + of_first(inner.a) + ", " + of_first(inner.b) + ", tn_step, tn_left, " + held + ");");
+      } else {
+        element([&] {
+          std::string a = expr(inner.a), i = expr(inner.b), v = expr(inner.c);
+          line("if (tn_u * tn_step < tn_left) tn_store<" + t + ">(" + a + ", " + i + ", " + v + ");");
+        }, {inner.a, inner.b, inner.c});
+        flush();
+      }
+    }
+    if (last) {
+      take(s.c);
+      take(s.d);
+      if (!before.empty()) line(before);
+      element(last, {s.c, s.d});
+    }
+    flush();
+    if (!after.empty()) line(after);
+    close();
+    wide_ = nullptr;
+  }
+  // What is computed for each element of a thread; from one access of memory to the next they share a loop.
+  void element(const std::function<void()>& print, std::initializer_list<Expr> roots) {
+    std::string outside = std::move(out_);
+    out_ = std::move(stretch_);
+    ++depth_;
+    first_.clear();
+    open();
+    share(roots);
+    print();
+    close();
+    --depth_;
+    stretch_ = std::move(out_);
+    out_ = std::move(outside);
+  }
+  void flush() {
+    if (!stretch_.empty()) {
+      line("TN_UNROLL");
+      line("for (int tn_u = 0; tn_u < " + std::to_string(wide_->width()) + "; ++tn_u) {");
+      line("  const tn_int " + plain(wide_->index()) + " = tn_at + (tn_u * tn_step < tn_left ? tn_u * tn_step : 0);");
+      out_ += stretch_;
+      line("}");
+      stretch_.clear();
+    }
+    taken_.clear();
+    fresh_.clear();
+  }
+  // Loads of what lies side by side, in front of the loop that uses them.
+  void take(Expr e) {
+    if (e == kNone) return;
+    const ExprNode& n = f_.exprs[e];
+    if (n.op == Op::konst || n.op == Op::var) return;
+    if (n.op == Op::load && wide_->beside(n.a, n.b)) {
+      if (taken_.contains({n.a, n.b, n.ty})) return;
+      if (awaits(n.a) || awaits(n.b)) flush();
+      const std::string t(type_name(n.ty)), count = std::to_string(wide_->width()), held = "tn_w" + std::to_string(held_++);
+      line(t + " " + held + "[" + count + "];");
+      line("tn_take<" + t + ", " + count + ">(" + held + ", " + of_first(n.a) + ", " + of_first(n.b) + ", tn_step, tn_left);");
+      taken_[{n.a, n.b, n.ty}] = held;
+      return;
+    }
+    for (Expr x : {n.a, n.b, n.c}) take(x);
+  }
+  // Whether it is computed by the stretch that is not written yet.
+  bool awaits(Expr e) const {
+    if (e == kNone) return false;
+    const ExprNode& n = f_.exprs[e];
+    if (n.op == Op::konst) return false;
+    if (n.op == Op::var) return fresh_.contains(n.a);
+    return awaits(n.a) || awaits(n.b) || awaits(n.c);
+  }
+  std::string of_first(Expr e) {
+    names_.clear();
+    uses_.clear();
+    first_ = "tn_at";
+    std::string s = expr(e);
+    first_.clear();
+    return s;
+  }
+  std::string plain(Var v) {
+    const Wide* const w = std::exchange(wide_, nullptr);
+    std::string s = var(v);
+    wide_ = w;
+    return s;
   }
 
   // The one statement of tiles, behind what reads the parameters.
@@ -505,25 +608,45 @@ class KernelText {
     share({s.a, s.b});
     std::string lo = expr(s.a), hi = expr(s.b);
     line("const tn_int tn_begin = " + lo + ", tn_end = " + hi + ";");
-    if (together_ && shape_ == Shape::block) {
+    const bool block = together_ && shape_ == Shape::block;
+    // A lane of a warp has two partials, each with every 64th element.
+    const Wide w(f_, s, block ? 16 / loop::bytes(ty) : 2);
+    if (block) {
       line(t + "* const tn_held = (" + t + "*)tn_piece;");
       line(t + " tn_p = " + k + "::first<" + t + ">();");
-      line("for (tn_int tn_at = tn_begin; tn_at < tn_end; tn_at += 2048) {");
+      line("for (tn_int tn_from = tn_begin; tn_from < tn_end; tn_from += 2048) {");
       ++depth_;
-      line("const tn_int tn_to = tn_at + 2048 < tn_end ? tn_at + 2048 : tn_end;");
-      line("for (" + i + " = tn_at + tn_thread(); " + i + " < tn_to; " + i + " += tn_threads()) {");
-      ++depth_;
-      item(s.body, [&] {
-        open();
-        share({s.c});
-        line("tn_held[" + i + " - tn_at] = " + expr(s.c) + ";");
+      line("const tn_int tn_to = tn_from + 2048 < tn_end ? tn_from + 2048 : tn_end;");
+      if (w.width() > 1 && s.d == kNone) {
+        const std::string n = std::to_string(w.width());
+        wide(s, w, "0", "tn_from", "tn_to", "tn_threads() * {}", [&] { line("tn_c[tn_u] = " + expr(s.c) + ";"); },
+             t + " tn_c[" + n + "];", "tn_hold<" + t + ", " + n + ">(tn_held, (int)(tn_at - tn_from), tn_step, tn_left, tn_c);");
+      } else {
+        line("for (" + i + " = tn_from + tn_thread(); " + i + " < tn_to; " + i + " += tn_threads()) {");
+        ++depth_;
+        item(s.body, [&] {
+          open();
+          share({s.c});
+          line("tn_held[" + i + " - tn_from] = " + expr(s.c) + ";");
+          close();
+        });
         close();
-      });
-      close();
-      line("tn_p = tn_fold_piece<" + k + ">(tn_held, (int)(tn_to - tn_at), tn_p);");
+      }
+      line("tn_p = tn_fold_piece<" + k + ">(tn_held, (int)(tn_to - tn_from), tn_p);");
       close();
       line(var(s.var) + " = tn_in_block<" + k + ">(tn_held, tn_p);");
+    } else if (together_ && w.width() == 2) {
+      line(meet());  // other lanes may have stored what is read
+      line(t + " tn_p[2] = {" + k + "::first<" + t + ">(), " + k + "::first<" + t + ">()};");
+      wide(s, w, "0", "tn_begin", "tn_end", "32 * {}", [&] {
+        const std::string c = expr(s.c), d = s.d == kNone ? "" : expr(s.d);
+        line("if (tn_u * tn_step < tn_left) tn_p[tn_u] = " +
+             (s.d == kNone ? k + "::both(tn_p[tn_u], " + c + ");" : "tn_fma(" + c + ", " + d + ", tn_p[tn_u]);"));
+      });
+      line("if (tn_wide) tn_apart(tn_p[0], tn_p[1]);");
+      line(var(s.var) + " = tn_at_once<" + k + ">(tn_p[0], tn_p[1]);");
     } else if (together_) {
+      line(meet());
       line(t + " tn_p = " + k + "::first<" + t + ">(), tn_q = tn_p;");
       line("for (" + i + " = tn_begin + tn_lane(); " + i + " < tn_end; " + i + " += 32) {");
       ++depth_;
@@ -571,6 +694,7 @@ class KernelText {
   static constexpr auto kFoldRun = static_cast<uint32_t>(loop::Runtime::fold_run);
 
   const Function& f_;
+  Idioms idioms_;
   std::string name_, out_;
   Shape shape_;
   int depth_ = 0, labels_ = 0;
@@ -578,17 +702,15 @@ class KernelText {
   std::vector<std::string> next_;  // where a trap goes on
   std::map<Expr, std::string> names_;
   std::map<Expr, int> uses_;
+  const Wide* wide_ = nullptr;  // the loop at hand
+  std::string first_;           // its first element's index, where that is asked for
+  std::string stretch_;         // what is not written yet
+  std::set<Var> fresh_;         // and what it sets
+  std::map<std::tuple<Expr, Expr, Ty>, std::string> taken_;
+  int held_ = 0;
 };
 
 }  // namespace
-
-Shape shape_of(const Function& f) {
-  if (f.tile.sink != loop::Tile::none) return Shape::tile;
-  for (const Stmt& s : f.body) {
-    if (over_items(f, s) ? shares(s.body) : shares({s})) return Shape::warp;
-  }
-  return Shape::thread;
-}
 
 std::string gemm_members(const std::string& self, const loop::Tile::Indices& indices,
                          const std::function<std::string()>& next) {
@@ -608,41 +730,6 @@ std::string gemm_members(const std::string& self, const loop::Tile::Indices& ind
   range("batch", indices.batch);
   range("sum", indices.sum);
   return s;
-}
-
-Length length_of(const Function& f) {
-  std::map<Var, Expr> set;  // of those that are set once
-  std::set<Var> again;
-  bool sums_products = false;
-  std::vector<Expr> ends;
-  std::function<void(const Block&)> look = [&](const Block& b) {
-    for (const Stmt& s : b) {
-      if (s.kind == StmtKind::set && !set.emplace(s.var, s.a).second) again.insert(s.var);
-      if (s.kind == StmtKind::fold) {
-        sums_products |= s.d != kNone;
-        ends.push_back(s.b);
-        continue;  // what is inside belongs to one thread
-      }
-      if (s.kind == StmtKind::for_ && s.bind == loop::Bind::vector) ends.push_back(s.b);
-      look(s.body);
-      look(s.other);
-    }
-  };
-  look(f.body);
-  if (sums_products) return {};
-  std::function<Length(Expr)> length = [&](Expr e) -> Length {
-    const ExprNode& n = f.exprs[e];
-    if (n.op == Op::konst) return {-1, static_cast<int64_t>(n.imm)};
-    if (n.op == Op::select) return length(n.b);  // the end of the last chunk
-    if (n.op != Op::var) return {};
-    const auto p = std::find(f.params.begin(), f.params.end(), n.a);
-    if (p != f.params.end()) return {static_cast<int>(p - f.params.begin()), 0};
-    const auto it = set.find(n.a);
-    return it == set.end() || again.contains(n.a) ? Length{} : length(it->second);
-  };
-  for (Expr e : ends)
-    if (const Length l = length(e); l.param >= 0 || l.constant > 0) return l;
-  return {};
 }
 
 std::string print_kernel(const Function& f, const std::string& name, Shape shape) {

@@ -8,6 +8,9 @@
 //   warp     one with folds or inner loops over elements: 32 threads an item. A fold's partials j and
 //            j + 32 belong to lane j, so sums have the CPU's bits; what is not in such a loop is computed
 //            by every thread alike, and stored by the first.
+//
+// In loops over elements a thread takes neighbours in memory 16 bytes at a time (wide.h): a lane in a fold two of
+// them, so that its partials are 2 j and 2 j + 1 there, which go to where they belong before the last steps.
 #pragma once
 
 #include <functional>
@@ -22,6 +25,8 @@ enum class Shape : uint8_t { thread, warp, block, tile };
 inline constexpr int kWarp = 32, kBlock = 256;
 
 Shape shape_of(const loop::Function& kernel);
+// Whether a statement is the loop over the kernel's items.
+bool over_items(const loop::Function& kernel, const loop::Stmt& s);
 // Of a kernel in the shape of a warp: what tells how long its items are, as a parameter's number or a
 // constant; neither where it cannot be a block's.
 struct Length {

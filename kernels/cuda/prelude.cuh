@@ -14,6 +14,7 @@ typedef unsigned long long tn_uint;
 #ifdef TN_SIM
 
 #define TN_DEVICE static inline
+#define TN_UNROLL
 #define TN_APART static  // rarely run, not to be inlined
 #define TN_KERNEL extern "C" void
 // The emulator's side: the same struct stands in jit/cuda/sim.cpp.
@@ -90,6 +91,7 @@ TN_DEVICE double tn_rint(double x) { return __builtin_rint(x); }
 #else
 
 #define TN_DEVICE static __device__ __forceinline__
+#define TN_UNROLL _Pragma("unroll")
 #define TN_APART static __device__ __noinline__
 #define TN_KERNEL extern "C" __global__ void
 #define TN_SHARED(T, name, n) __shared__ __align__(16) T name[n]
@@ -105,7 +107,7 @@ TN_DEVICE T tn_from_lane(T v, int lane) {
 }
 template <class T>
 TN_DEVICE T* tn_address(tn_int address, tn_int index) {
-  return (T*)(address + index * (tn_int)sizeof(T));
+  return (T*)__cvta_global_to_generic(address + index * (tn_int)sizeof(T));  // so it is global to the compiler
 }
 // 16 bytes from memory into shared memory, on their own (sm_80 and up); zeros unless `there`. Those
 // sent together are waited for together: tn_copies_but<n> until all but the last n groups are there.
@@ -176,6 +178,49 @@ TN_DEVICE void tn_store(tn_int address, tn_int index, T value) {
   *tn_address<T>(address, index) = value;
 }
 
+// W elements of a thread, `step` apart, of which those before `left` are there: beside each other and aligned, or
+// far apart (print.cpp). The first stands for what is behind the end.
+template <class T, int W>
+struct alignas(sizeof(T) * W) TnWide { T v[W]; };
+template <class T, int W>
+TN_DEVICE void tn_take(T (&x)[W], tn_int address, tn_int index, int step, int left) {
+  if (step == 1 && left >= W) {
+    const TnWide<T, W> w = *tn_address<TnWide<T, W>>(address + index * (tn_int)sizeof(T), 0);
+    TN_UNROLL
+    for (int u = 0; u < W; ++u) x[u] = w.v[u];
+  } else {
+    TN_UNROLL
+    for (int u = 0; u < W; ++u) x[u] = tn_load<T>(address, index + (u * step < left ? u * step : 0));
+  }
+}
+template <class T, int W>
+TN_DEVICE void tn_give(tn_int address, tn_int index, int step, int left, const T (&x)[W]) {
+  if (step == 1 && left >= W) {
+    TnWide<T, W> w;
+    TN_UNROLL
+    for (int u = 0; u < W; ++u) w.v[u] = x[u];
+    *tn_address<TnWide<T, W>>(address + index * (tn_int)sizeof(T), 0) = w;
+  } else {
+    TN_UNROLL
+    for (int u = 0; u < W; ++u)
+      if (u * step < left) tn_store<T>(address, index + u * step, x[u]);
+  }
+}
+// The same into shared memory.
+template <class T, int W>
+TN_DEVICE void tn_hold(T* to, int index, int step, int left, const T (&x)[W]) {
+  if (step == 1 && left >= W) {
+    TnWide<T, W> w;
+    TN_UNROLL
+    for (int u = 0; u < W; ++u) w.v[u] = x[u];
+    *(TnWide<T, W>*)(to + index) = w;
+  } else {
+    TN_UNROLL
+    for (int u = 0; u < W; ++u)
+      if (u * step < left) to[index + u * step] = x[u];
+  }
+}
+
 // ---- integers wrap, shifts are of bits
 TN_DEVICE int tn_add(int a, int b) { return (int)((unsigned)a + (unsigned)b); }
 TN_DEVICE int tn_sub(int a, int b) { return (int)((unsigned)a - (unsigned)b); }
@@ -225,6 +270,53 @@ TN_DEVICE double tn_scale(double y, double n) {
   return y * tn_bitcast<double>(tn_shl(half, (tn_int)52)) * tn_bitcast<double>(tn_shl(tn_sub(biased, half), (tn_int)52));
 }
 
+// ---- 16 bits as a float, and the nearest 16 bits (ir/scalar/convert.h)
+#ifdef TN_SIM
+TN_DEVICE float tn_from_f16(int bits) {
+  const unsigned sign = (unsigned)(bits & 0x8000) << 16, rest = bits & 0x7fff;
+  if (rest >= 0x7c00u) return tn_f32(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
+  if (rest >= 0x400u) return tn_f32(sign | ((rest << 13) + 0x38000000u));
+  const float tiny = (float)(int)rest * tn_f32(0x33800000u);  // 2^-24
+  return sign ? -tiny : tiny;
+}
+TN_DEVICE int tn_to_f16(float v) {
+  const unsigned b = (unsigned)tn_bitcast<int>(v), sign = b >> 16 & 0x8000u, rest = b & 0x7fffffffu;
+  if (rest > 0x7f800000u) return 0x7e00;
+  if (rest >= 0x477ff000u) return (int)(sign | 0x7c00u);  // from here on the nearest is infinite
+  if (rest >= 0x38800000u) {
+    const unsigned m = rest - 0x38000000u;
+    return (int)(sign | (m + 0xfffu + (m >> 13 & 1u)) >> 13);
+  }
+  const float sum = tn_f32(rest) + 0.5f;  // denormal: let the adder round at 2^-24
+  return (int)(sign | ((unsigned)tn_bitcast<int>(sum) - 0x3f000000u));
+}
+TN_DEVICE int tn_to_bf16(float v) {
+  const unsigned b = (unsigned)tn_bitcast<int>(v);
+  return v != v ? 0x7fc0 : (int)((b + 0x7fffu + (b >> 16 & 1u)) >> 16);
+}
+#else
+TN_DEVICE float tn_from_f16(int bits) {
+  float v;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"((unsigned short)bits));
+  return v;
+}
+TN_DEVICE int tn_to_f16(float v) {
+  unsigned short bits;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(v));
+  return bits;
+}
+TN_DEVICE int tn_to_bf16(float v) {
+#if __CUDA_ARCH__ >= 800
+  unsigned short bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(v));
+  return bits;
+#else
+  const unsigned b = (unsigned)tn_bitcast<int>(v);
+  return v != v ? 0x7fc0 : (int)((b + 0x7fffu + (b >> 16 & 1u)) >> 16);
+#endif
+}
+#endif
+
 // ---- dtypes as they lie in memory, and the type in which they are computed
 struct TnF16 { unsigned short bits; };
 struct TnBf16 { unsigned short bits; };
@@ -247,36 +339,18 @@ struct TnOf<TnBf16> {
   typedef float Acc;
   TN_DEVICE float get(TnBf16 v) { return tn_f32((unsigned)v.bits << 16); }
   TN_DEVICE TnBf16 put(float v) {
-    const unsigned b = (unsigned)tn_bitcast<int>(v);
     TnBf16 r;
-    r.bits = v != v ? 0x7fc0 : (unsigned short)((b + 0x7fffu + (b >> 16 & 1u)) >> 16);
+    r.bits = (unsigned short)tn_to_bf16(v);
     return r;
   }
 };
 template <>
 struct TnOf<TnF16> {
   typedef float Acc;
-  TN_DEVICE float get(TnF16 v) {
-    const unsigned sign = (unsigned)(v.bits & 0x8000u) << 16, rest = v.bits & 0x7fffu;
-    if (rest >= 0x7c00u) return tn_f32(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
-    if (rest >= 0x400u) return tn_f32(sign | ((rest << 13) + 0x38000000u));
-    const float tiny = (float)(int)rest * tn_f32(0x33800000u);  // 2^-24
-    return sign ? -tiny : tiny;
-  }
+  TN_DEVICE float get(TnF16 v) { return tn_from_f16(v.bits); }
   TN_DEVICE TnF16 put(float v) {
-    const unsigned b = (unsigned)tn_bitcast<int>(v), sign = b >> 16 & 0x8000u, rest = b & 0x7fffffffu;
     TnF16 r;
-    if (rest > 0x7f800000u) {
-      r.bits = 0x7e00;
-    } else if (rest >= 0x477ff000u) {  // from here on the nearest is infinite
-      r.bits = (unsigned short)(sign | 0x7c00u);
-    } else if (rest >= 0x38800000u) {
-      const unsigned m = rest - 0x38000000u;
-      r.bits = (unsigned short)(sign | (m + 0xfffu + (m >> 13 & 1u)) >> 13);
-    } else {  // denormal: let the adder round at 2^-24
-      const float sum = tn_f32(rest) + 0.5f;
-      r.bits = (unsigned short)(sign | ((unsigned)tn_bitcast<int>(sum) - 0x3f000000u));
-    }
+    r.bits = (unsigned short)tn_to_f16(v);
     return r;
   }
 };
@@ -337,6 +411,15 @@ TN_DEVICE T tn_at_once(T p, T q) {
     p = K::template both<T>(p, other);
   }
   return tn_from_lane(p, 0);
+}
+// Before that, where a lane has neighbours instead: those of 2 * lane and 2 * lane + 1.
+template <class T>
+TN_DEVICE void tn_apart(T& p, T& q) {
+  const int lane = tn_lane(), half = lane / 2;
+  const T a = tn_from_lane(p, half), b = tn_from_lane(q, half);
+  const T c = tn_from_lane(p, half + 16), d = tn_from_lane(q, half + 16);
+  p = lane % 2 ? b : a;
+  q = lane % 2 ? d : c;
 }
 
 // The same where a block folds: elements lie in shared memory, 2048 at a time and the first of them a multiple
