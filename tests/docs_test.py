@@ -21,7 +21,8 @@ def main():
             count += 1
             line = text.count("\n", 0, block.start()) + 2
             with tempfile.TemporaryDirectory() as folder:
-                model = Path(folder) / f"{page.stem}_{line}.model"
+                model = Path(folder) / "page" / f"{page.stem}_{line}.model"  # alone: its folder's neighbours are linked beside each run
+                model.parent.mkdir()
                 model.write_text(block.group(1) + "# compiles nothing\n")
                 try:
                     run_models.check_program(tenon, model, own_folder=False)
