@@ -3,9 +3,13 @@
 // In the prefix it decides what the program means, so both modes drop the same: dead nodes go even
 // where they might have trapped or run for ever; only `check`, `debug` and `host`, and calls and
 // regions that hold one, are kept for what they do. After the prefix nothing that may trap is
-// dropped any more. A tape is used to its end: where one piece of it is needed, all of it is.
+// dropped any more. A tape is used to its end: where one piece of it is needed, all of it is, but for
+// slots that are only kept and taken back for nobody. Those go where the whole life of the tape is in
+// one function: a derivative may keep what the rule that it uses does not ask for.
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "ir/passes/rewrite.h"
 
@@ -25,6 +29,7 @@ class Marker {
 
   void run() {
     index(fn_.body, nullptr, 0);
+    group_slots();
     for (Value v : fn_.body.results) need(v);
     for (Value v : fn_.body.params)
       if (fn_.types[v].tape) need(v);
@@ -32,6 +37,7 @@ class Marker {
       if (root(*owners_[i].node)) activate(i);
     settle();
     sweep(fn_.body);
+    if (!renamed_.empty()) rename(fn_.body);
   }
 
  private:
@@ -75,6 +81,50 @@ class Marker {
           tape_uses_[r.results[i]].push_back({at, uint32_t(i), true});
   }
 
+  // ---- slots: the pushes and pops of one tape that have one slot number live and die together
+  Value family(Value v) {
+    for (auto at = family_.find(v); at != family_.end() && at->second != v; at = family_.find(v)) v = at->second;
+    return v;
+  }
+  void same_tape(Value a, Value b) {
+    if (fn_.types[a].tape) family_[family(a)] = family(b);
+  }
+  void group_slots() {
+    std::vector<Value> leaving = fn_.body.params;  // known to other functions
+    leaving.insert(leaving.end(), fn_.body.results.begin(), fn_.body.results.end());
+    for (const Owner& o : owners_) {
+      const Node& n = *o.node;
+      if (n.op == Op::push || n.op == Op::pop) {
+        same_tape(n.results[0], n.operands[0]);
+      } else if (n.op == Op::if_) {
+        for (const Region& r : n.regions)
+          for (size_t k = 0; k < n.results.size(); ++k) same_tape(n.results[k], r.results[k]);
+      } else if (loop(n)) {
+        for (size_t k = 0; k < n.results.size(); ++k) {
+          same_tape(n.results[k], n.operands[k + bounds(n)]);
+          for (const Region& r : n.regions) same_tape(n.results[k], r.params[k + (n.op == Op::for_ ? 1 : 0)]);
+          same_tape(n.results[k], n.regions.back().results[k]);
+        }
+      } else if (n.op != Op::tape_new && n.op != Op::tape_end) {  // a call
+        leaving.insert(leaving.end(), n.operands.begin(), n.operands.end());
+        leaving.insert(leaving.end(), n.results.begin(), n.results.end());
+      }
+    }
+    std::set<Value> known;
+    for (Value v : leaving)
+      if (fn_.types[v].tape) known.insert(family(v));
+    for (uint32_t id = 0; id < owners_.size(); ++id) {
+      const Node& n = *owners_[id].node;
+      if (n.op != Op::push && n.op != Op::pop) continue;
+      const Value tape = family(n.operands[0]);
+      if (known.contains(tape)) continue;
+      auto& peers = slots_[{tape, std::get<SlotAttr>(n.attr).slot}];
+      peers.push_back(id);
+      peers_of_[id] = &peers;
+    }
+  }
+  bool optional(uint32_t id) const { return peers_of_.contains(id); }
+
   bool root(const Node& n) {
     if (!n.regions.empty()) {  // what is inside counts for itself, but for loops without an end
       return keep_traps_ && (n.op == Op::while_ || n.op == Op::map || n.op == Op::scatter) &&
@@ -112,6 +162,8 @@ class Marker {
     if (o.active) return;
     o.active = true;
     if (o.parent != kNone) activate(o.parent);
+    if (const auto at = peers_of_.find(id); at != peers_of_.end())
+      for (uint32_t peer : *at->second) activate(peer);
     const Node& n = *o.node;
     each_dim(n.attr, [this](DimId d) { size(d); });
     if (n.op == Op::while_) {
@@ -140,6 +192,10 @@ class Marker {
         }
       if (fn_.types[v].tape)
         for (const Use& u : tape_uses_[v]) {
+          if (optional(u.owner)) {  // the tape goes on behind it
+            need(owners_[u.owner].node->results[0]);
+            continue;
+          }
           activate(u.owner);
           if (u.yield)
             give(*owners_[u.owner].node, u.position);
@@ -148,6 +204,10 @@ class Marker {
         }
       const Place& p = where_[v];
       if (p.owner == kNone) continue;
+      if (fn_.types[v].tape && optional(p.owner)) {
+        need(owners_[p.owner].node->operands[0]);
+        continue;
+      }
       activate(p.owner);
       const Node& n = *owners_[p.owner].node;
       if (!p.param && n.op == Op::if_) {
@@ -200,6 +260,7 @@ class Marker {
     for (Node& n : r.nodes) {
       const uint32_t id = swept_++;  // the same order as in index()
       if (!owners_[id].active) {
+        if (optional(id)) renamed_.set(n.results[0], n.operands[0]);
         swept_ += uint32_t(inner_count(n));
         continue;
       }
@@ -208,6 +269,13 @@ class Marker {
       nodes.push_back(std::move(n));
     }
     r.nodes = std::move(nodes);
+  }
+  void rename(Region& r) {
+    for (Node& n : r.nodes) {
+      renamed_.apply(n.operands);
+      for (Region& inner : n.regions) rename(inner);
+    }
+    renamed_.apply(r.results);
   }
   static size_t inner_count(const Node& n) {
     size_t count = 0;
@@ -227,6 +295,10 @@ class Marker {
   std::unordered_map<Value, std::vector<Use>> tape_uses_;
   std::unordered_map<SymId, std::vector<uint32_t>> binders_;
   std::unordered_map<Value, std::vector<uint32_t>> sized_;  // retypes of what comes without its size
+  std::unordered_map<Value, Value> family_;  // one tape, whatever its values are called: a forest
+  std::map<std::pair<Value, int>, std::vector<uint32_t>> slots_;  // of tapes whose whole life is here
+  std::unordered_map<uint32_t, const std::vector<uint32_t>*> peers_of_;
+  Renames renamed_;
   uint32_t swept_ = 0;
 };
 

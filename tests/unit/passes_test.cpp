@@ -203,6 +203,27 @@ TEST(Dce, ADeadTapeGoesAsAWhole) {
     EXPECT_NE(kept.find(part), std::string::npos) << kept;
 }
 
+TEST(Dce, ASlotThatNobodyAsksForGoesAlone) {
+  // Slots 1 and 2 come back for nobody; slot 2 is pushed in a branch. What was only kept for them goes too.
+  auto program = [](const std::string& given) {
+    return "%6: tape = tape_new\n%7: f32, %8: tape = for(%2, %2, %1, %6) {\n(%9: i64, %10: f32, %11: tape)\n"
+           "%12: f32 = neg(%10)\n%13: tape = push(%11, %10) slot=0\n%14: tape = push(%13, %12) slot=1\n"
+           "%15: f32 = exp(%10)\n"
+           "%16: tape = if(%3) {\n%17: tape = push(%14, %15) slot=2\nyield %17\n} {\nyield %14\n}\n"
+           "yield %15, %16\n}\n"
+           "%20: f32, %21: tape = for(%2, %2, %1, %8) {\n(%22: i64, %23: f32, %24: tape)\n"
+           "%25: tape = if(%3) {\n%26: tape, %27: f32 = pop(%24) slot=2\nyield %26\n} {\nyield %24\n}\n"
+           "%28: tape, %29: f32 = pop(%25) slot=1\n%30: tape, %31: f32 = pop(%28) slot=0\n"
+           "%32: f32 = mul(%23, " + given + ")\nyield %32, %30\n}\ntape_end(%21)\nreturn %20\n";
+  };
+  const std::string one = after({drop_dead}, fn(program("%31")));
+  for (const char* gone : {"slot=1", "slot=2", "neg"}) EXPECT_EQ(one.find(gone), std::string::npos) << one;
+  for (const char* kept : {"push(%11, %10) slot=0", "pop(%", "tape_end"}) EXPECT_NE(one.find(kept), std::string::npos) << one;
+  const std::string other = after({drop_dead_exact}, fn(program("%29")));
+  for (const char* gone : {"slot=0", "slot=2"}) EXPECT_EQ(other.find(gone), std::string::npos) << other;
+  for (const char* kept : {"slot=1", "neg", "tape_end"}) EXPECT_NE(other.find(kept), std::string::npos) << other;
+}
+
 TEST(Dce, KeepsWhoBindsASize) {
   const std::string text =
       "  bind_dim(%2) k?\n  %6: f32[k?] = broadcast(%1) axes=[]\n  return %6\n";
