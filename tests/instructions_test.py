@@ -18,15 +18,15 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent / "instructions"
 STORED = FOLDER / "counts.json"
-ROWS = [  # program, mode, the turns of two runs
-    ("mlp", "graph", (4, 12)),
-    ("mlp", "eager", (4, 12)),
-    ("convolution", "graph", (2, 4)),
-    ("attention", "graph", (2, 6)),
-    ("lstm", "graph", (2, 4)),
-    ("rows", "graph", (4, 12)),
-    ("newton", "graph", (4, 12)),
-    ("calls", "eager", (4, 12)),
+ROWS = [  # program, mode, the turns of two runs: far enough apart for the start, which varies by some 25,000
+    ("mlp", "graph", (4, 16)),
+    ("mlp", "eager", (4, 16)),
+    ("convolution", "graph", (2, 10)),
+    ("attention", "graph", (2, 10)),
+    ("lstm", "graph", (2, 8)),
+    ("rows", "graph", (4, 24)),
+    ("newton", "graph", (50, 450)),
+    ("calls", "eager", (20, 100)),
 ]
 SPREAD = 0.04
 
