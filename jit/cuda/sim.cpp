@@ -15,8 +15,10 @@
 #include <boost/context/detail/fcontext.hpp>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <optional>
 #include <random>
@@ -93,6 +95,13 @@ struct Kernel {
 
 class Block {
  public:
+  enum class Order : uint8_t { forward, reverse, shuffled };
+  static Order order() {
+    const char* e = std::getenv("TENON_SIM_ORDER");
+    const std::string_view s = e ? e : "forward";
+    return s == "reverse" ? Order::reverse : s == "shuffled" ? Order::shuffled : Order::forward;
+  }
+
   Block();
   ~Block() {
     for (void* s : stacks_) munmap(s, kStack);
@@ -232,13 +241,6 @@ class Block {
   Registers* registers() const { return kernel_->registers; }
 
  private:
-  enum class Order : uint8_t { forward, reverse, shuffled };
-  static Order order() {
-    const char* e = std::getenv("TENON_SIM_ORDER");
-    const std::string_view s = e ? e : "forward";
-    return s == "reverse" ? Order::reverse : s == "shuffled" ? Order::shuffled : Order::forward;
-  }
-
   static void begin(context::transfer_t from) {
     Block& b = *current_;
     b.scheduler_ = from.fctx;
@@ -487,7 +489,8 @@ class Sim final : public Gpu {
   void give_block(std::byte* memory, size_t bytes) override {
     use_.now -= bytes;
     late_.emplace_back(memory, bytes);
-    if (!queued()) flushed();
+    late_bytes_ += bytes;
+    if (!queued()) release();
   }
   // To kernels a number is an allocation of its own. It is handed out again when nothing is queued that may
   // use it, poisoned.
@@ -500,7 +503,7 @@ class Sim final : public Gpu {
   }
   void number_given(std::byte* p) override {
     late_numbers_.push_back(p);
-    if (!queued()) flushed();
+    if (!queued()) release();
   }
   MemoryUse use() override { return use_; }
   void reset_peak() override { use_.peak = use_.now; }
@@ -519,6 +522,7 @@ class Sim final : public Gpu {
   MapWords map_of(const TensorMap& m) override { return sim_map(m); }
 
   static void access(long long address, long long bytes);
+  void lose(Lost which) { lost_ = which; }
 
   std::unique_ptr<Module> compile(const std::string& text, const Kernels& kernels) override {
     // TENON_SIM_NVRTC=sm_90a: the real compiler must take the text, too.
@@ -529,7 +533,34 @@ class Sim final : public Gpu {
   }
 
  protected:
+  // A device works while the host goes on: what it is asked for is done as late as somebody waits for it (forward),
+  // at once (reverse), or some of it early (shuffled). So whoever does not wait sees what was there before.
+  void later(std::function<void()> work) {
+    ++asked_;
+    pending_.push_back(std::move(work));
+    const Block::Order order = Block::order();
+    if (order == Block::Order::reverse || pending_.size() > kMostPending) drain(asked_);
+    if (order == Block::Order::shuffled && random_() % 2) drain(done_ + random_() % (asked_ - done_ + 1));
+  }
+  void drain(size_t until) {
+    while (done_ < until) {
+      const std::function<void()> work = std::move(pending_.front());
+      pending_.pop_front();
+      ++done_;
+      try {
+        work();
+      } catch (...) {  // what fails must not be tried again, nor what was to follow it
+        pending_.clear();
+        done_ = asked_;
+        throw;
+      }
+    }
+  }
+
   void run(const Launch& l) override {
+    later([this, l] { carry_out(l); });
+  }
+  void carry_out(const Launch& l) {
     const Kernel& k = *static_cast<Kernel*>(l.kernel);
     const int64_t blocks = l.blocks;
     const int threads = l.threads;
@@ -569,23 +600,42 @@ class Sim final : public Gpu {
     return std::make_unique<Recorded>(*this, launches);
   }
   void move_in(std::byte* to, const std::byte* staged, size_t bytes) override {
-    check(to, bytes);
-    std::memcpy(to, staged, bytes);
+    later([=, this] {
+      check(to, bytes);
+      std::memcpy(to, staged, bytes);
+    });
   }
   void move_on(std::byte* to, const std::byte* from, size_t bytes) override {
-    check(to, bytes);
-    check(from, bytes);
-    std::memmove(to, from, bytes);
+    later([=, this] {
+      check(to, bytes);
+      check(from, bytes);
+      std::memmove(to, from, bytes);
+    });
   }
   void read(void* to, const std::byte* from, size_t bytes) override {
-    check(from, bytes);
-    std::memcpy(to, from, bytes);
+    later([=, this] {
+      check(from, bytes);
+      std::memcpy(to, from, bytes);
+    });
+    if (lost_ != Lost::result) finish();
   }
-  void finish() override {}
+  void finish() override {
+    drain(asked_);
+    release();
+  }
   std::byte* staging(size_t bytes) override { return static_cast<std::byte*>(std::malloc(bytes)); }
-  void mark(int) override {}
-  void reached(int) override {}
+  void mark(int half) override { marks_[half] = asked_; }
+  void reached(int half) override {
+    if (lost_ != Lost::staging) drain(marks_[half]);
+  }
   void flushed() override {
+    if (late_bytes_ > kMostLate) drain(asked_);
+    release();
+  }
+  // What was given back goes when nobody is left who may use it.
+  void release() {
+    if (!pending_.empty()) return;
+    late_bytes_ = 0;
     for (auto [memory, bytes] : late_) {
       live_.erase(reinterpret_cast<long long>(memory));
       cpu().give(memory - kRedZone, bytes + 2 * kRedZone);
@@ -615,6 +665,12 @@ class Sim final : public Gpu {
                       reinterpret_cast<long long>(at) + static_cast<long long>(bytes) > high))
       throw SimFault("a copy of " + std::to_string(bytes) + " bytes leaves the device's memory");
   }
+  static constexpr size_t kMostPending = 4096, kMostLate = size_t{128} << 20;
+  size_t late_bytes_ = 0;
+  std::deque<std::function<void()>> pending_;
+  size_t asked_ = 0, done_ = 0, marks_[2] = {0, 0};  // so many pieces of work; when each half of the staging memory is free
+  std::mt19937 random_{20261124};
+  Lost lost_ = Lost::none;
   std::map<long long, size_t> live_;
   std::vector<std::pair<std::byte*, size_t>> late_;  // given back while work was queued
   std::vector<std::byte*> late_numbers_;
@@ -665,5 +721,6 @@ void Block::copy_async(void* to, long long from, int bytes) {
 }  // namespace
 
 Gpu& cudasim() { return the_sim(); }
+void lose_waits(Lost which) { the_sim().lose(which); }
 
 }  // namespace tenon::cuda

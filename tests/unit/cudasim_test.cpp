@@ -67,6 +67,42 @@ TN_KERNEL tree(tn_int x, tn_int out) {
   EXPECT_TRUE(sum != sum);
 }
 
+// The host goes on while the device works; what it may not do before the device is done, the emulator shows.
+struct Losing {
+  explicit Losing(Lost which) { lose_waits(which); }
+  ~Losing() {
+    cudasim().wait();
+    lose_waits(Lost::none);
+  }
+};
+bool arrives_whole(Lost which) {
+  Gpu& g = cudasim();
+  std::vector<int> x(5 << 20), back(x.size());  // 20 MiB, through two halves of 4
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<int>(i);
+  auto on = Buffer::allocate(x.size() * 4, g);
+  std::byte* const there = on->on(g);
+  {
+    const Losing losing(which);
+    g.copy_in(there, x.data(), x.size() * 4);
+  }
+  g.copy_out(back.data(), there, back.size() * 4);
+  return back == x;
+}
+TEST(Cudasim, CopiesAreWhole) { EXPECT_TRUE(arrives_whole(Lost::none)); }
+TEST(Cudasim, StagingMemoryThatIsWrittenTooEarlyIsSeen) { EXPECT_FALSE(arrives_whole(Lost::staging)); }
+TEST(Cudasim, AResultThatNobodyWaitsForIsNotThere) {
+  Gpu& g = cudasim();
+  auto x = Buffer::allocate(4096, g);
+  std::byte* const there = x->on(g);
+  int one = 1, back[1024] = {};
+  const Losing losing(Lost::result);
+  g.copy_in(there, &one, 4);
+  g.copy_out(back, there, 4096);
+  EXPECT_EQ(back[0], 0);
+  g.wait();
+  EXPECT_EQ(back[0], 1);
+}
+
 std::string fault(const std::string& text) {
   try {
     run_tree(text);
