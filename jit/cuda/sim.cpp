@@ -4,6 +4,7 @@
 // device: memory is poisoned, every access is checked, and a deadlock names who waits where.
 //
 //   TENON_SIM_ORDER=forward|reverse|shuffled   in which order the threads of a block are taken up
+//   TENON_SIM_COUNT=FILE                       what accesses would cost (sim_count.h)
 //   TENON_SIM_ARCH=sm_80|sm_90a                which device's instructions programs may use
 #include <dlfcn.h>
 #include <spawn.h>
@@ -29,6 +30,7 @@
 #include "jit/cuda/gpu.h"
 #include "jit/cuda/nvrtc.h"
 #include "jit/cuda/sim.h"
+#include "jit/cuda/sim_count.h"
 #include "jit/cuda/sim_async.h"
 #include "kernels/cuda/kernels.h"
 #include "runtime/trap.h"
@@ -91,6 +93,7 @@ struct Kernel {
   std::string name;
   Entry entry;
   Registers* registers;
+  std::string text;  // which one it is in: the name of that in the cache
 };
 
 class Block {
@@ -189,6 +192,7 @@ class Block {
     return b.gathered_.data() + b.fibre_ / kWarp * (kWarp * kApart);
   }
   static void copy_async(void* to, long long from, int bytes);
+  static void touched(const void* site, long long at, long long bytes);  // TENON_SIM_COUNT
   static void copies_sent() { ++current_->fibres_[static_cast<size_t>(current_->fibre_)].sent; }
   static void copies_but(int groups) {
     Fibre& f = current_->fibres_[static_cast<size_t>(current_->fibre_)];
@@ -399,10 +403,12 @@ class SimModule final : public Gpu::Module {
     std::stringstream held;
     held << known.rdbuf();
     if (!fs::exists(object) || held.str() != text) build(text, source, object);
+    text_ = std::string(name).substr(0, 8);
     handle_ = dlopen(object.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!handle_) bug(std::string("cudasim: ") + dlerror());
     registers_ = static_cast<Registers*>(dlsym(handle_, "tn_sim"));
     require(registers_ != nullptr, "cudasim: a module without registers");
+    if (auto* touch = static_cast<SimCount::Touch*>(dlsym(handle_, "tn_touch"))) *touch = Block::touched;
     if (void* table = dlsym(handle_, "tn_async")) *static_cast<AsyncTable*>(table) = Block::async_table();
   }
   ~SimModule() override {
@@ -415,7 +421,7 @@ class SimModule final : public Gpu::Module {
   void* kernel(const std::string& name) override {
     auto [it, fresh] = kernels_.try_emplace(name);
     if (fresh) {
-      it->second = {name, reinterpret_cast<Entry>(dlsym(handle_, (name + "_call").c_str())), registers_};
+      it->second = {name, reinterpret_cast<Entry>(dlsym(handle_, (name + "_call").c_str())), registers_, text_};
       require(it->second.entry != nullptr, "cudasim: no kernel " + name);
     }
     return &it->second;
@@ -431,7 +437,7 @@ class SimModule final : public Gpu::Module {
     }
     const char* const args[] = {"g++", "-x", "c++", "-std=c++17", "-DTN_SIM", "-O1", "-march=x86-64-v3",
                                 "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing", "-w", "-shared", "-fPIC",
-                                "-o", so.c_str(), cu.c_str(), nullptr};
+                                "-o", so.c_str(), cu.c_str(), SimCount::wanted() ? SimCount::options() : nullptr, nullptr};
     pid_t child;
     int status = 0;
     if (posix_spawnp(&child, args[0], nullptr, nullptr, const_cast<char* const*>(args), environ) != 0)
@@ -445,6 +451,7 @@ class SimModule final : public Gpu::Module {
 
   void* handle_ = nullptr;
   Registers* registers_ = nullptr;
+  std::string text_;
   std::map<std::string, Kernel> kernels_;
   fs::path temporary_;
 };
@@ -523,12 +530,22 @@ class Sim final : public Gpu {
 
   static void access(long long address, long long bytes);
   void lose(Lost which) { lost_ = which; }
+  // Where a kernel's memory begins and ends.
+  bool find(long long at, long long& low, long long& high) const {
+    auto it = live_.upper_bound(at);
+    if (it == live_.begin()) return false;
+    --it;
+    low = it->first;
+    high = low + static_cast<long long>(it->second);
+    return at < high;  // else low and high are those of the one before
+  }
 
   std::unique_ptr<Module> compile(const std::string& text, const Kernels& kernels) override {
     // TENON_SIM_NVRTC=sm_90a: the real compiler must take the text, too.
     if (const char* arch = std::getenv("TENON_SIM_NVRTC"); arch && *arch) compile_for(text, arch);
     std::string all = std::string(kernels::cuda_prelude()) + text;
     for (const auto& [name, slots] : kernels) all += call_of(name, slots);
+    if (SimCount::wanted()) all += SimCount::text();
     return std::make_unique<SimModule>(all);
   }
 
@@ -573,7 +590,9 @@ class Sim final : public Gpu {
     Registers& r = *k.registers;
     r = {0, threads, 0, blocks, {}, {}, access, Block::barrier, Block::exchange, Block::shared,
          Block::gather, Block::copy_async, Block::copies_sent, Block::copies_but};
+    SimCount* const count = SimCount::wanted();
     for (r.block = 0; r.block < blocks; ++r.block) {
+      if (count && r.block > 0) count->end_block(k.name + "@" + k.text);
       if (l.together) {
         block_.run(k, threads, static_cast<size_t>(l.extra.shared), slots.data());
         continue;
@@ -581,6 +600,7 @@ class Sim final : public Gpu {
       block_.start_block();
       for (int t = 0; t < threads; ++t) block_.alone(k, t, slots.data());
     }
+    if (count) count->end_block(k.name + "@" + k.text);
   }
 
   // A graph is a list of launches: what replaying one needs is tested wherever programs run.
@@ -650,14 +670,6 @@ class Sim final : public Gpu {
   }
 
  private:
-  bool find(long long at, long long& low, long long& high) const {
-    auto it = live_.upper_bound(at);
-    if (it == live_.begin()) return false;
-    --it;
-    low = it->first;
-    high = low + static_cast<long long>(it->second);
-    return at < high;  // else low and high are those of the one before
-  }
   void check(const std::byte* at, size_t bytes) const {
     long long low, high;
     if (is_page(at)) return;
@@ -702,6 +714,18 @@ void Sim::access(long long at, long long bytes) {
 }
 
 Block::Block() : async_([this] { return where(); }, Sim::access) { current_ = this; }
+
+void Block::touched(const void* site, long long at, long long bytes) {
+  Block& b = *current_;
+  bool shared = false;
+  for (const auto& [key, memory] : b.shared_) {
+    const auto begin = reinterpret_cast<long long>(memory.data());
+    shared |= at >= begin && at < begin + static_cast<long long>(memory.size() * 8);
+  }
+  long long low, high;
+  if (!shared && !the_sim().find(at, low, high)) return;  // a thread's own
+  SimCount::wanted()->touched(b.kernel_->registers->thread, site, at, bytes, shared ? SimCount::Where::shared : SimCount::Where::memory);
+}
 
 void Block::copy_async(void* to, long long from, int bytes) {
   Block& b = *current_;
