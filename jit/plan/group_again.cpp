@@ -78,6 +78,7 @@ bool Planner::may_repeat(const Again& a, Value v) const {
   const Group::Kind kind = groups_[made->second].group.kind;
   if (kind != Group::point && kind != Group::row) return false;
   const Node& n = *a.makers.at(v);
+  if (read_whole_by(groups_[static_cast<size_t>(a.group)].group, v)) return false;  // it is in memory for that
   return is_scalar(n.op) && !keeps_order(fn_, n) && ir::cost_of(n.op) < kHeavy &&
          fn_.type(v).shape == groups_[a.group].shape;
 }

@@ -91,6 +91,9 @@ void Planner::sink(int a, int b, const Node* last, std::map<Value, std::set<int>
     if (!fits_there(*m)) return;
     own.insert(m->results[0]);
   }
+  // What a gather there reads at places of its choice has to be whole before.
+  for (Value v : own)
+    if (read_whole_by(to.group, v)) return;
   for (const Node* m : moved)
     for (Value v : m->operands) {
       if (own.contains(v) || fn_.type(v).scalar()) continue;

@@ -117,14 +117,19 @@ int Planner::fresh(size_t i, Group::Kind kind, const std::set<int>& needs) {
   return g;
 }
 
-bool Planner::reads_from(const Work& reader, const Work& maker) {
-  for (const Node* n : reader.group.nodes)
+bool Planner::read_whole_by(const Group& g, Value v) {
+  for (const Node* n : g.nodes)
     for (const Region& body : n->regions) {
       const std::vector<Value> used = used_in(body);
-      for (const Node* m : maker.group.nodes)
-        for (Value v : m->results)
-          if (std::binary_search(used.begin(), used.end(), v)) return true;
+      if (std::binary_search(used.begin(), used.end(), v)) return true;
     }
+  return false;
+}
+
+bool Planner::reads_from(const Work& reader, const Work& maker) {
+  for (const Node* m : maker.group.nodes)
+    for (Value v : m->results)
+      if (read_whole_by(reader.group, v)) return true;
   return false;
 }
 

@@ -82,6 +82,8 @@ class Planner {
   bool reads_whole(const ir::Node& n, int g) const;
   // Whether a map of one reads, at places of its own choice, what the other makes.
   static bool reads_from(const Work& reader, const Work& maker);
+  // Does the body of one of the group's nodes read elements of it?
+  static bool read_whole_by(const Group& g, ir::Value v);
 
   // ---- elementwise groups (groups.cpp)
   void place(size_t i);

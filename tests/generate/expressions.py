@@ -6,18 +6,19 @@ from tree import (ADD, AND, BOOL, COMPARE, INT, LOOSE, MINUS, NOT, OR, POSTFIX, 
 
 
 class Name:
-    def __init__(self, text, type, var=False):
-        self.text, self.type, self.var = text, type, var
+    def __init__(self, text, type, var=False, level=0):
+        self.text, self.type, self.var, self.level = text, type, var, level
 
 
 class Scope:
-    """The names that can be used at a place, and the sizes that its signature binds."""
+    """The names that can be used at a place, and the sizes that its signature binds. `level`: how many
+    loops and branches the run decides about are around it, where a var that holds a function keeps it."""
 
-    def __init__(self, sizes, names=(), frozen=()):
-        self.sizes, self.names, self.frozen = list(sizes), list(names), list(frozen)
+    def __init__(self, sizes, names=(), frozen=(), level=0):
+        self.sizes, self.names, self.frozen, self.level = list(sizes), list(names), list(frozen), level
 
-    def inner(self):
-        return Scope(self.sizes, self.names, self.frozen)
+    def inner(self, deeper=1):
+        return Scope(self.sizes, self.names, self.frozen, self.level + deeper)
 
 
 def is_float(type):
@@ -36,6 +37,8 @@ class Expressions:
     def __init__(self, random, dtype):
         self.random, self.float = random, dtype
         self.functions = []  # (name, parameter types, result type, size variables)
+        self.models = []     # names
+        self.stateful = set()  # of these
         self.count = 0
 
     def fresh(self, stem):
@@ -63,7 +66,8 @@ class Expressions:
 
     def literal(self, type):
         if type == INT:
-            return Expr(INT, POSTFIX, str(self.random.randrange(0, 5)))
+            number = self.random.randrange(-3, 6)
+            return Expr(INT, POSTFIX if number >= 0 else MINUS, str(number))
         if type == BOOL:
             return Expr(BOOL, POSTFIX, self.random.choice(["true", "false"]))
         number = f"{self.random.choice([-1, 1]) * self.random.randrange(3, 180) / 100}"
@@ -149,13 +153,25 @@ class Expressions:
             return self.mask(scope, type, depth)
         return self.number(scope, type, depth)
 
+    def mapped(self, scope, type, depth):
+        """A structure from others of its type, tensor by tensor."""
+        body = self.random.choice(["sin({0})", "{0} * 0.7", "tanh({0}) + 0.1"] if self.chance(0.5) else
+                                  ["{0} + 0.3 * {1}", "sin({0}) * {1}", "where({0} > 0.1234, {0}, {1})"])
+        names = [self.fresh("p") for _ in range(2 if "{1}" in body else 1)]
+        given = [self.expr(scope, type, depth - 1) for _ in names]
+        return call(type, "map", f"fn({', '.join(names)}) = {body.format(*names)}", *given)
+
     def record(self, scope, type, depth):
+        if depth > 0 and self.chance(0.15) and all(is_float(t) for _, t in type.fields):
+            return self.mapped(scope, type, depth)
         parts = ["{"]
         for i, (field, t) in enumerate(type.fields):
             parts += [", " if i else "", f"{field}: ", (self.expr(scope, t, depth - 1), LOOSE)]
         return Expr(type, POSTFIX, *parts, "}")
 
     def tuple(self, scope, type, depth):
+        if depth > 0 and self.chance(0.1) and all(is_float(t) for t in type.members):
+            return self.mapped(scope, type, depth)
         parts = ["("]
         for i, t in enumerate(type.members):
             parts += [", " if i else "", (self.expr(scope, t, depth - 1), LOOSE)]
@@ -349,6 +365,9 @@ class Expressions:
                    self.reduced, self.structural, self.structural, self.derived]
         if not type.sizes:
             choices += [self.reduced, self.element, self.element]
+        made = self.called(scope, type, depth) if self.chance(0.12) else None
+        if made is not None:
+            return made
         made = self.random.choice(choices)(scope, type, depth, e)
         return made if made is not None else self.leaf(scope, type)
 
@@ -386,7 +405,7 @@ class Expressions:
         if kind == 4:
             return call(type, self.random.choice(["abs", "relu"]), a)
         if kind == 5:
-            return call(type, "exp", Expr(type, MINUS, "-", (self.squared(a), MINUS)))
+            return call(type, "exp", Expr(type, MINUS, "-", (self.squared(a), POWER)))
         if kind == 6:
             positive = Expr(type, ADD, (self.squared(a), PRODUCT), " + ", "0.7")
             return call(type, self.random.choice(["sqrt", "log", "log1p", "rsqrt"]), positive)
@@ -401,7 +420,7 @@ class Expressions:
             return call(type, "clamp", a, "-0.812", "0.934")
         if kind == 11:
             return Expr(type, LOOSE, (a, OR), " |> ", self.random.choice(["sin", "tanh", "square"]))
-        return Expr(type, MINUS, "-", (a, MINUS))
+        return Expr(type, MINUS, "-", (a, POWER))
 
     def chosen(self, scope, type, depth, e):
         if self.chance(0.5) or not type.sizes:
@@ -504,7 +523,7 @@ class Expressions:
         """What a gradient, a pull-back or a stopped value is inside of the program."""
         if scope.frozen and not type.sizes and self.chance(0.5):
             return call(type, "stop_gradient", self.expr(Scope(scope.sizes, scope.frozen), type, depth - 1))
-        if self.float != "f64" or len(type.sizes) > 1 or depth < 3 or not self.chance(0.3):
+        if self.float != "f64" or len(type.sizes) > 1 or depth < 2 or not self.chance(0.3):
             return None
         name = self.fresh("d")
         inner = scope.inner()
@@ -512,7 +531,10 @@ class Expressions:
         # The sine makes the inner function depend on what it is differentiated by.
         body = Expr(self.scalar(), ADD, (self.expr(inner, self.scalar(), depth - 2), ADD), " + ",
                     f"sum(sin({name}))" if type.sizes else f"sin({name})")
-        kind = self.random.randrange(3)
+        kind = self.random.randrange(4)
+        if kind == 1:
+            return Expr(type, POSTFIX, f"vjp(fn({name}) = ", (body, LOOSE), ", ", (self.leaf(scope, type), LOOSE),
+                        ")[1](", (self.leaf(scope, self.scalar()), LOOSE), ")")
         if kind == 0 and not type.sizes:
             return Expr(type, POSTFIX, f"jvp(fn({name}) = ", (body, LOOSE), ", ", (self.leaf(scope, type), LOOSE),
                         ", ", (self.leaf(scope, type), LOOSE), ")[1]")

@@ -30,7 +30,7 @@ from writer import Writer
 
 def write(seed):
     source = random.Random(seed)
-    dtype = source.choice(["f64"] * 8 + ["f32", "bf16"])
+    dtype = source.choice(["f64"] * 8 + ["f32", "f16", "bf16"])
     sizes = source.choice([(5, 3), (4, 4), (1, 2), (3, 1), (7, 2), (17, 9), (70, 3)])
     order = 2 if source.random() < 0.25 else 1
     return Writer(source, dtype).program(sizes, order)

@@ -62,6 +62,22 @@ class Function:
         return f"fn({', '.join(map(str, self.parameters))}) -> {self.result}"
 
 
+class Model:
+    """A model's name, and the text of the size that it was made with."""
+
+    def __init__(self, name, width):
+        self.name, self.width = name, width
+
+    def __eq__(self, other):
+        return isinstance(other, Model) and (self.name, self.width) == (other.name, other.width)
+
+    def __hash__(self):
+        return hash((self.name, self.width))
+
+    def __str__(self):
+        return self.name
+
+
 INT, BOOL = "int", "bool"  # host numbers; other types are the classes above
 
 # How tightly an operator binds; a part of an expression is put in brackets where it binds less.

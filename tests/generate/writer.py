@@ -2,31 +2,43 @@
 derivatives are taken, and the statements that print them beside differences of main."""
 
 from expressions import Expressions, Name, Scope, call, is_float
-from tree import (ADD, BOOL, INT, LOOSE, OR, POSTFIX, PRODUCT, Block, Expr, Function, Record,
+from models import Models
+from tree import (ADD, BOOL, INT, LOOSE, OR, POSTFIX, PRODUCT, Block, Expr, Function, Model, Record,
                   Statement, Tensor, Tuple)
 
 
-class Writer(Expressions):
+class Writer(Models, Expressions):
     # ---- statements
 
     def let(self, scope, out, depth):
         type = self.some_type(scope)
         value = self.expr(scope, type, depth)
         if isinstance(type, Tuple) and self.chance(0.7):
-            names = [self.fresh("t") for _ in type.members]
-            out.append(Statement(f"let ({', '.join(names)}) = ", (value, LOOSE)))
-            scope.names += [Name(n, t) for n, t in zip(names, type.members)]
+            out.append(Statement(f"let {self.pattern(scope, type)} = ", (value, LOOSE)))
             return
         var, name = self.chance(0.4), self.fresh("v")
-        if type == INT or isinstance(type, Function):
+        if type == INT:
             var = False
         annotation = f": {type}" if self.chance(0.2) and not isinstance(type, Function) else ""
         out.append(Statement(f"{'var' if var else 'let'} {name}{annotation} = ", (value, LOOSE)))
-        scope.names.append(Name(name, type, var))
+        scope.names.append(Name(name, type, var, scope.level))
+
+    def pattern(self, scope, type):
+        """The names of a tuple's members, some of which are left out."""
+        parts = []
+        for i, t in enumerate(type.members):
+            if isinstance(t, Tuple) and self.chance(0.7):
+                parts.append(self.pattern(scope, t))
+            elif i > 0 and self.chance(0.15):
+                parts.append("_")
+            else:
+                parts.append(self.fresh("t"))
+                scope.names.append(Name(parts[-1], t))
+        return f"({', '.join(parts)})"
 
     def some_type(self, scope):
         size = lambda: self.random.choice(scope.sizes + ["2", "3"])
-        kind, f = self.random.randrange(20), self.float
+        kind, f = self.random.randrange(21), self.float
         if kind <= 6:
             return Tensor(f)
         if kind <= 10:
@@ -44,11 +56,14 @@ class Writer(Expressions):
         if kind == 17:
             return Tuple([Tensor(f), Tensor(f, [size()])])
         if kind == 18:
+            return Tuple([Tensor(f), Tuple([Tensor(f, [size()]), Record([("a", Tensor(f)), ("b", Tensor(f, [size()]))])])])
+        if kind == 19:
             return Function([Tensor(f)], Tensor(f))
         return BOOL
 
     def assign(self, scope, out, depth):
-        vars = [n for n in scope.names if n.var]
+        # Which function a var holds is known when compiling, so nothing that the run decides may change it.
+        vars = [n for n in scope.names if n.var and not (isinstance(n.type, Function) and n.level != scope.level)]
         if not vars:
             return self.let(scope, out, depth)
         name = self.random.choice(vars)
@@ -72,6 +87,39 @@ class Writer(Expressions):
                                  (self.kept(scope, type, depth), LOOSE)))
         else:
             out.append(Statement(f"{name.text} = ", (self.kept(scope, type, depth), LOOSE)))
+
+    def grown(self, scope, out, depth):
+        """A var whose size the run decides, and a number made of it."""
+        f, rank = self.float, self.random.choice([1, 1, 2])
+        row = [self.random.choice(scope.sizes + ["2"])] if rank == 2 else []
+        type = Tensor(f, [self.random.choice(scope.sizes + ["1", "2"])] + row)
+        name, k, inner = self.fresh("g"), self.fresh("k"), scope.inner()
+        out.append(Statement(f"var {name}: {Tensor(f, ['_'] + row)} = ", (self.expr(scope, type, 1), LOOSE), keep=True))
+        inner.names.append(Name(k, INT))
+        more = self.tame(self.expr(inner, Tensor(f, row), depth - 1))
+        join = self.random.choice([["concat(", name, ", [", (more, LOOSE), "])"], ["concat([", (more, LOOSE), "], ", name, ")"],
+                                   [f"concat({name}, {name}[..1] * 0.5)"]])
+        body = [Statement(f"{name} = ", *join)]
+        if self.chance(0.5):
+            cut = self.random.choice(["[1..]", "[..-1]", f"[{k} % 2..]"])
+            body.append(Statement("if ", (self.expr(inner, BOOL, depth - 1), OR), " ", Block([Statement(f"{name} = {name}{cut}")])))
+        if self.chance(0.3):
+            jump = Block([Statement(self.random.choice(["break", "continue"]))])
+            body.insert(self.random.randrange(2), Statement("if ", (self.expr(inner, BOOL, depth - 1), OR), " ", jump))
+        body.append(Statement(f"if len({name}) == 0 ", Block([Statement(f"{name} = ", (self.expr(inner, type, 1), LOOSE))]), keep=True))
+        out.append(Statement(f"for {k} in 0..", (self.expr(scope, INT, 2), PRODUCT), f" % {self.random.choice('2345')} ", Block(body)))
+        number = self.random.choice([f"mean(sin({name}))", f"sum(softmax({name}) * {name})", f"sum(cumsum({name}, axis = 0) * 0.1)",
+                                     f"max(tanh({name}))", f"sum({name}[-1])", f"mean(square({name})) * {f}(len({name}))"])
+        made = self.fresh("v")
+        out.append(Statement(f"let {made} = {number}"))
+        scope.names.append(Name(made, self.scalar()))
+
+    def drawn(self, scope, out):
+        """Only where no differences are taken: each place draws its own numbers."""
+        type = Tensor(self.float, [self.random.choice(scope.sizes + ["2"]) for _ in range(self.random.randrange(3))])
+        name = self.fresh("v")
+        out.append(Statement(f"let {name}: {type} ~ {self.random.choice(['normal(0, 1)', 'uniform(-1, 1)'])}"))
+        scope.names.append(Name(name, type))
 
     def kept(self, scope, type, depth):
         """A value for a var: what goes around a loop must not grow."""
@@ -179,8 +227,11 @@ class Writer(Expressions):
                 parts += [" and ", (self.expr(scope, BOOL, depth - 1), POSTFIX)]
             header = ["while ", *parts, " "]
             first.append(Statement(f"{count} += 1", keep=True))
-        place = {"loop": True, "result": place.get("result")}
-        body = self.block(inner, depth - 1, place, self.random.randrange(1, 4), first)
+        # Where nothing jumps out of it, a loop over a list is straight code.
+        straight = kind == 3 and self.chance(0.5)
+        inner.level = scope.level if straight else inner.level
+        place = {} if straight else {"loop": True, "result": place.get("result")}
+        body = self.block(inner, depth - 1, place, self.random.randrange(1, 4), first, 0 if straight else 1)
         out.append(Statement(*header, body))
 
     def jump(self, scope, out, depth, place):
@@ -193,8 +244,8 @@ class Writer(Expressions):
             what = Statement("return ", (self.expr(scope, place["result"], depth - 1), LOOSE))
         out.append(Statement("if ", (self.expr(scope, BOOL, depth - 1), OR), " ", Block([what])))
 
-    def block(self, scope, depth, place, count, first=()):
-        inner, out = scope.inner(), list(first)
+    def block(self, scope, depth, place, count, first=(), deeper=1):
+        inner, out = scope.inner(deeper), list(first)
         for _ in range(count):
             if self.chance(0.3):  # what is made inside is of use only if a var takes it out
                 self.assign(inner, out, max(depth, 1))
@@ -204,10 +255,15 @@ class Writer(Expressions):
         return Block(out)
 
     def statement(self, scope, out, depth, place):
-        kind = self.random.randrange(16)
+        kind = self.random.randrange(17)
         if depth <= 0:
             kind = min(kind, 8)
-        if kind <= 4:
+        if kind == 16:
+            if self.float != "f64" and self.chance(0.5):
+                self.drawn(scope, out)
+            else:
+                self.grown(scope, out, depth)
+        elif kind <= 4:
             self.let(scope, out, max(depth, 1))
         elif kind <= 8:
             self.assign(scope, out, max(depth, 1))
@@ -295,7 +351,7 @@ class Writer(Expressions):
         value = self.expr(Scope([], [Name("a", any_type)]), any_type, 3)
         # Only what works elementwise serves every rank: anything else would not be of this type.
         if any(word in "".join(flat(value)) for word in
-               ("sum(", "mean(", "max(", "min(", "prod(", "full(", "broadcast(", "[", "logsumexp", self.float, "if ", " @ ")):
+               ("sum(", "mean(", "max(", "min(", "prod(", "full(", "broadcast(", "[", "logsumexp", self.float, "if ", " @ ", "grad(", "vjp(", "jvp(")):
             value = self.tame(Expr(any_type, POSTFIX, "a"))
         for rank in range(3):
             self.functions.append((name, [Tensor(self.float, ["P", "Q"][:rank])],
@@ -310,16 +366,20 @@ class Writer(Expressions):
         # zx and zy have the numbers of x and y, and no derivative is taken by them: they may stand
         # under stop_gradient, which differences of main then agree with.
         frozen = [Name("zx", Tensor(f, ["N"])), Name("zy", Tensor(f))]
-        scope = Scope(["N", "K"], names, frozen)
+        net = [Name("net", Model(self.models[-1], "3"))] if self.models else []
+        scope = Scope(["N", "K"], names + net, frozen)
         scalar, out = Tensor(f), []
         # Everything that a derivative is taken by has an influence, and a second derivative.
         ends = " + 0.1 * y ** 2 + 0.1 * r.a ** 2 + 0.1 * sum(x * x) + 0.1 * sum(m * m) + 0.1 * sum(r.b * r.b)"
-        place = {"result": scalar} if self.chance(0.3) else {}
+        ends += f" + 0.1 * net.energy(full(0.4, 2, 3, dtype = {f}))" if net else ""
+        # What stands behind a `return` in an `if` is a branch itself, where no state can be updated.
+        straight = net and self.models[-1] in self.stateful
+        place = {"result": scalar} if self.chance(0.3) and not straight else {}
         self.start(scope, out)
         for _ in range(self.random.randrange(3, 8)):
             self.statement(scope, out, 3, place)
         last = Expr(scalar, ADD, (self.end(scope, self.expr(scope, scalar, 4)), ADD), ends)
-        parameters = ", ".join(f"{n.text}: {n.type}" for n in names + frozen)
+        parameters = ", ".join(f"{n.text}: {n.type}" for n in names + frozen + net)
         return Statement(f"fn main({parameters}) -> {f} ", Block(out, last), keep=True)
 
     def program(self, sizes, order):
@@ -327,6 +387,9 @@ class Writer(Expressions):
         out = []
         for _ in range(self.random.randrange(0, 4)):
             out.append(self.random.choice([self.function, self.function, self.recursive, self.generic])())
+        for _ in range(self.random.choice([0, 0, 1, 2, 3])):
+            out.append(self.model())
+        net = self.models[-1] if self.models else None
         main = self.main()
         n, k = sizes
         f = self.float
@@ -339,35 +402,47 @@ let one = {f}({self.random.uniform(-1, 1):.3f})
 let record = {{a: {f}({self.random.uniform(-1, 1):.3f}), b: cos(cast(arange({k}), {f}) * 1.3)}}
 let ids = arange({n}) * 7 % 5 - 1
 let whole = int(ids[{n} // 2])"""
-        arguments = "data, table, one, record, ids, whole, data, one"
-        shown = f"""print(main({arguments}))
-let (gx, gm, gy, gr) = grad(main, wrt = ("x", "m", "y", "r"))({arguments})
+        arguments = "data, table, one, record, ids, whole, data, one" + (", net" if net else "")
+        names, wanted = ("gx, gm, gy, gr, gn", ', "net"') if net else ("gx, gm, gy, gr", "")
+        shown = f"""{f"let net = {net}(3)" if net else "# no model"}
+print(main({arguments}))
+let ({names}) = grad(main, wrt = ("x", "m", "y", "r"{wanted}))({arguments})
 show(gx)
 show(gm)
 print(gy, gr.a)
 show(gr.b)"""
-        checked = f"""let dx = cos(data * 3.1)
+        if net:
+            shown += "\nfor g in leaves(gn) { show(g) }\nprint(gn)"
+        at, types, moved, towards = "at, (dx, dm, db)", "", "", ""
+        if net:  # the states are those of the last argument of map
+            at, types = "at, (dx, dm, db), net, dn", f", e: {net}, de: {net}"
+            moved = ", map(fn(d, p) = p + t * d, de, e)"
+            towards = """let dn = map(fn(p) = cos(p * 1.9), net)
+var slope_net = f64(0)
+for (g, d) in zip(leaves(gn), leaves(dn)) { slope_net += sum(g * d) }"""
+        checked = f"""{towards or "let slope_net = f64(0)"}
+let dx = cos(data * 3.1)
 let dm = sin(table * 2.7)
 let db = cos(record.b * 1.9)
-fn along(t: f64, c: (f64[N], f64[N, K], f64, {{a: f64, b: f64[K]}}, i64[N], int), d: (f64[N], f64[N, K], f64[K])) -> f64 =
-  main(c[0] + t * d[0], c[1] + t * d[1], c[2] + 0.7 * t, {{a: c[3].a - 0.4 * t, b: c[3].b + t * d[2]}}, c[4], c[5], c[0], c[2])
+fn along(t: f64, c: (f64[N], f64[N, K], f64, {{a: f64, b: f64[K]}}, i64[N], int), d: (f64[N], f64[N, K], f64[K]){types}) -> f64 =
+  main(c[0] + t * d[0], c[1] + t * d[1], c[2] + 0.7 * t, {{a: c[3].a - 0.4 * t, b: c[3].b + t * d[2]}}, c[4], c[5], c[0], c[2]{moved})
 let at = (data, table, one, record, ids, whole)
-let slope = sum(gx * dx) + sum(gm * dm) + 0.7 * gy - 0.4 * gr.a + sum(gr.b * db)
+let slope = sum(gx * dx) + sum(gm * dm) + 0.7 * gy - 0.4 * gr.a + sum(gr.b * db) + slope_net
 let zero = f64(0)
-let forward = jvp(fn(t) = along(t, at, (dx, dm, db)), zero, f64(1))
+let forward = jvp(fn(t) = along(t, {at}), zero, f64(1))
 print("slope {{slope}} forward {{forward[1]}}")
 for h in f64([0.001, 0.0005, 0.00025]) {{
-  let low = along(-h, at, (dx, dm, db))
-  let high = along(h, at, (dx, dm, db))
+  let low = along(-h, {at})
+  let high = along(h, {at})
   print("difference {{h}} {{low}} {{high}}")
 }}"""
-        second = """let curve = grad(grad(fn(t) = along(t, at, (dx, dm, db))))(zero)
-print("slope {curve} forward {jvp(grad(fn(t) = along(t, at, (dx, dm, db))), zero, f64(1))[1]}")
+        second = """let curve = grad(grad(fn(t) = along(t, AT)))(zero)
+print("slope {curve} forward {jvp(grad(fn(t) = along(t, AT)), zero, f64(1))[1]}")
 for h in f64([0.001, 0.0005, 0.00025]) {
-  let low = grad(fn(t) = along(t, at, (dx, dm, db)))(-h)
-  let high = grad(fn(t) = along(t, at, (dx, dm, db)))(h)
+  let low = grad(fn(t) = along(t, AT))(-h)
+  let high = grad(fn(t) = along(t, AT))(h)
   print("difference {h} {low} {high}")
-}"""
+}""".replace("AT", at)
         texts = [given]
         tail = [shown]
         if f == "f64":
