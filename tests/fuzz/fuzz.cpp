@@ -2,6 +2,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "tests/fuzz/fuzz.h"
 
 namespace tenon {
@@ -23,6 +25,20 @@ const std::string& as_file(const uint8_t* data, size_t size, const char* name) {
            pwrite(descriptor, data, size, 0) == static_cast<ssize_t>(size),
        "a file in memory can be written");
   return path;
+}
+
+std::string own_folder() {
+  namespace fs = std::filesystem;
+  static std::string folder;
+  if (folder.empty()) {
+    folder = (fs::temp_directory_path() / "tenon-fuzz-XXXXXX").string();
+    hold(mkdtemp(folder.data()) != nullptr, "a folder can be made");
+    std::atexit([] {
+      std::error_code ignored;
+      fs::remove_all(folder, ignored);
+    });
+  }
+  return folder;
 }
 
 void read_every_byte(const void* bytes, int64_t count) {

@@ -28,6 +28,9 @@ inline void hold(bool law, std::string_view what) {
 // The bytes as a file, for readers that take a path. It lies in memory and goes with the process.
 const std::string& as_file(const uint8_t* data, size_t size, const char* name);
 
+// A new folder for files that have to lie somewhere; it goes when the process ends as it should.
+std::string own_folder();
+
 // So that a sanitizer sees memory that is not there.
 void read_every_byte(const void* bytes, int64_t count);
 
