@@ -215,6 +215,13 @@ class Run final : public loop::Offload, private Stage {
     gpu_.launch(kernel, std::min(wanted, most), threads, together != 0, args);
   }
   bool tensor_cores(DType t) const override { return c_.arithmetic_.tensor_cores(t); }
+  bool warpgroups() const override { return gpu_.warpgroups(); }
+  int64_t multiprocessors() const override { return gpu_.multiprocessors(); }
+  Gpu::MapWords map_of(const TensorMap& m) override { return gpu_.map_of(m); }
+  void launch_late(const std::string& name, const std::function<std::string()>& text, size_t slots, int64_t blocks, int threads,
+                   std::span<const int64_t> args, Extra extra) override {
+    gpu_.launch(gpu_.late_kernel(name, text, slots), blocks, threads, true, args, extra);
+  }
   int64_t scratch(int64_t bytes) override {
     scratch_.push_back(Buffer::allocate(static_cast<size_t>(std::max<int64_t>(bytes, 8)), gpu_));
     return reinterpret_cast<int64_t>(scratch_.back()->on(gpu_));

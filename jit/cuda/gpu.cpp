@@ -46,6 +46,13 @@ void Gpu::give(std::byte* memory, size_t bytes) {
   else give_block(memory, bytes);
 }
 
+void* Gpu::late_kernel(const std::string& name, const std::function<std::string()>& text, size_t slots) {
+  const std::lock_guard lock(late_);
+  auto& made = late_modules_[name];
+  if (!made) made = compile(text(), {{name, slots}});
+  return made->kernel(name);
+}
+
 void Gpu::launch(void* kernel, int64_t blocks, int threads, bool together, std::span<const int64_t> args,
                  Extra extra) {
   for (int64_t a : args) touched(reinterpret_cast<const std::byte*>(a));

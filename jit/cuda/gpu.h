@@ -5,8 +5,10 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <tuple>
@@ -60,6 +62,9 @@ class Gpu : public Device {
   // Compiles a text (after kernels::cuda_prelude) with these kernels in it: names, and how many slots.
   using Kernels = std::map<std::string, size_t>;
   virtual std::unique_ptr<Module> compile(const std::string& text, const Kernels& kernels) = 0;
+
+  // A kernel by its name, compiled from `text` when it is first asked for; kept as long as the device.
+  void* late_kernel(const std::string& name, const std::function<std::string()>& text, size_t slots);
 
   // Numbers, of at most kNumber bytes, share a page of memory, all of which comes along whenever the host
   // waits for one of them: what it asks for next is known then, unless something that was launched in between writes it.
@@ -160,6 +165,8 @@ class Gpu : public Device {
   size_t staged_ = 0;  // bytes used of this half
   int half_ = 0;
   Stats stats_;
+  std::mutex late_;
+  std::map<std::string, std::unique_ptr<Module>> late_modules_;
 };
 
 // What somebody is told who asks for more than there is.

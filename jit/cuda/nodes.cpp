@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "jit/cuda/print.h"
+#include "jit/cuda/warpgroup.h"
 #include "jit/plan/kernel.h"
 #include "kernels/cpu/kernels.h"
 #include "runtime/trap.h"
@@ -420,6 +421,19 @@ void contract(const NodeInfo& node, Slots& k, Stage& stage) {
     const bool mma = stage.tensor_cores(a.dtype) && std::min({rows, cols, depth}) >= kWorthTensorCores;
     List stride_c(range.size());
     for (size_t i = 0; i < p.out.size(); ++i) stride_c[p.out[i]] = out.strides[i];
+    if (mma) {
+      GroupProduct g{a.dtype, a.data, b.data, out.data, {}, {}, {}, {}};
+      auto indices = [&](const std::vector<uint8_t>& list) {
+        std::vector<GroupProduct::Index> l;
+        for (uint8_t i : list) l.push_back({range[i], stride_a[i], stride_b[i], stride_c[i]});
+        return l;
+      };
+      g.rows = indices(p.row);
+      g.cols = indices(p.col);
+      g.batch = indices(p.batch);
+      g.sum = indices(p.summed);
+      if (multiply_on_warpgroups(std::move(g), stage)) return;
+    }
     args = {out.data, a.data, b.data};
     for (uint8_t i : p.row) args.insert(args.end(), {range[i], stride_a[i], stride_c[i]});
     for (uint8_t i : p.col) args.insert(args.end(), {range[i], stride_b[i], stride_c[i]});

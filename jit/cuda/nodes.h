@@ -35,6 +35,12 @@ class Stage {
                       std::span<const int64_t> args) = 0;
   virtual int64_t scratch(int64_t bytes) = 0;  // device memory until the node is done
   virtual bool tensor_cores(DType t) const = 0;
+  // Warpgroups (sm_90a), whose kernels are made when they are first asked for.
+  virtual bool warpgroups() const { return false; }
+  virtual int64_t multiprocessors() const { return 1; }
+  virtual Gpu::MapWords map_of(const TensorMap&) { return {}; }
+  virtual void launch_late(const std::string&, const std::function<std::string()>& /*text*/, size_t /*slots*/, int64_t /*blocks*/,
+                           int /*threads*/, std::span<const int64_t>, Extra) {}
 };
 
 // Writes what `node` may need.

@@ -5,6 +5,7 @@
 //
 //   tn_barrier_*   an mbarrier: so many arrivals and so many bytes end a phase; phases have parity 0, 1, 0, ..
 //   tn_fetch_box   a box of a tensor into shared memory, its bytes counted by a barrier; zeros outside
+//   tn_two         two elements as they lie beside each other
 //   tn_group_*     products of a warpgroup. The accumulators are not there until they are waited for.
 //
 // Operands of 16 bits lie in lines of 128 bytes whose 16-byte pieces are exchanged (128-byte swizzle): piece p
@@ -65,6 +66,10 @@ TN_DEVICE void tn_group_fence() { tn_async.fence(); }
 TN_DEVICE void tn_group_sent() { tn_async.sent(); }
 template <int groups>
 TN_DEVICE void tn_group_but() { tn_async.but(groups); }
+template <class S>
+TN_DEVICE unsigned tn_two(float x, float y, S) {
+  return (unsigned)TnOf<S>::put(x).bits | (unsigned)TnOf<S>::put(y).bits << 16;
+}
 template <int n>
 TN_DEVICE void tn_registers_less() {}
 template <int n>
@@ -113,6 +118,17 @@ template <int groups>
 TN_DEVICE void tn_group_but() {
   asm volatile("wgmma.wait_group.sync.aligned %0;\n" ::"n"(groups) : "memory");
 }
+// Rounded as TnOf does.
+TN_DEVICE unsigned tn_two(float x, float y, TnBf16) {
+  unsigned r;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;\n" : "=r"(r) : "f"(y), "f"(x));
+  return r;
+}
+TN_DEVICE unsigned tn_two(float x, float y, TnF16) {
+  unsigned r;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;\n" : "=r"(r) : "f"(y), "f"(x));
+  return r;
+}
 template <int n>
 TN_DEVICE void tn_registers_less() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;\n" ::"n"(n)); }
 template <int n>
@@ -150,6 +166,8 @@ TN_DEVICE char* tn_dynamic() { return 0; }
 TN_DEVICE tn_uint tn_operand(const void*, int, int) { return 0; }
 TN_DEVICE void tn_group_fence() {}
 TN_DEVICE void tn_group_sent() {}
+template <class S>
+TN_DEVICE unsigned tn_two(float, float, S) { return 0; }
 template <int groups>
 TN_DEVICE void tn_group_but() {}
 template <int n>

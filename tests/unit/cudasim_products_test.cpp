@@ -12,6 +12,7 @@
 #include "jit/cuda/nodes.h"
 #include "jit/cuda/nvrtc.h"
 #include "jit/cuda/sim.h"
+#include "jit/cuda/warpgroup.h"
 #include "kernels/cuda/kernels.h"
 #include "runtime/buffer.h"
 #include "tests/unit/planted_bug.h"
@@ -68,6 +69,8 @@ class Bench final : private Stage {
 
   const std::string& text() const { return instances_.text; }
   std::string launched;  // the kernel of the product
+  bool groups = false;   // the device has warpgroups
+  std::string family;    // instead of kernels::cuda_warpgroups
 
   // The worst difference from the CPU's order, over the budget of each element; 0: the same bits.
   double run(const std::string& extra = "", const std::string& kernels = "") {
@@ -159,7 +162,7 @@ class Bench final : private Stage {
       put(p_.dtype, one, 0, result);
       const float wanted = number(p_.dtype, one, 0), is = number(p_.dtype, got, e);
       if (wanted == is) continue;
-      if (!launched.starts_with("tn_gemm_mma") || is != is) return INFINITY;
+      if (!(launched.starts_with("tn_gemm_mma") || launched.starts_with("tn_gemm_group")) || is != is) return INFINITY;
       const bool tf32 = p_.dtype == DType::f32;
       const double last = p_.dtype == DType::bf16 ? 0x1p-7 : p_.dtype == DType::f16 ? 0x1p-10 : 0;
       const double budget = weight * (static_cast<double>(depth) * 0x1p-23 + (tf32 ? 0x1p-10 : 0)) + std::fabs(wanted) * last;
@@ -173,13 +176,24 @@ class Bench final : private Stage {
     cudasim().launch(module_->kernel(kernel), std::min<int64_t>(items, 3), together, together != 0, args);
   }
   int64_t scratch(int64_t) override { return 0; }
+  bool warpgroups() const override { return groups; }
+  int64_t multiprocessors() const override { return 2; }
+  Gpu::MapWords map_of(const TensorMap& m) override { return cudasim().map_of(m); }
+  void launch_late(const std::string& kernel, const std::function<std::string()>& text, size_t slots, int64_t blocks, int threads,
+                   std::span<const int64_t> args, Extra extra) override {
+    launched = kernel;
+    std::string all = text();
+    if (!family.empty()) all.replace(0, kernels::cuda_warpgroups().size(), family);
+    late_ = cudasim().compile(all, {{kernel, slots}});
+    cudasim().launch(late_->kernel(kernel), blocks, threads, true, args, extra);
+  }
   bool tensor_cores(DType t) const override { return cores_.tensor_cores(t); }
 
   Product p_;
   Arithmetic cores_;
   loop::NodeInfo node_;
   Instances instances_;
-  std::unique_ptr<Gpu::Module> module_;
+  std::unique_ptr<Gpu::Module> module_, late_;
   boost::intrusive_ptr<Buffer> a_, b_;
 };
 
@@ -217,6 +231,41 @@ TEST_P(EveryOrder, OnTensorCoresWithinTheBudget) {
     worst = std::max(worst, r);
   }
   EXPECT_GT(worst, 0.01);  // the emulated cores do not round as the CPU does
+}
+
+// The same on warpgroups, in every layout; what they cannot take stays with mma.sync.
+std::vector<Product> wide_products() {
+  std::vector<Product> all;
+  for (int lies : {0, 1, 2, 3}) {
+    Product p = plain(lies % 2 ? kBf16 : kF16, 136, lies == 3 ? 272 : 144, lies == 3 ? 328 : 72);
+    if (lies & 1) p.a_lies = {1, 0};
+    if (lies & 2) p.b_lies = {1, 0};
+    all.push_back(p);
+  }
+  all.push_back({kBf16, {2, 128, 128, 64}, {{0}, {1}, {3}}, {0, 3, 2}, {0, 1, 2}});                       // batched
+  all.push_back({kBf16, {2, 2, 128, 136, 64}, {{0}, {2}, {1}, {4}}, {0, 3, 1, 4}, {0, 2, 1, 3}});           // heads within rows
+  all.push_back({kF16, {2, 64, 130, 64}, {{0}, {1}, {3}}, {3, 2}, {2, 0, 1}, {}, {1, 0}});                  // two indices are the rows; turned
+  return all;
+}
+TEST_P(EveryOrder, OnWarpgroupsWithinTheBudget) {
+  for (const Product& p : wide_products()) {
+    Bench b(p, true);
+    b.groups = true;
+    EXPECT_LE(b.run(), 1) << b.launched;
+    EXPECT_TRUE(b.launched.starts_with("tn_gemm_group")) << b.launched;
+  }
+}
+TEST(Products, WhatWarpgroupsCannotTakeIsLeftToOthers) {
+  auto launched = [](const Product& p) {
+    Bench b(p, true);
+    b.groups = true;
+    EXPECT_LE(b.run(), 1) << b.launched;
+    return b.launched;
+  };
+  Product odd = plain(kBf16, 128, 128, 64);
+  odd.shift = 1;
+  for (const Product& p : {plain(kBf16, 120, 128, 64), plain(kBf16, 128, 128, 56), plain(kBf16, 128, 128, 68), odd})
+    EXPECT_TRUE(launched(p).starts_with("tn_gemm_mma"));
 }
 
 TEST_P(EveryOrder, WithoutThemToTheBit) {
@@ -266,7 +315,45 @@ TEST(PlantedBugs, TensorCoresInABranch) {
   EXPECT_TRUE(notices("for (int j = 0; j < 4; ++j) tn_mma", "for (int j = 0; j < 4; ++j) if (lane < 31) tn_mma"));
 }
 
+// The family of warpgroups with one thing in it changed; five slices go once round the ring.
+bool group_notices(const std::string& from, const std::string& to) {
+  std::string family(kernels::cuda_warpgroups());
+  const size_t at = family.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  Bench b(plain(kBf16, 136, 136, 320), true);
+  b.groups = true;
+  b.family = family.replace(at, from.size(), to);
+  return noticed([&] { return !(b.run() <= 1); });
+}
+TEST(PlantedBugs, InTheRingOfWarpgroups) {
+  EXPECT_FALSE(group_notices("tn_sync();", "tn_sync();"));
+  EXPECT_TRUE(group_notices("tn_barrier_wait(full + it % stages, it / stages % 2);", ""));
+  EXPECT_TRUE(group_notices("tn_barrier_wait(empty + it % stages, it / stages % 2 ^ 1);", ""));
+  EXPECT_TRUE(group_notices("tn_barrier_init(empty + s, 8)", "tn_barrier_init(empty + s, 4)"));
+  EXPECT_TRUE(group_notices("(it + stages - 1) % stages);\n    }", "it % stages);\n    }"));  // before it has been read
+  EXPECT_TRUE(group_notices("tn_group_but<0>();", "tn_group_but<1>();"));
+  EXPECT_TRUE(group_notices("k + i > 0", "i > 0"));
+  EXPECT_TRUE(group_notices("if (row + 8 * h >= p.rows) continue;", ""));
+  EXPECT_TRUE(group_notices("c + 1 < left) {", "c < left + 1) {"));
+  EXPECT_TRUE(group_notices("(group - 1) * 64", "0 * 64"));
+}
+
 // What NVRTC makes of the families, where it is: no spills, on three generations.
+TEST(Nvrtc, WarpgroupsCompileWithoutSpills) {
+  if (!nvrtc_state().found) GTEST_SKIP() << nvrtc_state().text;
+  std::string text(kernels::cuda_warpgroups());
+  text += group_kernel("small", kF16, 0, 128) + group_kernel("large", kBf16, 14, 256);  // seconds each
+  std::string log;
+  compile_cubin(text, "sm_90a", &log);
+  const std::vector<KernelUse> uses = uses_of(log);
+  EXPECT_EQ(uses.size(), 2u);
+  for (const KernelUse& u : uses) {
+    EXPECT_EQ(u.spilled, 0) << u.name;
+    EXPECT_LE(u.registers, 168) << u.name;
+  }
+  EXPECT_EQ(log.find("erializ"), std::string::npos) << log;
+  compile_cubin(text, "sm_100", &log);  // where they are nothing
+}
 TEST(Nvrtc, ProductsCompileWithoutSpills) {
   if (!nvrtc_state().found) GTEST_SKIP() << nvrtc_state().text;
   for (const char* arch : {"sm_80", "sm_90a", "sm_100"}) {
