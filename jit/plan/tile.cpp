@@ -50,8 +50,7 @@ std::optional<TileProduct> tile_maker(const ir::Function& fn, Dims& dims, const 
   if (n.op != Op::contract) return {};
   const ir::ContractSpec& spec = *n.get<ir::ContractAttr>().spec;
   const auto& shape = fn.type(n.results[0]).shape;
-  const DType t = fn.type(n.results[0]).dtype;
-  if (shape.size() < 3 || (t != DType::f32 && t != DType::f64)) return {};
+  if (shape.size() < 3 || !is_float(fn.type(n.results[0]).dtype)) return {};
   const auto a = plain_axes(dims, spec, spec.a, fn.type(n.operands[0]).shape);
   const auto b = plain_axes(dims, spec, spec.b, fn.type(n.operands[1]).shape);
   if (!a || !b) return {};
