@@ -151,9 +151,14 @@ Val loaded(Elab& e, const std::string& host, Val v, const std::string& path, Loc
   v = e.named_value(v);
   v = e.coerce(v, e.dynamic(v));
   Named n = named_leaves(e, v, path, loc);
-  auto out = e.host(host, n.args, n.operands, n.types, {}, loc);
   std::vector<Elab::FlatLeaf> flat;
   e.flatten(v, flat);
+  for (auto& f : flat)  // the other names of what is one tensor here: files of PyTorch have them all
+    for (auto& other : f.argument ? std::vector<std::string>{} : f.also) {
+      n.args.push_back(f.path);
+      n.args.push_back(other);
+    }
+  auto out = e.host(host, n.args, n.operands, n.types, {}, loc);
   size_t i = 0, at = 0;
   return e.rebuild(v, [&](const Leaf& own, const ir::Type&) {
     return flat[at++].argument ? own : as<TensorVal>(out[i++])->leaf;

@@ -1,6 +1,8 @@
 // Expressions: what each kind of node is, closures, conditions and brackets. Operators are in
 // elab_operator.cpp, names and members in elab_name.cpp.
-#include "frontend/elab.h"
+#include <algorithm>
+
+#include "frontend/elab_index.h"
 
 namespace tenon::elab {
 namespace {
@@ -26,6 +28,58 @@ bool trivial(const Expr& e) {
   return false;
 }
 
+bool reduces(const Expr& e, std::string_view index) {
+  switch (e.kind) {
+    case Expr::unary: return reduces(*ast::as<ast::Unary>(e).a, index);
+    case Expr::binary: return reduces(*ast::as<ast::Binary>(e).a, index) || reduces(*ast::as<ast::Binary>(e).b, index);
+    case Expr::reduction: {
+      const auto& r = ast::as<ast::Reduction>(e);
+      return reduces(*r.body, index) ||
+             std::any_of(r.indices.begin(), r.indices.end(), [&](const ast::Index& i) { return i.id.text == index; });
+    }
+    case Expr::int_lit: case Expr::float_lit: case Expr::bool_lit: case Expr::string_lit: case Expr::name:
+    case Expr::range: case Expr::call: case Expr::member: case Expr::subscript: case Expr::tuple:
+    case Expr::bracket: case Expr::comprehension: case Expr::record: case Expr::if_: case Expr::lambda: return false;
+  }
+  return false;
+}
+
+// A name that is not known beside a reduction over it: sum[i] a[i] - a[i].
+void tell_of_reach(const Expr& e, Diagnostic& d, const SourceMap& sources) {
+  if (d.code != Code::E0201 || d.where.file != e.loc.file || d.where.begin < e.loc.begin || d.where.end > e.loc.end) return;
+  const std::string id(sources.text(d.where));
+  if (!d.message.starts_with("`" + id + "`") || !reduces(e, id)) return;
+  d.code = Code::E0412;
+  d.message = beyond_reach(id);
+  d.hint = kReach;
+}
+
+Val binary_expr(Elab& e, const ast::Binary& b, const ScopePtr& s) {
+  if (b.op == BinaryOp::and_ || b.op == BinaryOp::or_) {
+    Val a = e.expr(*b.a, s);
+    if (is_poison(a)) throw Reported{};
+    bool is_and = b.op == BinaryOp::and_;
+    if (auto k = e.known_bool(a)) {
+      if (*k != is_and) return a;
+      return e.expr(*b.b, s);
+    }
+    auto* t = as<TensorVal>(a);
+    if (!t || t->type.dtype != DType::boolean)
+      e.error(Code::E0401, b.a->loc, std::string("`") + (is_and ? "and" : "or") +
+            "` joins bools, but this is " + e.type_text(a), "compare it with something");
+    if (t->type.scalar() && !trivial(*b.b)) {
+      return e.branches(
+          a, [&] { return is_and ? e.expr(*b.b, s) : e.boolean(true); },
+          [&] { return is_and ? e.boolean(false) : e.expr(*b.b, s); }, {}, b.loc, true);
+    }
+    Val r = e.expr(*b.b, s);
+    return e.binary(b.op, a, r, b.loc, b.a->loc, b.b->loc);
+  }
+  Val a = e.expr(*b.a, s);
+  Val r = e.expr(*b.b, s);
+  return e.binary(b.op, a, r, b.loc, b.a->loc, b.b->loc);
+}
+
 }  // namespace
 
 Val Elab::expr(const Expr& e, const ScopePtr& s) {
@@ -40,32 +94,13 @@ Val Elab::expr(const Expr& e, const ScopePtr& s) {
       const auto& u = ast::as<ast::Unary>(e);
       return unary(u.op, expr(*u.a, s), e.loc, u.a->loc);
     }
-    case Expr::binary: {
-      const auto& b = ast::as<ast::Binary>(e);
-      if (b.op == BinaryOp::and_ || b.op == BinaryOp::or_) {
-        Val a = expr(*b.a, s);
-        if (is_poison(a)) throw Reported{};
-        bool is_and = b.op == BinaryOp::and_;
-        if (auto k = known_bool(a)) {
-          if (*k != is_and) return a;
-          return expr(*b.b, s);
-        }
-        auto* t = as<TensorVal>(a);
-        if (!t || t->type.dtype != DType::boolean)
-          error(Code::E0401, b.a->loc, std::string("`") + (is_and ? "and" : "or") +
-                "` joins bools, but this is " + type_text(a), "compare it with something");
-        if (t->type.scalar() && !trivial(*b.b)) {
-          return branches(
-              a, [&] { return is_and ? expr(*b.b, s) : boolean(true); },
-              [&] { return is_and ? boolean(false) : expr(*b.b, s); }, {}, e.loc, true);
-        }
-        Val r = expr(*b.b, s);
-        return binary(b.op, a, r, e.loc, b.a->loc, b.b->loc);
+    case Expr::binary:
+      try {
+        return binary_expr(*this, ast::as<ast::Binary>(e), s);
+      } catch (UserError& error) {
+        tell_of_reach(e, error.diagnostic, sources);
+        throw;
       }
-      Val a = expr(*b.a, s);
-      Val r = expr(*b.b, s);
-      return binary(b.op, a, r, e.loc, b.a->loc, b.b->loc);
-    }
     case Expr::range: {
       const auto& r = ast::as<ast::RangeExpr>(e);
       auto bound = [&](const Expr& x) {

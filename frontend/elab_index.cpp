@@ -107,7 +107,9 @@ class Elab::IndexNotation : public IndexRanges {
       case Expr::if_:
         if (uses_index(x)) return by_element(x);
         break;
-      default: break;
+      case Expr::int_lit: case Expr::float_lit: case Expr::bool_lit: case Expr::string_lit: case Expr::range:
+      case Expr::member: case Expr::tuple: case Expr::bracket: case Expr::comprehension: case Expr::record:
+      case Expr::lambda: break;
     }
     // Free of indices: an ordinary scalar.
     if (uses_index(x)) e.error(Code::E0412, x.loc, "this cannot stand in index notation");
@@ -539,8 +541,7 @@ class Elab::IndexNotation : public IndexRanges {
     Part p = part(body);
     for (int a : p.axes)
       if (std::find(left.begin(), left.end(), a) == left.end())
-        e.error(Code::E0412, body.loc, "the index `" + indices[static_cast<size_t>(a)].name + "` is used beyond the reach of its reduction",
-                "a reduction reaches over a product, not over + or a comparison: put the sum into parentheses");
+        e.error(Code::E0412, body.loc, beyond_reach(indices[static_cast<size_t>(a)].name), std::string(kReach));
     return left.empty() ? p.v : aligned(p, left);
   }
 

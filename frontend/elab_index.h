@@ -11,6 +11,13 @@
 
 namespace tenon::elab {
 
+// What is said of an index that stands beside its reduction instead of in it (rule 6b).
+inline std::string beyond_reach(std::string_view index) {
+  return "the index `" + std::string(index) + "` is used beyond the reach of its reduction";
+}
+inline constexpr std::string_view kReach =
+    "a reduction reaches over a product, not over + or a comparison: put the sum into parentheses";
+
 struct IndexInfo {
   std::string name;
   Loc where;

@@ -65,7 +65,17 @@ void IndexRanges::children(const Expr& x, const std::function<void(const Expr&)>
         if (b) values(*b, [&](const Expr& y, const ast::Bind*) { f(y); });
       return;
     }
-    default: return;
+    case Expr::tuple:
+      for (auto* part : ast::as<ast::TupleExpr>(x).elements) f(*part);
+      return;
+    case Expr::bracket:
+      for (auto* part : ast::as<ast::Bracket>(x).elements) f(*part);
+      return;
+    case Expr::record:
+      for (auto& field : ast::as<ast::RecordExpr>(x).fields) f(*field.value);
+      return;
+    case Expr::int_lit: case Expr::float_lit: case Expr::bool_lit: case Expr::string_lit: case Expr::name:
+    case Expr::range: case Expr::comprehension: case Expr::lambda: return;
   }
 }
 
@@ -116,8 +126,7 @@ void IndexRanges::refuse_closed(const Expr& x) {
     if (is_local(id)) return;
     for (auto& info : indices)
       if (info.name == id && find(id) < 0 && !e.lookup(id, s))
-        e.error(Code::E0412, y.loc, "the index `" + id + "` is used beyond the reach of its reduction",
-                "a reduction reaches over a product, not over + or a comparison: put the sum into parentheses");
+        e.error(Code::E0412, y.loc, beyond_reach(id), std::string(kReach));
     if (find(id) < 0 && id != "training" && !e.known_name(id, s))
       e.error(Code::E0201, y.loc, "`" + id + "` is not known here",
               id.size() > 2 ? e.unknown_name_hint(id, s)

@@ -1,120 +1,13 @@
 // Instances: a function elaborated for one kind of arguments, as an IR function of its own.
 #include <algorithm>
-#include <cstdio>
+#include <optional>
+#include <set>
 
 #include "frontend/elab.h"
+#include "ir/literal.h"
 #include "ir/verify.h"
 
 namespace tenon::elab {
-
-// ---------------------------------------------------------------- keys
-
-// Everything about a value that an instance depends on; not the numbers in its leaves.
-std::string Elab::key_of(const Val& v, Order* met) {
-  if (!v) return "-";
-  auto list = [&](const std::vector<Val>& xs) {
-    std::string s = "(";
-    for (auto& x : xs) s += key_of(x, met) + ",";
-    return s + ")";
-  };
-  auto address = [](const void* p) {
-    char buffer[32];
-    std::snprintf(buffer, sizeof buffer, "%p", p);
-    return std::string(buffer);
-  };
-  switch (v->kind) {
-    case Value::unit: return "u";
-    case Value::poison: case Value::never: return "!";
-    case Value::tensor: {
-      const auto& t = as<TensorVal>(v)->type;
-      if (auto k = known_bool(v)) return *k ? "true" : "false";
-      if (const uint32_t share = as<TensorVal>(v)->share; met && share)
-        if (auto [it, first] = met->emplace(share, met->size()); !first) return "@" + std::to_string(it->second);
-      std::string s(tenon::name(t.dtype));
-      s += "[";
-      for (DimId d : t.shape) s += std::to_string(d) + ",";
-      return s + "]";
-    }
-    case Value::integer: {
-      const auto& i = *as<IntVal>(v);
-      return i.dim ? "i" + std::to_string(*i.dim) : i.offset ? "i+" + std::to_string(*i.offset) : "i";
-    }
-    case Value::real: {
-      auto k = as<FloatVal>(v)->known;
-      char buffer[40];
-      if (k) std::snprintf(buffer, sizeof buffer, "r%a", *k);
-      return k ? buffer : "r";
-    }
-    case Value::weak: return "w";
-    case Value::string: {
-      std::string s = "s";
-      for (auto& p : as<StringVal>(v)->pieces) s += p.hole ? "{" + key_of(p.hole, met) + ":" + p.format + "}" : p.text;
-      return s;
-    }
-    case Value::tuple: return "t" + list(as<TupleVal>(v)->elements);
-    case Value::list: return "l" + list(as<ListVal>(v)->elements);
-    case Value::record: {
-      std::string s = "{";
-      for (auto& [n, x] : as<RecordVal>(v)->fields) s += n + ":" + key_of(x, met) + ",";
-      return s + "}";
-    }
-    case Value::range: return "R" + key_of(as<RangeVal>(v)->lo, met) + key_of(as<RangeVal>(v)->hi, met);
-    case Value::sequence: return "q" + key_of(as<SequenceVal>(v)->count, met) + key_of(as<SequenceVal>(v)->get, met);
-    case Value::function: {
-      const auto& f = *as<FunctionVal>(v);
-      std::string s = "f" + std::to_string(f.what) + address(f.decl ? static_cast<const void*>(f.decl) : f.fn) +
-                      address(f.primitive) + "#" + std::to_string(f.id) + std::to_string(static_cast<int>(f.wrap));
-      for (auto& w : f.wrt) s += w + ",";
-      if (f.self) s += key_of(f.self, met);
-      if (f.inner) s += key_of(f.inner, met);
-      return s + list(f.held);
-    }
-    case Value::model: {
-      const auto& m = *as<ModelVal>(v);
-      std::string s = "m" + address(m.decl) + (m.training ? "T" : "E") + "(";
-      Order mine;  // which places are one is part of what it is
-      if (!met) met = &mine;
-      for (auto& f : m.fields) s += key_of(f.value, met) + ",";
-      return s + ")";
-    }
-    case Value::model_class: return "c" + address(as<ModelClassVal>(v)->decl);
-    case Value::dtype: return "d" + std::string(tenon::name(as<DTypeVal>(v)->value));
-    case Value::module: return "M" + as<ModuleVal>(v)->name;
-    case Value::type: return "y" + address(as<TypeVal>(v)->written);
-  }
-  bug("key_of: no such kind");
-}
-
-// Where the type is written, the sizes of tensors are symbols of the instance: not part of its key.
-std::string Elab::key_as_written(const ast::TypeExpr* e, const Val& v, TypeCx& t) {
-  auto *tuple = as<TupleVal>(v);
-  auto *record = as<RecordVal>(v);
-  auto member = [&](const ast::TypeExpr* type, const Val& part) {
-    return part && known_bool(part) ? key_of(part) : key_as_written(type, part, t);
-  };
-  if (e && e->kind == ast::TypeExpr::tuple && tuple && tuple->elements.size() == e->elements.size()) {
-    std::string s = "t(";
-    for (size_t i = 0; i < e->elements.size(); ++i) s += member(e->elements[i], tuple->elements[i]) + ",";
-    return s + ")";
-  }
-  if (e && e->kind == ast::TypeExpr::record && record) {
-    std::string s = "{";
-    for (auto& f : e->fields) s += f.id.text + ":" + member(f.type, record->find(f.id.text)) + ",";
-    return s + "}";
-  }
-  if (e && e->kind == ast::TypeExpr::named) {
-    if (auto* x = as<TensorVal>(v); x && is_dtype_name(*e, t))
-      return std::string(tenon::name(x->type.dtype)) + "/" + std::to_string(x->type.rank());
-    auto* named = host_type(*e).empty() && !is_dtype_name(*e, t) ? type_named(*e, t.scope) : nullptr;
-    if (named) {
-      ScopePtr outside = std::exchange(t.scope, named->scope);
-      std::string key = key_as_written(named->written, v, t);
-      t.scope = outside;
-      return key;
-    }
-  }
-  return key_of(v);
-}
 
 namespace {
 
@@ -137,139 +30,62 @@ bool gives_function(const Val& v) {
     case Value::model:
       for (auto& f : as<ModelVal>(v)->fields) if (gives_function(f.value)) return true;
       return false;
-    default: return false;
+    case Value::unit: case Value::poison: case Value::never: case Value::tensor: case Value::integer: case Value::real:
+    case Value::weak: case Value::string: case Value::range: case Value::model_class:
+    case Value::dtype: case Value::module: case Value::type: return false;
   }
-}
-
-}  // namespace
-
-// ---------------------------------------------------------------- functions under construction
-
-std::unique_ptr<FnCx> Elab::new_cx(std::string name, Loc loc, ir::FnId& id) {
-  auto f = std::make_unique<ir::Function>();
-  f->name = std::move(name);
-  f->loc = loc;
-  ir::Function* raw = f.get();
-  id = module.add(std::move(f));
-  auto c = std::make_unique<FnCx>(next_owner++, module, raw);
-  c->b.at(loc);
-  return c;
-}
-
-std::vector<SymId> Elab::free_symbols(const ir::Function& fn) {
-  std::set<SymId> used, bound;
-  auto dim = [&](DimId d) {
-    for (SymId s : dims.symbols(d)) used.insert(s);
-  };
-  auto all = [&](const std::vector<DimId>& ds) {
-    for (DimId d : ds) dim(d);
-  };
-  struct Visit {
-    std::function<void(const ir::Region&)> region;
-  } visit;
-  // Only values that are there: what was elaborated in vain has left types behind.
-  visit.region = [&](const ir::Region& r) {
-    for (ir::Value v : r.params) all(fn.type(v).shape);
-    for (const ir::Node& n : r.nodes) {
-      for (ir::Value v : n.results) all(fn.type(v).shape);
-      if (auto* a = std::get_if<ir::DimAttr>(&n.attr)) dim(a->dim);
-      if (auto* a = std::get_if<ir::ShapeAttr>(&n.attr)) all(a->shape);
-      if (auto* a = std::get_if<ir::IotaAttr>(&n.attr)) all(a->shape);
-      if (auto* a = std::get_if<ir::BroadcastAttr>(&n.attr)) all(a->shape);
-      if (auto* a = std::get_if<ir::SliceAttr>(&n.attr)) all(a->shape);
-      if (auto* a = std::get_if<ir::MapAttr>(&n.attr)) all(a->out), all(a->red);
-      if (auto* a = std::get_if<ir::ScatterAttr>(&n.attr)) all(a->dims);
-      if (auto* a = std::get_if<ir::SlotAttr>(&n.attr)) all(a->type.shape);
-      if (auto* a = std::get_if<ir::DeriveAttr>(&n.attr)) all(a->dims);
-      if (auto* a = std::get_if<ir::BindAttr>(&n.attr)) bound.insert(a->symbol);
-      if (auto* a = std::get_if<ir::ContractAttr>(&n.attr)) {
-        all(a->spec->range);
-        for (auto& x : a->spec->a) dim(x.offset);
-        for (auto& x : a->spec->b) dim(x.offset);
-      }
-      if (auto* a = std::get_if<ir::CallAttr>(&n.attr)) {
-        all(a->dims);
-        for (auto& [from, to] : a->fresh) bound.insert(to);
-      }
-      if (auto* a = std::get_if<ir::HostAttr>(&n.attr)) {
-        for (SymId s : a->binds) bound.insert(s);
-        for (auto& t : a->results) all(t.shape);
-      }
-      for (const ir::Region& inner : n.regions) visit.region(inner);
-    }
-  };
-  visit.region(fn.body);
-  std::vector<SymId> out;
-  for (SymId s : used)
-    if (!bound.count(s)) out.push_back(s);
-  return out;
-}
-
-bool Elab::visible_symbol(SymId s) {
-  // Bound inside a region that has been dropped or is still open: not outside of it.
-  std::function<bool(const ir::Region&)> binds = [&](const ir::Region& r) {
-    for (const ir::Node& n : r.nodes) {
-      if (auto* a = std::get_if<ir::BindAttr>(&n.attr); a && a->symbol == s) return true;
-      if (auto* a = std::get_if<ir::CallAttr>(&n.attr))
-        for (auto& [from, to] : a->fresh) if (to == s) return true;
-      if (auto* a = std::get_if<ir::HostAttr>(&n.attr))
-        for (SymId x : a->binds) if (x == s) return true;
-    }
-    return false;
-  };
-  if (dims.symbol_info(s).rigid) return true;
-  for (size_t d = 0; d < cx->b.depth(); ++d)
-    if (binds(cx->b.region_at(d))) return true;
-  // A symbol of an enclosing function or of the arguments.
-  for (SymId x : cx->fn->sizes) if (x == s) return true;
-  for (ir::Value p : cx->fn->body.params)
-    for (DimId dd : cx->fn->type(p).shape)
-      for (SymId x : dims.symbols(dd)) if (x == s) return true;
   return false;
 }
 
-void Elab::finish_function(FnCx& f, const std::vector<ir::Value>& results, const std::vector<FlatLeaf>& leaves) {
-  f.fn->body.results = results;
-  f.fn->results.clear();
-  for (auto& l : leaves) f.fn->results.push_back({l.role, l.path});
-  f.fn->results.resize(results.size());
-  f.fn->effect = f.effect;
-  for (SymId s : free_symbols(*f.fn))
-    if (std::find(f.fn->sizes.begin(), f.fn->sizes.end(), s) == f.fn->sizes.end()) f.fn->sizes.push_back(s);
-}
+struct Uneven {
+  int64_t a, by;
+  Loc loc;
+};
 
-void Elab::require_effect(Loc loc, std::string_view what) {
-  if (cx->pure_only)
-    error(Code::E0701, loc, std::string(what) + " has an effect, which is not allowed in what is differentiated",
-          "print after it, or use debug(x)");
-  cx->effect = true;
-}
-
-// ---------------------------------------------------------------- keys of draws
-
-ir::Value Elab::current_key() {
-  ir::Value k = cx->key != ir::kNoValue ? cx->key : use(Leaf{kKeyOwner, 0}, ir::scalar_type(DType::i64));
-  for (size_t i = 0; i < cx->loops.size(); ++i) {
-    const Leaf& turn = cx->loops[i].turn;
-    if (turn.v == ir::kNoValue) throw NeedsCounter{i};
-    k = cx->b.scalar(ir::Op::rng, {k, use(turn, ir::scalar_type(DType::i64))});
+// A division of sizes in a function, under no condition, that does not come out even at these sizes (rule 3).
+// Only what is called with sizes that are all known leads further: the rest is told by the run.
+std::optional<Uneven> uneven(Elab& e, ir::FnId fn, const DimSubst& sizes, std::set<std::pair<ir::FnId, std::vector<DimId>>>& seen) {
+  const ir::Function& f = e.module.fn(fn);
+  std::vector<DimId> known;
+  for (SymId s : f.sizes) known.push_back(e.dims.substitute(e.dims.symbol(s), sizes));
+  if (known.empty() || !std::all_of(known.begin(), known.end(), [&](DimId d) { return e.dims.value(d).has_value(); }) ||
+      !seen.insert({fn, known}).second)
+    return std::nullopt;
+  std::map<ir::Value, DimId> numbers;
+  auto value = [&](ir::Value v) -> std::optional<int64_t> {
+    auto it = numbers.find(v);
+    return it == numbers.end() ? std::nullopt : e.dims.value(e.dims.substitute(it->second, sizes));
+  };
+  for (const ir::Node& n : f.body.nodes) {
+    if (auto* d = std::get_if<ir::DimAttr>(&n.attr)) {
+      numbers[n.results[0]] = d->dim;
+    } else if (auto* c = std::get_if<ir::ConstantAttr>(&n.attr)) {
+      if (c->literal->dtype == DType::i64 && c->literal->shape.empty()) numbers[n.results[0]] = e.dims.constant(ir::integer_at(*c->literal, 0));
+    } else if (auto* check = std::get_if<ir::CheckAttr>(&n.attr); check && check->text.ends_with("does not come out even")) {
+      auto a = value(n.operands[1]), by = value(n.operands[2]);
+      if (a && by && *by != 0 && *a % *by != 0) return Uneven{*a, *by, n.loc};
+    } else if (auto* call = std::get_if<ir::CallAttr>(&n.attr)) {
+      const ir::Function& callee = e.module.fn(call->fn);
+      DimSubst inner;
+      for (size_t i = 0; i < call->dims.size() && i < callee.sizes.size(); ++i)
+        inner.emplace_back(callee.sizes[i], e.dims.substitute(call->dims[i], sizes));
+      if (auto u = uneven(e, call->fn, inner, seen)) return u;
+    }
   }
-  return k;
+  return std::nullopt;
 }
 
-ir::Value Elab::next_key() {
-  ir::Value k = current_key();
-  // Ordinals are negative, so that they never meet the number of a turn.
-  return cx->b.scalar(ir::Op::rng, {k, cx->b.integer(-1 - cx->draws++)});
-}
-
-// ---------------------------------------------------------------- calls
+}  // namespace
 
 Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSubst& sizes, Loc loc, const Renamed& shares) {
   if (inst.failed) throw Reported{};
   cx->b.at(loc);
   const ir::Function& callee = module.fn(inst.fn);
   if (inst.effect) require_effect(loc, "`" + callee.name + "`");
+  if (std::set<std::pair<ir::FnId, std::vector<DimId>>> seen; !inst.in_progress)
+    if (auto u = uneven(*this, inst.fn, sizes, seen))
+      error(Code::E0301, u->loc, std::to_string(u->a) + " / " + std::to_string(u->by) + " does not come out even",
+            "`//` rounds down, also in a type", {{loc, "in this call"}});
   // A function that calls itself is still being made: it takes what it has imported up to here. When
   // it imports more further on, it is made again, with all of that from the start (instance()).
   std::vector<std::pair<Leaf, ir::Type>> imports = inst.imports;
@@ -279,6 +95,11 @@ Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSu
         for (auto& [from, v] : making->imports) imports.emplace_back(from, making->fn->type(v));
   for (auto& [from, type] : imports)
     operands.push_back(from.owner == kKeyOwner ? next_key() : use(from, type));
+  // A state that has been updated here before comes in as it is by now.
+  const std::vector<ir::Value> before = operands;
+  for (ir::Value& v : operands)
+    for (auto& [state, value] : cx->updates)
+      if (state == leaf(before[static_cast<size_t>(&v - operands.data())])) v = use(*as<TensorVal>(value));
   ir::CallAttr attr;
   attr.fn = inst.fn;
   DimSubst subst = sizes;
@@ -303,7 +124,7 @@ Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSu
   for (size_t k = 0; shared && k < callee.body.results.size(); ++k) {
     const auto& params = callee.body.params;
     auto given = std::find(params.begin(), params.end(), callee.body.results[k]);
-    if (given != params.end()) results[k] = operands[static_cast<size_t>(given - params.begin())];
+    if (given != params.end()) results[k] = before[static_cast<size_t>(given - params.begin())];
     auto twice = std::find(callee.body.results.begin(), callee.body.results.begin() + static_cast<long>(k), callee.body.results[k]);
     results[k] = results[static_cast<size_t>(twice - callee.body.results.begin())];
   }
@@ -330,7 +151,8 @@ Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSu
       error(Code::E0601, loc, "a model that updates its state is called in a run-time `if` or loop",
             "call it once, before it, or go over a tuple: the turns of `for i in (0, 1, 2)` are written out one by one");
     }
-    cx->updates.emplace_back(leaf(operands[at]), tensor(results[i++]));
+    std::erase_if(cx->updates, [&](auto& u) { return u.first == leaf(before[at]); });
+    cx->updates.emplace_back(leaf(before[at]), tensor(results[i++]));
   }
   return v;
 }

@@ -4,6 +4,7 @@
 
 #include "frontend/elab.h"
 #include "frontend/foreign_names.h"
+#include "frontend/foreign_page.h"
 
 namespace tenon::elab {
 namespace {
@@ -96,6 +97,7 @@ std::string Elab::unknown_name_hint(const std::string& id, const ScopePtr& s) {
   for (auto& c : candidates)
     if (same_letters(id, c)) return "did you mean `" + c + "`?";
   if (std::string hint = in_module(false); !hint.empty()) return hint;
+  if (std::string here = foreign_page(id); !here.empty()) return "docs/from_pytorch.md says: " + here;
   return id.size() > 2 ? did_you_mean(id, candidates) : "";  // a short name is near to everything
 }
 

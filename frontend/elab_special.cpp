@@ -29,6 +29,7 @@ void Elab::update_state(const ast::Update& u, const ScopePtr& s) {
     error(Code::E0601, u.loc, "`update` cannot stand in a run-time `if` or loop", "compute the value there, and update once after it");
   cx->b.at(u.loc);
   ir::Value stopped = cx->b.one(ir::Op::stop_gradient, {x});
+  std::erase_if(cx->updates, [&](auto& other) { return other.first == old.leaf; });
   cx->updates.emplace_back(old.leaf, std::make_shared<TensorVal>(leaf(stopped), old.type));
 }
 

@@ -38,7 +38,10 @@ void Elab::poison_names(const ast::Stmt& st, const ScopePtr& s) {
       names.push_back(i.as ? i.as->text : i.path);
       break;
     }
-    default: break;
+    case ast::Stmt::assign: case ast::Stmt::expr: case ast::Stmt::fn: case ast::Stmt::for_: case ast::Stmt::while_:
+    case ast::Stmt::jump: case ast::Stmt::model: case ast::Stmt::param: case ast::Stmt::update: case ast::Stmt::train:
+    case ast::Stmt::test: case ast::Stmt::bench: case ast::Stmt::derivative: case ast::Stmt::type_def:
+    case ast::Stmt::assert_: break;
   }
   for (auto& n : names)
     if (Binding* b = s->find_here(n); !b || b->value == nullptr || s->top) {
@@ -250,97 +253,6 @@ void Elab::stmt(const ast::Stmt& st, const ScopePtr& s) {
     }
     case ast::Stmt::assert_: assert_stmt(ast::as<ast::Assert>(st), s); return;
   }
-}
-
-// ---------------------------------------------------------------- assignment
-
-void Elab::assign(const ast::Assign& a, const ScopePtr& s) {
-  Val v;
-  if (a.op) {
-    Val old = expr(*a.place, s);
-    Val by = expr(*a.value, s);
-    v = binary(*a.op, old, by, a.loc, a.place->loc, a.value->loc);
-  } else {
-    v = expr(*a.value, s);
-  }
-  cx->b.at(a.loc);
-  assign_to(*a.place, v, s);
-}
-
-void Elab::assign_to(const ast::Expr& place, const Val& value, const ScopePtr& s) {
-  if (is_poison(value)) throw Reported{};
-  if (place.kind == ast::Expr::tuple) {
-    const auto& t = ast::as<ast::TupleExpr>(place);
-    auto* v = as<TupleVal>(value);
-    if (!v || v->elements.size() != t.elements.size())
-      error(Code::E0401, place.loc, "this names " + std::to_string(t.elements.size()) + " places, but the value is " + type_text(value));
-    for (size_t i = 0; i < t.elements.size(); ++i) assign_to(*t.elements[i], v->elements[i], s);
-    return;
-  }
-  const ast::Expr* base = &place;
-  while (true) {
-    if (base->kind == ast::Expr::member) base = ast::as<ast::Member>(*base).object;
-    else if (base->kind == ast::Expr::subscript) base = ast::as<ast::Subscript>(*base).object;
-    else break;
-  }
-  if (base->kind != ast::Expr::name)
-    error(Code::E0404, place.loc, "this is not a place that can be assigned to",
-          "a place is a var, an element of one (x[i]) or a field of one (net.head)");
-  const std::string& id = ast::as<ast::NameRef>(*base).id;
-  if (id == "_" ) return;
-  Binding* b = lookup(id, s);
-  if (!b && !library_name(id) && !find_builtin(id)) {
-    s->define(id, poison(), true, base->loc);  // one message, not one per use
-    error(Code::E0201, base->loc, "`" + id + "` is not defined, so nothing can be assigned to it",
-          "define it first: let " + id + " = .., or var " + id + " = .. where it changes");
-  }
-  if (!b || !b->value) {
-    if (b) force_top(*b, id, base->loc);
-    name_value(id, base->loc, s);
-    error(Code::E0404, base->loc, "`" + id + "` is of the library and cannot be assigned to");
-  }
-  if (is_poison(b->value)) return;
-  Binding* me = lookup("self", s);
-  auto* model = me ? as<ModelVal>(me->value) : nullptr;
-  if (auto* field = model ? model->find(id) : nullptr; field && !b->mutable_ && b->value == field->value)
-    error(Code::E0404, base->loc, "`" + id + "` belongs to the model, which a function of it does not change",
-          field->role == ModelField::state ? "`update " + id + " = ..` carries a state along, in training"
-                                           : "a function gives a changed copy back: var next = self, then next." + id + " = ..");
-  if (!b->mutable_)
-    error(Code::E0404, base->loc, "`" + id + "` is not a var" + (lookup_is_frozen(id, s) ? " of this function" : ""),
-          lookup_is_frozen(id, s) ? "a function works on what it saw when it was made; give the value back as a result"
-                                  : "define it with `var " + id + " = ..`",
-          {{b->where, "`" + id + "` was defined here"}});
-  const Val before = b->value;
-  const bool part = &place != base;
-  // What is put into a place of a model is that place alone (rule 7).
-  Val next = assign_place(before, place, part ? one_of_a_kind(value) : value, s);
-  if (part) note_broken_shares(id, before, next, place.loc);
-  b = lookup(id, s);  // evaluating subscripts may have defined names
-  if (!part) {
-    std::string why;
-    Val v = named_value(next);
-    if (!same_kind(b->value, v, why))
-      error(Code::E0401, place.loc, "`" + id + "` is " + type_text(b->value) + " and cannot become " + type_text(v) +
-            (why.empty() ? "" : ": " + why), "a var keeps its type; use another name", {{b->where, "`" + id + "` was defined here"}});
-    // A float var keeps its dtype when a weak number is assigned.
-    if (auto t = as<TensorVal>(b->value); t && (v->kind == Value::integer || v->kind == Value::real))
-      v = tensor(to_dtype(v, t->type.dtype, place.loc));
-    b->value = v;
-  } else {
-    b->value = next;
-  }
-}
-
-bool Elab::lookup_is_frozen(std::string_view id, const ScopePtr& s) {
-  bool first = true;
-  for (Scope* at = s.get(); at; at = at->parent.get())
-    if (Binding* b = at->find_here(id)) {
-      if (!first && b->mutable_) return true;
-      if (b->mutable_) return false;
-      first = false;
-    }
-  return false;
 }
 
 // ---------------------------------------------------------------- assert

@@ -1,7 +1,7 @@
-// x[i, a..b, .., ids] read, and x[..] = v, which makes a changed copy (rule 4).
+// x[i, a..b, .., ids] (rule 4). What is assigned to is in elab_assign.cpp.
 #include <cstring>
 
-#include "frontend/elab.h"
+#include "frontend/elab_subscript.h"
 
 namespace tenon::elab {
 
@@ -104,6 +104,14 @@ ir::Value Elab::slice_value(ir::Value x, const std::vector<Cut>& list, Loc loc) 
   return reshape_as(cx->b.one(ir::Op::slice, operands, attr), kept);
 }
 
+size_t part_at(Elab& e, const ast::Sub& sub, size_t count, const std::string& what, const ScopePtr& s) {
+  const int64_t n = static_cast<int64_t>(count);
+  int64_t i = e.static_int(e.index_int(*sub.at, s), sub.at->loc, "a subscript of " + what);
+  if (written_minus(sub.at)) i += n;
+  if (i < 0 || i >= n) e.error(Code::E0802, sub.loc, "there is no part " + std::to_string(i) + ": " + what + " has " + std::to_string(n));
+  return static_cast<size_t>(i);
+}
+
 Val Elab::subscript(const Val& object, const std::vector<ast::Sub>& subs, Loc loc, const ScopePtr& s) {
   if (is_poison(object)) throw Reported{};
   auto pick = [&](const std::vector<Val>& list, const char* what) -> Val {
@@ -122,9 +130,7 @@ Val Elab::subscript(const Val& object, const std::vector<ast::Sub>& subs, Loc lo
       if (object->kind == Value::tuple) return std::make_shared<TupleVal>(part);
       return std::make_shared<ListVal>(part);
     }
-    int64_t i = at(subs[0].at, 0);
-    if (i < 0 || i >= n) error(Code::E0802, subs[0].loc, "there is no part " + std::to_string(i) + ": " + what + " has " + std::to_string(n));
-    return list[static_cast<size_t>(i)];
+    return list[part_at(*this, subs[0], list.size(), what, s)];
   };
   if (auto* t = as<TupleVal>(object)) return pick(t->elements, "the tuple");
   if (auto* l = as<ListVal>(object)) return pick(l->elements, "the list");
@@ -262,77 +268,6 @@ Val Elab::gather_rows(const Val& v, const Val& ids_in, Loc loc) {
     regions.push_back(cx->b.close({y}));
     return tensor(cx->b.emit(ir::Op::map, {}, attr, std::move(regions)).results[0]);
   });
-}
-
-// ---------------------------------------------------------------- places
-
-// The changed value of what `place` is a part of, up to the var itself.
-Val Elab::assign_place(const Val& base, const ast::Expr& place, const Val& value, const ScopePtr& s) {
-  switch (place.kind) {
-    case ast::Expr::name: return value;
-    case ast::Expr::member: {
-      const auto& m = ast::as<ast::Member>(place);
-      Val object = expr(*m.object, s);
-      Val old = member(object, m.id, place.loc);
-      std::string why;
-      Val v = named_value(value);
-      if (!same_kind(old, v, why))
-        error(Code::E0401, place.loc, "`" + m.id.text + "` is " + type_text(old) + " and cannot become " + type_text(v));
-      if (auto* t = as<TensorVal>(old); t && is_weak(v)) v = tensor(to_dtype(v, t->type.dtype, place.loc));
-      Val changed;
-      if (auto* r = as<RecordVal>(object)) {
-        auto fields = r->fields;
-        for (auto& [n, x] : fields)
-          if (n == m.id.text) x = v;
-        changed = std::make_shared<RecordVal>(std::move(fields));
-      } else if (auto* mm = as<ModelVal>(object)) {
-        if (!mm->find(m.id.text)) error(Code::E0404, place.loc, "`" + m.id.text + "` is a function of the model and cannot be assigned to");
-        changed = with_field(*mm, m.id.text, v);
-      } else {
-        error(Code::E0404, place.loc, "a field of " + type_text(object) + " cannot be assigned to");
-      }
-      return assign_place(base, *m.object, changed, s);
-    }
-    case ast::Expr::subscript: {
-      const auto& x = ast::as<ast::Subscript>(place);
-      Val object = expr(*x.object, s);
-      if (auto* l = as<ListVal>(object)) {
-        if (x.subs.size() != 1 || x.subs[0].kind != ast::Sub::index) error(Code::E0404, place.loc, "one element of a list is assigned at a time");
-        int64_t i = static_int(index_int(*x.subs[0].at, s), place.loc, "a subscript of a list");
-        auto list = l->elements;
-        if (written_minus(x.subs[0].at)) i += static_cast<int64_t>(list.size());
-        if (i < 0 || i >= static_cast<int64_t>(list.size())) error(Code::E0802, place.loc, "the list has " + std::to_string(list.size()) + " parts");
-        list[static_cast<size_t>(i)] = named_value(value);
-        return assign_place(base, *x.object, std::make_shared<ListVal>(std::move(list)), s);
-      }
-      const TensorVal t = as_tensor(object, x.object->loc);
-      std::vector<Cut> list = cuts(t.type.shape, x.subs, place.loc, s, "the tensor");
-      std::vector<DimId> kept;
-      ir::SliceAttr attr;
-      for (auto& c : list) {
-        if (!c.drop) kept.push_back(c.count);
-        attr.shape.push_back(c.count);
-        attr.strides.push_back(1);
-      }
-      ir::Value v = to_dtype(value, t.type.dtype, place.loc);
-      const auto have = cx->fn->type(v).shape;
-      if (have.size() > kept.size())
-        error(Code::E0303, place.loc, "a value of shape " + shape_text(have) + " does not fit a place of shape " + shape_text(kept));
-      bool checked = false;
-      std::vector<DimId> aligned(kept.end() - static_cast<long>(have.size()), kept.end());
-      for (size_t i = 0; i < have.size(); ++i)
-        if (dims.value(have[i]) != int64_t{1})
-          checked |= require_equal(have[i], aligned[i], place.loc, "the value does not fit its place", "", {}) == Sizes::checked;
-      if (checked) v = reshape_as(v, aligned);
-      v = reshape_as(stretch(v, kept), attr.shape);
-      std::vector<ir::Value> operands{use(t), v};
-      for (auto& c : list) operands.push_back(int_value(*as<IntVal>(c.start)));
-      cx->b.at(place.loc);
-      return assign_place(base, *x.object, tensor(cx->b.one(ir::Op::update, operands, attr)), s);
-    }
-    default: break;
-  }
-  error(Code::E0404, place.loc, "this is not a place that can be assigned to");
 }
 
 }  // namespace tenon::elab

@@ -104,10 +104,13 @@ std::optional<DimId> Elab::dim(const DimExpr& e, TypeCx& t, bool partial) {
         if (e.kind == DimExpr::div && dims.mul(q, b) != a) {
           if (auto c = dims.value(a))
             error(Code::E0301, e.loc, std::to_string(*c) + " / " + std::to_string(k.value_or(0)) + " does not come out even");
+          const Loc before = cx->b.at();
+          cx->b.at(e.loc);
           ir::Value x = cx->b.size(a), y = cx->b.size(b);
           ir::Value ok = cx->b.scalar(ir::Op::eq, {x, cx->b.size(dims.mul(q, b))});
           cx->b.emit(ir::Op::check, {ok, x, y},
                      ir::CheckAttr{Code::E0803, "the size {} / {} does not come out even", "", Fault::data});
+          cx->b.at(before);
         }
         return q;
       });

@@ -27,7 +27,10 @@ struct Walk {
       case ast::Expr::tuple:
         for (auto* x : ast::as<ast::TupleExpr>(e).elements) place(*x);
         return;
-      default: return;
+      case ast::Expr::int_lit: case ast::Expr::float_lit: case ast::Expr::bool_lit: case ast::Expr::string_lit:
+      case ast::Expr::unary: case ast::Expr::binary: case ast::Expr::range: case ast::Expr::call:
+      case ast::Expr::bracket: case ast::Expr::comprehension: case ast::Expr::record: case ast::Expr::if_:
+      case ast::Expr::lambda: case ast::Expr::reduction: return;
     }
   }
   void stmt(const ast::Stmt& s) {

@@ -3,6 +3,8 @@
 #include <cctype>
 #include <cstdio>
 
+#include "frontend/foreign_names.h"
+#include "frontend/foreign_page.h"
 #include "repl/command.h"
 #include "session/library_doc.h"
 
@@ -81,6 +83,13 @@ int command_doc(const Invocation& invocation) {
       found = true;
     }
   if (found) return 0;
+  // What others call it: the same words as in the message about a name that is not known.
+  auto* foreign = foreign_name(Place::name, name);
+  if (!foreign) foreign = foreign_name(Place::member, name);
+  if (const std::string here = foreign ? std::string(foreign->hint) : foreign_page(name); !here.empty()) {
+    std::printf("`%s` is a name of other libraries. Here: %s\n", name.c_str(), here.c_str());
+    return 0;
+  }
   std::vector<std::string> near = near_misses(name, names);
   fail(Code::E1001, {}, "neither the language nor the library has '" + name + "'",
        near.empty() ? "`tenon doc` lists what it has" : "did you mean " + near[0] + "?");

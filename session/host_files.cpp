@@ -63,6 +63,8 @@ std::vector<Tensor> host_save(HostCall& call) {
   return {};
 }
 
+// What `load` and a checkpoint take out of a file. Behind the names of the operands stand pairs of such a
+// name and another one of the same tensor: a file may have it under either, and under both if they agree.
 std::vector<Tensor> fitted(const HostCall& call, const io::TensorFile& file,
                            const std::function<bool(std::string_view)>& skip, const std::string& hint) {
   const auto& args = call.attr.args;
@@ -72,6 +74,12 @@ std::vector<Tensor> fitted(const HostCall& call, const io::TensorFile& file,
     const std::string& name = args.at(i + 1);
     const Tensor& want = call.operands[i];
     const Tensor* have = file.find(name);
+    for (size_t k = call.operands.size() + 1; k + 1 < args.size(); k += 2) {
+      const Tensor* other = args[k] == name ? file.find(args[k + 1]) : nullptr;
+      if (have && other && !same_bits(*have, *other))
+        wrong.push_back({{}, name + " and " + args[k + 1] + " are one tensor here, and differ in the file"});
+      if (!have) have = other;
+    }
     if (!have)
       wrong.push_back({{}, "missing in the file: " + name + ", which is " + shape_text(want)});
     else if (have->dtype != want.dtype || !(have->shape == want.shape))
@@ -116,7 +124,7 @@ std::vector<Tensor> host_read(HostCall& call) {
   return out;
 }
 
-// load {path, a name per operand}: the tensors of these names, of the operands' dtypes and shapes. Of a
+// load {path, a name per operand, other names (fitted)}: the tensors of these names, of the operands' dtypes and shapes. Of a
 // checkpoint the part that has these names: its best model, its model, or its optimizer.
 std::vector<Tensor> host_load(HostCall& call) {
   const auto& args = call.attr.args;
@@ -126,8 +134,9 @@ std::vector<Tensor> host_load(HostCall& call) {
       io::TensorFile inner;
       for (const io::NamedTensor& t : file.tensors)
         if (t.name.starts_with(part)) inner.tensors.push_back({t.name.substr(part.size()), t.tensor});
-      const bool all = std::all_of(args.begin() + 1, args.end(), [&](auto& name) { return inner.find(name); });
-      if (all && inner.tensors.size() + 1 == args.size()) {
+      const auto first = args.begin() + 1, last = first + static_cast<long>(call.operands.size());
+      const bool all = std::all_of(first, last, [&](auto& name) { return inner.find(name); });
+      if (all && inner.tensors.size() == call.operands.size()) {
         file = std::move(inner);
         break;
       }

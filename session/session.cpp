@@ -52,6 +52,18 @@ void limit_cpu(const std::string& cpu) {
   kernels::set_isa(isa);
 }
 
+// "index 3 is outside axis 0 of size 3": of which array (rule 6f) only the place in the text tells, since
+// the machine code knows none of its names. What is subscripted there is a name, or nothing is said.
+void name_array(Diagnostic& d, const SourceMap& sources) {
+  const size_t at = d.message.find(" of size ");
+  if (d.code != Code::E0802 || !d.message.starts_with("index ") || at == std::string::npos || !d.where.known()) return;
+  const std::string_view text = sources.text(d.where);
+  const std::string_view array = text.substr(0, text.find('['));
+  auto part_of_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; };
+  if (array.empty() || array.size() == text.size() || !text.ends_with("]") || !std::all_of(array.begin(), array.end(), part_of_name)) return;
+  d.message.replace(at, 9, " of `" + std::string(array) + "`, which has size ");
+}
+
 }  // namespace
 
 bool has_error(const Diagnostics& list) {
@@ -140,6 +152,7 @@ std::vector<Tensor> Session::Impl::run(ir::FnId fn, std::span<const int64_t> siz
   try {
     return interpreter.run(tier.prepare(fn), sizes, std::move(arguments), c);
   } catch (UserError& error) {
+    name_array(error.diagnostic, sources);
     blame(error.diagnostic, sources);
     throw;
   }

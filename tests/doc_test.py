@@ -22,6 +22,11 @@ CASES = [
     (["nn.conv2d"], 0, ["fn conv2d("]),
     (["nn"], 0, ["fn conv1d(", "fn conv2d("]),
     (["sofmax"], 2, ["did you mean softmax?"]),
+    (["matmul"], 0, ["`matmul` is a name of other libraries. Here: the matrix product is a @ b"]),
+    (["pow"], 0, ["Here: a power is x ** y"]),
+    (["permute"], 0, ["Here: transpose(x, 0, 2, 1)"]),
+    (["argwhere"], 0, ["nonzero"]),  # of docs/from_pytorch.md, a row of several names
+    (["nn.MaxPool2d"], 0, ["Here: nn.max_pool2d(x, 2)"]),  # and one where they stand in pairs
     (["_train"], 2, ["has '_train'"]),
     (["--markdown"], 0, ["<!-- page loss -->\n# loss\n", "## cross_entropy\n\n```\nfn cross_entropy("]),
 ]
