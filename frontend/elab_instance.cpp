@@ -95,11 +95,12 @@ Val Elab::emit_call(Instance& inst, std::vector<ir::Value> operands, const DimSu
         for (auto& [from, v] : making->imports) imports.emplace_back(from, making->fn->type(v));
   for (auto& [from, type] : imports)
     operands.push_back(from.owner == kKeyOwner ? next_key() : use(from, type));
-  // A state that has been updated here before comes in as it is by now.
+  // A state that has been updated here before comes in as it is by now; at the top level nobody takes updates.
   const std::vector<ir::Value> before = operands;
-  for (ir::Value& v : operands)
-    for (auto& [state, value] : cx->updates)
-      if (state == leaf(before[static_cast<size_t>(&v - operands.data())])) v = use(*as<TensorVal>(value));
+  if (stack.size() > 1)
+    for (size_t k = 0; k < operands.size(); ++k)
+      for (auto& [state, value] : cx->updates)
+        if (state == leaf(before[k])) operands[k] = use(*as<TensorVal>(value));
   ir::CallAttr attr;
   attr.fn = inst.fn;
   DimSubst subst = sizes;

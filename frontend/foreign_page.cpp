@@ -20,6 +20,13 @@ std::vector<std::string_view> codes(std::string_view cell) {
   return out;
 }
 
+// Whether a cell is nothing but a list of pieces of code: then they stand in the order of the other cell's.
+bool plain_list(std::string_view cell, const std::vector<std::string_view>& pieces) {
+  size_t length = 2 * (pieces.size() - 1);  // the commas, each with its blank
+  for (std::string_view piece : pieces) length += piece.size() + 2;
+  return length == cell.size();
+}
+
 // torch.cat, x.view(n, -1) and F.pad(..) begin with a path whose last name is what it is called.
 bool calls_it(std::string_view code, std::string_view word) {
   size_t end = 0;
@@ -57,7 +64,7 @@ std::string foreign_page(std::string_view word) {
     const std::string_view there = line.substr(2, middle - 2), here = line.substr(middle + 3, line.size() - 2 - (middle + 3));
     const auto names = codes(there), ours = codes(here);
     for (size_t i = 0; i < names.size(); ++i)
-      if (calls_it(names[i], word)) return names.size() > 1 && names.size() == ours.size() ? plain(ours[i]) : plain(here);
+      if (calls_it(names[i], word)) return names.size() == ours.size() && plain_list(here, ours) ? plain(ours[i]) : plain(here);
   }
   return "";
 }
