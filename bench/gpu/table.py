@@ -51,7 +51,7 @@ ROWS = [
     ("product f32", (4096,), (32,), "let a = draw(normal(0, 1), {0}, {0})", "a @ a", None, lambda n: 2 * n**3, "product"),
     ("product bf16", (4096,), (32,), "let a = bf16(draw(normal(0, 1), {0}, {0}))", "a @ a", None, lambda n: 2 * n**3,
      "product"),
-    ("product bf16, large", (8192,), (48,), "let a = bf16(draw(normal(0, 1), {0}, {0}))", "a @ a", None,
+    ("product bf16, large", (8192,), (136,), "let a = bf16(draw(normal(0, 1), {0}, {0}))", "a @ a", None,
      lambda n: 2 * n**3, "product"),
     ("product bf16, 16 rows", (16, 8192), (16, 64),
      "let a = bf16(draw(normal(0, 1), {0}, {1}))\nlet w = bf16(draw(normal(0, 1), {1}, {1}))", "a @ w",
