@@ -463,8 +463,10 @@ int64_t rt_tile(Context* c, const int64_t* args, int64_t*) {
   return guarded(*c, node.where, [&] {
     Cursor k{node, args + 1, 0, {}, 0};
     const auto a = k.in(), b = k.in(), out = k.in();
-    kernels::contract(*node.spec, k.numbers(node.spec->range.size()), {}, {}, a, b, out,
-                      c->run.threads);
+    const auto range = k.numbers(node.spec->range.size());
+    if (k.at[0] < 0) return kernels::contract(*node.spec, range, {}, {}, a, b, out, c->run.threads);
+    kernels::contract_stretch(*node.spec, range, a, b, out,
+                              {k.at[0], k.at[1], reinterpret_cast<void*>(k.at[2])}, c->run.threads);
   });
 }
 

@@ -149,7 +149,7 @@ using KernelFn = int64_t (*)(Context*, const int64_t* args, int64_t lo, int64_t 
   X(enter)    /* frame, layout: its headers are free from now on */                                \
   X(frame)    /* function, place, sizes.. -> block, layout: a frame that is not part of another */ \
   X(eager)    /* node, operands.. : runs an ahead-of-time kernel */                                \
-  X(tile)     /* contraction, operands, result, ranges: a part of it, from kernels */                \
+  X(tile)     /* contraction, operands, result, ranges: a part of it, from kernels; then -1, or Stretch (kernels.h) */ \
   X(scratch)  /* bytes, place -> address: of the thread, until it asks again; from kernels */      \
   X(fold_run) /* reduction, dtype, address, n -> the run's result: also from kernels */            \
   X(tape_new) /* -> tape */                                                                        \

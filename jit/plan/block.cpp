@@ -1,5 +1,6 @@
 // Blocks of rows: products whose results are gone over row by row, those passes, and products that
-// take what the passes made, as one kernel. Attention has this form, and its derivative. Between
+// take what the passes made, as one kernel. Attention has this form, and its derivative, where products
+// also sum over the rows: those go on from block to block. Between
 // them lies one block of rows, in the cache of the thread that works on it, where else there would
 // be a tensor with an element per pair of positions. Each element is summed in its own order wherever
 // its row is cut off (docs/semantics.md), so the bits are those of the nodes by themselves.
@@ -39,8 +40,10 @@ class BlockLowering {
         if (made.contains(n->operands[static_cast<size_t>(side)])) p.side = side;
       if (p.side < 0) made_.insert(n->results[0]);
       else taken_.insert(n->operands[static_cast<size_t>(p.side)]);
-      require(block_product(d_.fn_, d_.unit_.dims, *n, space_, p.side, p.axis),
+      p.over_rows = p.side >= 0 && stretch_product(d_.fn_, d_.unit_.dims, *n, space_, p.side, p.axis);
+      require(p.over_rows || block_product(d_.fn_, d_.unit_.dims, *n, space_, p.side, p.axis),
               "a product that does not fit its block of rows");
+      over_rows_ |= p.over_rows;
       products_.push_back(std::move(p));
     }
   }
@@ -68,7 +71,10 @@ class BlockLowering {
     const DimId height = space_[space_.size() - 2], width = space_.back();
     Expr memory = scratch(k, rows);
     Expr per_slab = k.param(blocks_, "blocks"), most = k.param(rows_, "rows");
-    k.loop("block", k.lo(), k.hi(), Bind::serial, [&](Expr block) {
+    // The rows of a slab that are summed over come in their order, so a thread takes it whole.
+    Expr lo = over_rows_ ? x.mul(k.lo(), per_slab) : k.lo();
+    Expr hi = over_rows_ ? x.mul(k.hi(), per_slab) : k.hi();
+    k.loop("block", lo, hi, Bind::serial, [&](Expr block) {
       Expr slab = k.keep(x.binary(Op::sdiv, block, per_slab), "slab");
       first_ = k.keep(x.mul(x.binary(Op::srem, block, per_slab), most), "first");
       Expr end = x.add(first_, most);
@@ -82,12 +88,13 @@ class BlockLowering {
         rows.slots[s].address = k.keep(x.binary(Op::sub, start, before), "slot");
       }
       for (const Product& p : products_)
-        if (p.side < 0) product(k, rows, p);
+        if (p.side < 0) product(k, rows, p, memory);
       rows.emit(k, first_, last, at_, k.keep(x.mul(slab, k.dim(height)), "above"));
       for (const Product& p : products_)
-        if (p.side >= 0) product(k, rows, p);
+        if (p.side >= 0) product(k, rows, p, memory);
     });
-    k.launch(x_.mul(slabs_, blocks_), x_.mul(x_.mul(rows_, d_.extent(width)), x_.i64(k.cost)));
+    Expr elements = x_.mul(over_rows_ ? d_.extent(height) : rows_, d_.extent(width));
+    k.launch(over_rows_ ? slabs_ : x_.mul(slabs_, blocks_), x_.mul(elements, x_.i64(k.cost)));
     rows.finish();
     for (Product& p : products_)
       if (p.side >= 0) d_.bind(p.node->results[0], std::move(p.out));
@@ -99,6 +106,8 @@ class BlockLowering {
     int side = -1;          // the operand that the passes make; -1: it makes what they go over
     std::vector<int> axis;  // of the space that each index runs along; -1: it runs whole
     Place in[2], out;
+    bool over_rows = false;  // sums over them: a block of rows goes on with what those before have summed
+    Expr sums = kNone;       // where, in the memory of the thread; in the driver
     Expr info = kNone;  // its number among the nodes of the program, in the driver
   };
 
@@ -124,21 +133,34 @@ class BlockLowering {
     for (const Rows::Slot& s : rows.slots) bytes += static_cast<int64_t>(size_of(s.dtype));
     Expr row_bytes = most(x_.mul(width, x_.i64(bytes)), x_.i64(1));
     Expr cached = x_.binary(Op::sdiv, x_.i64(kCache), row_bytes);
-    Expr shared = ratio_up(x_.mul(slabs_, height), x_.i64(kPieces));
-    Expr wished = d_.keep(most(least(cached, shared), x_.i64(kLeastRows)), "rows");
-    blocks_ = d_.keep(ratio_up(height, wished), "blocks");
+    if (!over_rows_) cached = least(cached, ratio_up(x_.mul(slabs_, height), x_.i64(kPieces)));
+    Expr wished = d_.keep(most(cached, x_.i64(kLeastRows)), "rows");
+    Expr needed = ratio_up(height, wished);  // what sums over no rows is 0
+    blocks_ = d_.keep(over_rows_ ? most(needed, x_.i64(1)) : needed, "blocks");
     rows_ = d_.keep(ratio_up(height, most(blocks_, x_.i64(1))), "rows");
     total_ = x_.i64(0);
     for (const Rows::Slot& s : rows.slots) {
       offsets_.push_back(total_);
       Expr size = x_.mul(x_.mul(rows_, width), x_.i64(static_cast<int64_t>(size_of(s.dtype))));
-      total_ = d_.keep(x_.add(total_, x_.binary(Op::band, x_.add(size, x_.i64(127)), x_.i64(-64))),
-                       "bytes");
+      reserve(size);
     }
+    for (Product& p : products_) {
+      if (!p.over_rows) continue;
+      p.sums = total_;
+      Expr size = x_.i64(2 * static_cast<int64_t>(size_of(d_.type(p.node->results[0]).dtype)));
+      const ir::ContractSpec& spec = *p.node->get<ir::ContractAttr>().spec;
+      for (uint8_t i : spec.out)
+        if (p.axis[i] < 0) size = x_.mul(size, d_.extent(spec.range[i]));
+      reserve(size);
+    }
+  }
+  void reserve(Expr bytes) {
+    total_ = d_.keep(x_.add(total_, x_.binary(Op::band, x_.add(bytes, x_.i64(127)), x_.i64(-64))),
+                     "bytes");
   }
 
   Expr scratch(KernelBuilder& k, const Rows& rows) {
-    if (rows.slots.empty()) return k.x().i64(0);
+    if (rows.slots.empty() && !over_rows_) return k.x().i64(0);
     Stmt s{StmtKind::call};
     s.callee = loop::Callee::runtime;
     s.id = static_cast<uint32_t>(loop::Runtime::scratch);
@@ -185,7 +207,7 @@ class BlockLowering {
     view(k, args, t, rows.slots[static_cast<size_t>(slot)].address, strides, index, axis);
   }
 
-  void product(KernelBuilder& k, const Rows& rows, const Product& p) {
+  void product(KernelBuilder& k, const Rows& rows, const Product& p, Expr memory) {
     Exprs& x = k.x();
     const ir::ContractSpec& spec = *p.node->get<ir::ContractAttr>().spec;
     std::vector<Expr> args{k.param(p.info, "node")};
@@ -210,6 +232,11 @@ class BlockLowering {
     const int row = static_cast<int>(space_.size()) - 2;
     for (size_t i = 0; i < spec.range.size(); ++i)
       args.push_back(p.axis[i] < 0 ? k.dim(spec.range[i]) : p.axis[i] == row ? count_ : x.i64(1));
+    args.push_back(p.over_rows ? first_ : x.i64(-1));
+    if (p.over_rows) {
+      args.push_back(k.dim(space_[space_.size() - 2]));
+      args.push_back(x.add(memory, k.param(p.sums, "sums")));
+    }
     Stmt s{StmtKind::call};
     s.callee = loop::Callee::runtime;
     s.id = static_cast<uint32_t>(loop::Runtime::tile);
@@ -223,6 +250,7 @@ class BlockLowering {
   std::vector<const Node*> row_nodes_;
   std::vector<Product> products_;
   std::set<Value> made_, taken_;
+  bool over_rows_ = false;  // some product sums over rows
   Expr slabs_ = kNone, blocks_ = kNone, rows_ = kNone, total_ = kNone;  // in the driver
   std::vector<Expr> offsets_;
   Expr first_ = kNone, count_ = kNone;  // of the block at hand, in the kernel

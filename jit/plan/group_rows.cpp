@@ -11,6 +11,11 @@ using ir::Op;
 using ir::Region;
 using ir::Value;
 
+namespace {
+constexpr int64_t kLeastSlabs = 4;   // of a block that sums over its rows
+constexpr size_t kMostAgain = 64;    // nodes of a block with what it makes again
+}  // namespace
+
 void Planner::rows() {
   for (size_t a = 0; a < groups_.size(); ++a) {
     Work& w = groups_[a];
@@ -125,28 +130,129 @@ void Planner::blocks() {
     if (groups_[a].gone || groups_[a].group.kind != Group::row) continue;
     const std::vector<DimId> space = groups_[a].shape;
     for (size_t b = 0; b < groups_.size(); ++b) {
-      if (groups_[b].gone || groups_[b].group.kind != Group::node) continue;
-      const Node& n = *groups_[b].group.nodes[0];
-      if (n.op != Op::contract) continue;
+      const Node* n = product_by_itself(b);
+      if (!n) continue;
       std::vector<int> axis;
       const bool makes = groups_[a].needs.contains(static_cast<int>(b)) &&
-                         used_wide(groups_[a].group, n.results[0], space) &&
-                         block_product(fn_, dims_, n, space, -1, axis);
+                         used_wide(groups_[a].group, n->results[0], space) &&
+                         block_product(fn_, dims_, *n, space, -1, axis);
       bool takes = false;
       for (int side : {0, 1}) {
-        const Value mine = n.operands[static_cast<size_t>(side)],
-                    other = n.operands[static_cast<size_t>(1 - side)];
+        const Value mine = n->operands[static_cast<size_t>(side)],
+                    other = n->operands[static_cast<size_t>(1 - side)];
         takes |= made_by(a, mine) && !made_by(a, other) &&
                  role_of(groups_[a].group, mine, space) == RowRole::wide &&
-                 block_product(fn_, dims_, n, space, side, axis);
+                 may_take(*n, space, side);
       }
-      if (!makes && !takes) continue;
-      const Group::Kind before = groups_[a].group.kind;
-      groups_[a].group.kind = Group::row;
-      merge(static_cast<int>(a), static_cast<int>(b), true);
-      groups_[a].group.kind = groups_[b].gone ? Group::block : before;
+      if (makes || takes) join_block(a, b);
     }
   }
+  if (!options_.compute_again) return;
+  for (size_t a = 0; a < groups_.size(); ++a)
+    if (!groups_[a].gone && groups_[a].group.kind == Group::block) make_again(a);
+}
+
+const Node* Planner::product_by_itself(size_t g) const {
+  if (groups_[g].gone || groups_[g].group.kind != Group::node) return nullptr;
+  const Node* n = groups_[g].group.nodes[0];
+  return n->op == Op::contract ? n : nullptr;
+}
+
+// Whether a product can take rows of its operand `side` as a block has them. One that sums over the rows
+// leaves each slab to one thread, so there have to be some.
+bool Planner::may_take(const Node& n, const std::vector<DimId>& space, int side) const {
+  std::vector<int> axis;
+  if (block_product(fn_, dims_, n, space, side, axis)) return true;
+  if (!stretch_product(fn_, dims_, n, space, side, axis)) return false;
+  int64_t slabs = 1;
+  for (size_t i = 0; i + 2 < space.size(); ++i) slabs *= dims_.value(space[i]).value_or(kLeastSlabs);
+  return slabs >= kLeastSlabs;
+}
+
+void Planner::join_block(size_t a, size_t b) {
+  const Group::Kind before = groups_[a].group.kind;
+  groups_[a].group.kind = Group::row;
+  merge(static_cast<int>(a), static_cast<int>(b), true);
+  groups_[a].group.kind = groups_[b].gone ? Group::block : before;
+}
+
+// What a block reads of the elements that an earlier one made (attention's derivative reads the
+// exponentials) it makes again out of what those are made of, row by row as they were, and so does it
+// for products that wait for such elements: then no tensor has them.
+void Planner::make_again(size_t a) {
+  const std::vector<DimId> space = groups_[a].shape;
+  std::map<Value, const Node*> makers;
+  std::set<Value> changed;  // whose memory is changed in place somewhere: it is read where it was
+  for (const Node& n : region_.nodes) {
+    for (Value v : n.results) makers[v] = &n;
+    if (n.op == Op::update || n.op == Op::scatter) changed.insert(root(n.operands[0]));
+  }
+  auto of_a_block = [&](Value v) {
+    const auto made = made_.find(v);
+    return made != made_.end() && made->second != static_cast<int>(a) &&
+           groups_[made->second].group.kind == Group::block && fn_.type(v).shape == space;
+  };
+  std::map<size_t, Value> takers;  // and what each takes
+  std::vector<Value> open;
+  for (size_t b = 0; b < groups_.size(); ++b) {
+    const Node* n = product_by_itself(b);
+    for (int side : {0, 1})
+      if (n && of_a_block(n->operands[static_cast<size_t>(side)]) &&
+          !of_a_block(n->operands[static_cast<size_t>(1 - side)]) && may_take(*n, space, side)) {
+        takers[b] = n->operands[static_cast<size_t>(side)];
+        open.push_back(takers[b]);
+      }
+  }
+  for (const Node* n : groups_[a].group.nodes)
+    for (Value v : n->operands)
+      if (of_a_block(v)) open.push_back(v);
+  // The nodes that make all of that, down to what has a number a row or is no element of a block.
+  const std::map<Value, std::set<int>> users = this->users();
+  std::set<const Node*> again;
+  size_t saved = 0;
+  while (!open.empty()) {
+    const Value v = open.back();
+    open.pop_back();
+    if (!of_a_block(v)) {
+      const auto made = made_.find(v);
+      if (changed.contains(root(v))) return;
+      if (made != made_.end() && waits(made->second, static_cast<int>(a))) return;
+      continue;
+    }
+    const Node& n = *makers.at(v);
+    if (again.contains(&n)) continue;
+    // Others may read the tensor all the same.
+    const std::set<int>& readers = users.at(v);
+    const int home = made_.at(v);
+    const bool kept = std::any_of(readers.begin(), readers.end(), [&](int g) {
+      return g != home && g != static_cast<int>(a) &&
+             (g < 0 || !takers.contains(static_cast<size_t>(g)));
+    });
+    if (kept) continue;
+    if (n.op == Op::contract) {
+      std::vector<int> axis;
+      if (!block_product(fn_, dims_, n, space, -1, axis)) return;
+    } else if (const RowRole role = row_role(fn_, dims_, n, space);
+               role != RowRole::wide && role != RowRole::spread) {
+      return;
+    }
+    saved += n.op != Op::broadcast && readers != std::set<int>{home};
+    again.insert(&n);
+    open.insert(open.end(), n.operands.begin(), n.operands.end());
+  }
+  Work& w = groups_[a];
+  if (saved == 0 || w.group.nodes.size() + again.size() + takers.size() > kMostAgain) return;
+  for (const Node* n : again) {
+    w.group.nodes.push_back(n);
+    w.group.again.insert(n);
+    for (Value v : n->operands) {
+      readers_[root(v)].insert(static_cast<int>(a));
+      if (const auto it = made_.find(v); it != made_.end()) add_need(static_cast<int>(a), it->second);
+    }
+  }
+  std::sort(w.group.nodes.begin(), w.group.nodes.end());
+  for (const auto& [b, taken] : takers)
+    if (again.contains(makers.at(taken))) join_block(a, b);
 }
 
 RowRole Planner::role_of(const Group& g, Value v, const std::vector<DimId>& space) const {

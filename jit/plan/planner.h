@@ -107,6 +107,10 @@ class Planner {
   void sink(int a, int b, const ir::Node* last, std::map<ir::Value, std::set<int>>& users);
   // Around each row group: products that make what it goes over, and those that take what it makes.
   void blocks();
+  const ir::Node* product_by_itself(size_t g) const;
+  bool may_take(const ir::Node& n, const std::vector<DimId>& space, int side) const;
+  void join_block(size_t a, size_t b);
+  void make_again(size_t a);
   RowRole role_of(const Group& g, ir::Value v, const std::vector<DimId>& space) const;
   bool used_wide(const Group& g, ir::Value v, const std::vector<DimId>& space) const;
   bool fits(const Work& w, const std::vector<DimId>& space) const;

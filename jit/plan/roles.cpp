@@ -116,6 +116,40 @@ bool block_product(const ir::Function& fn, const Dims& dims, const Node& n,
   return shared && free;
 }
 
+bool stretch_product(const ir::Function& fn, const Dims& dims, const Node& n,
+                     const std::vector<DimId>& space, int side, std::vector<int>& axis) {
+  if (n.op != Op::contract || space.size() < 3) return false;
+  const DType t = fn.type(n.results[0]).dtype;
+  if (t != DType::f32 && t != DType::f64) return false;
+  const ir::ContractSpec& spec = *n.get<ir::ContractAttr>().spec;
+  axis.assign(spec.range.size(), -1);
+  std::vector<char> in[2] = {std::vector<char>(spec.range.size()),
+                             std::vector<char>(spec.range.size())};
+  for (size_t s = 0; s < 2; ++s)
+    for (const ir::Affine& a : s == 0 ? spec.a : spec.b) {
+      const auto i = a.plain(dims);
+      if (!i || in[s][*i]) return false;
+      in[s][*i] = 1;
+    }
+  if (fn.type(n.operands[static_cast<size_t>(side)]).shape != space) return false;
+  const auto& reads = side == 0 ? spec.a : spec.b;
+  const auto& other = in[1 - side];
+  const size_t row = space.size() - 2;
+  std::vector<char> out(spec.range.size());
+  for (uint8_t i : spec.out) out[i] = 1;
+  for (size_t k = 0; k < space.size(); ++k) {
+    const auto i = *reads[k].plain(dims);
+    if (spec.range[i] != space[k]) return false;
+    if (k <= row) axis[i] = static_cast<int>(k);
+    // Slabs are batches, rows are summed, columns stay.
+    if (static_cast<bool>(other[i]) != (k <= row) || static_cast<bool>(out[i]) != (k != row))
+      return false;
+  }
+  for (size_t i = 0; i < spec.range.size(); ++i)
+    if (!out[i] && axis[i] != static_cast<int>(row)) return false;
+  return true;
+}
+
 bool is_point(const ir::Function& fn, const Node& n) {
   return (is_scalar(n.op) && !fn.type(n.results[0]).scalar()) || plain_map(fn, n);
 }

@@ -29,6 +29,10 @@ RowRole row_role(const ir::Function& fn, const Dims& dims, const ir::Node& n,
 // `axis`: the axis of the space that each index runs along; -1: it runs whole.
 bool block_product(const ir::Function& fn, const Dims& dims, const ir::Node& n,
                    const std::vector<DimId>& space, int side, std::vector<int>& axis);
+// Whether a contraction sums over the rows of each slab of `space`, which it takes as operand `side`, and
+// over nothing else: then it can take them some at a time, in their order.
+bool stretch_product(const ir::Function& fn, const Dims& dims, const ir::Node& n,
+                     const std::vector<DimId>& space, int side, std::vector<int>& axis);
 std::vector<DimId> squeeze(const Dims& dims,
                            const std::vector<DimId>& shape);  // without axes of size 1
 

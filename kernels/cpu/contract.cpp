@@ -289,10 +289,20 @@ bool row_major(const View& v) {
   return true;
 }
 
-void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
-  if (through_channels(p, spec, t, out, threads)) return;
-  if (through_windows(p, spec, t, out, threads)) return;
-  // Columns are the group that holds the last result axis; fma(a, b, c) is fma(b, a, c).
+// to += from, a dense matrix, row by row.
+void add_rows(DType t, char* to, int64_t row, const char* from, int64_t rows, int64_t columns) {
+  auto add = [&]<class T>(T* x, const T* y) {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) x[i * row + j] += y[i * columns + j];
+  };
+  if (t == DType::f64)
+    add(reinterpret_cast<double*>(to), reinterpret_cast<const double*>(from));
+  else
+    add(reinterpret_cast<float*>(to), reinterpret_cast<const float*>(from));
+}
+
+// Columns are b's, and the group that holds the last result axis; fma(a, b, c) is fma(b, a, c).
+void columns_of_b(Problem& p, const ir::ContractSpec& spec) {
   const int last = spec.out.back();
   bool columns_of_a = p.in_a[last] && !p.in_b[last];
   if (p.batch(last)) {
@@ -300,6 +310,12 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
     for (uint8_t i : spec.out) columns_of_a &= !(p.free(i) && p.in_b[i]);
   }
   if (columns_of_a) p.swap();
+}
+
+void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out, Threads& threads) {
+  if (through_channels(p, spec, t, out, threads)) return;
+  if (through_windows(p, spec, t, out, threads)) return;
+  columns_of_b(p, spec);
   // Columns that stand before the rows in the result (a convolution's images before its channels)
   // are batches, if each of these is work enough: then the result needs no moving.
   bool first = true, leading[kMostIndices] = {};
@@ -408,6 +424,61 @@ void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
   products(problem_of(spec, range, offset_a, offset_b, wide_a, wide_b, wide_out), spec, DType::f32,
            wide_out, threads);
   narrow(DType::f32, wide_out.raw(), out);
+}
+
+void contract_stretch(const ir::ContractSpec& spec, std::span<const int64_t> range, const View& a,
+                      const View& b, const View& out, Stretch at, Threads& threads) {
+  if (out.count() == 0) return;
+  const DType t = out.dtype;
+  const int64_t size = bytes_of(t);
+  Problem p = problem_of(spec, range, {}, {}, a, b, out);
+  columns_of_b(p, spec);
+  // The sums as a matrix: in the result itself, where it is one; else in memory of their own.
+  ProductSpec s;
+  int64_t dense[kMaxRank], strides[2] = {0, 1}, n = 1, depth = 0;
+  int axes[2] = {0, 0};
+  for (int columns = 1; columns >= 0; --columns)
+    for (size_t axis = spec.out.size(); axis-- > 0;) {
+      const int i = spec.out[axis];
+      if (p.free(i) ? p.in_b[i] != (columns == 1) : columns == 1) continue;
+      dense[axis] = n;
+      n *= p.range[i];
+      if (p.range[i] == 1) continue;
+      ++axes[columns];
+      strides[columns] = p.out[i];
+    }
+  for (uint8_t i : spec.out)
+    if (p.free(i)) (p.in_b[i] ? s.cols : s.rows).add(p.range[i], p.a[i], p.b[i]);
+  int64_t step_a = 0, step_b = 0;
+  for (int i = 0; i < p.n; ++i) {
+    if (p.in_out[i]) continue;
+    depth = p.range[i];
+    step_a = p.a[i];
+    step_b = p.b[i];
+  }
+  const int64_t columns = s.cols.count();
+  const bool direct = axes[0] <= 1 && axes[1] <= 1 && strides[1] == 1;
+  char* const sums = direct ? static_cast<char*>(out.data) : static_cast<char*>(at.sums);
+  const int64_t row = direct ? strides[0] : columns, rows = s.rows.count();
+  char* const chain = static_cast<char*>(at.sums) + n * size;
+  // Each block of 1024 is a chain of its own (docs/semantics.md), added to those before.
+  const int64_t end = at.first + depth;
+  for (int64_t k = at.first, next; k < end || at.whole == 0; k = next) {
+    next = std::min(end, (k / kChainBlock + 1) * kChainBlock);
+    const bool first = k < kChainBlock;
+    s.depth = {};
+    s.depth.add(next - k, step_a, step_b);
+    s.a = p.a_data + (k - at.first) * step_a * size;
+    s.b = p.b_data + (k - at.first) * step_b * size;
+    s.c = first ? sums : chain;
+    s.c_row = first ? row : columns;
+    s.goes_on = k % kChainBlock != 0;
+    product(t, s, threads);
+    if (!first && (next % kChainBlock == 0 || next == at.whole)) add_rows(t, sums, row, chain, rows, columns);
+    if (at.whole == 0) break;
+  }
+  if (direct || end < at.whole) return;
+  copy(View(sums, out.shape, dense, out.rank, t), out, threads);
 }
 
 void matmul(DType dtype, const MatmulArgs& m, Threads& threads) {

@@ -47,6 +47,15 @@ void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
               std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
               const View& b, const View& out, Threads& threads, Kept kept = {},
               const Finish* finish = nullptr);
+// The same for a contraction of f32 or f64 that sums over one index, a stretch of it at a time: `range`, a
+// and b are those of the positions from `first` on, of `whole` in all. The stretches come in order; `out`
+// holds its elements behind the last one, and `sums`, memory for twice as many, what is summed up to then.
+struct Stretch {
+  int64_t first, whole;
+  void* sums;
+};
+void contract_stretch(const ir::ContractSpec& spec, std::span<const int64_t> range, const View& a,
+                      const View& b, const View& out, Stretch at, Threads& threads);
 
 // The plain matrix product behind it, for compiled drivers, f32 and f64: c[i, m, n] = the chain over k
 // of a[i, m, k] * b[i, k, n], as in a contraction with a free index. Strides are in elements, any for

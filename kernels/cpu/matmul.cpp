@@ -101,6 +101,7 @@ class Product {
     finish_ = s_.finish;
     above_ = above;
     result_ = c - above * c_row_;
+    if (s_.goes_on) return block(a, b, c, 0, cols_, 0, depth_, Before::chain);
     if (depth_ == 0) {
       for (int64_t i = 0; i < rows_; ++i) std::fill_n(c + i * c_row_, cols_, T{0});
       return finished(0, rows_, 0, cols_);
@@ -149,7 +150,7 @@ class Product {
     for (int64_t j0 = 0; j0 < cols_; j0 += most) {
       const int64_t j1 = std::min(cols_, j0 + most);
       for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock)
-        block(a, b, c, j0, j1, k0, std::min(depth_, k0 + kChainBlock), k0 > 0);
+        block(a, b, c, j0, j1, k0, std::min(depth_, k0 + kChainBlock), before(k0));
     }
   }
 
@@ -229,7 +230,7 @@ class Product {
           const int64_t c0 = q * width, c1 = std::min(rows_, c0 + width);
           other.tiles({b + j0 * col + k0, col, 1}, 0, n,
                       {packed + k0 * panels * width + q * depth * width, 1, width}, c1 - c0,
-                      result + c0, depth, k0 > 0);
+                      result + c0, depth, before(k0));
         }
       }
       tiles_.turn(result, rows_, c + j0, c_row_, rows_, n);
@@ -250,7 +251,7 @@ class Product {
         one.c_row_ = cols_;
         const int64_t k0 = (g0 + i) * kChainBlock;
         one.block(a, b, partial + i * cells, 0, cols_, k0, std::min(depth_, k0 + kChainBlock),
-                  false);
+                  Before::nothing);
       });
       for (int64_t i = 0; i < g1 - g0; ++i)
         for (int64_t r = 0; r < rows_; ++r)
@@ -263,9 +264,11 @@ class Product {
     finished(0, rows_, 0, cols_);
   }
 
-  // Columns [j0, j1), depth [k0, k1), all rows; `more`: c holds the blocks before.
+  static Before before(int64_t k0) { return k0 > 0 ? Before::blocks : Before::nothing; }
+
+  // Columns [j0, j1), depth [k0, k1), all rows.
   void block(const T* a, const T* b, T* c, int64_t j0, int64_t j1, int64_t k0, int64_t k1,
-             bool more) {
+             Before before) {
     const int64_t depth = k1 - k0;
     const int64_t panels = (j1 - j0 + width_ - 1) / width_;
     const bool last = k1 == depth_;
@@ -297,7 +300,7 @@ class Product {
             pack_panel(b, c0, c1, k0, k1, to);
             cols = {to, 1, width_};
           }
-          tiles(rows, 0, rows_, cols, c1 - c0, c + c0, depth, more);
+          tiles(rows, 0, rows_, cols, c1 - c0, c + c0, depth, before);
           if (last) finished(0, rows_, c0, c1);
         }
       });
@@ -330,7 +333,7 @@ class Product {
           const Operand rows = packed_rows<3>(a, i0, i1, k0, k1);
           for (int64_t q = 0; q < panels; ++q) {
             const int64_t c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
-            tiles(rows, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, more);
+            tiles(rows, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, before);
             if (last) finished(i0, i1, c0, c1);
           }
         }
@@ -344,7 +347,7 @@ class Product {
         const int64_t i0 = w / panels * row_block_, i1 = std::min(rows_, i0 + row_block_);
         const int64_t q = w % panels, c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
         tiles({a + i0 * a_row_ + k0 * a_step_, a_row_, a_step_}, i0, i1, panel(q, c0), c1 - c0,
-              c + c0, depth, more);
+              c + c0, depth, before);
         if (last) finished(i0, i1, c0, c1);
       }
     });
@@ -357,7 +360,7 @@ class Product {
 
   // Rows [i0, i1) (a's operand begins at row i0) against up to `width` columns, in balanced tiles.
   void tiles(const Operand& a, int64_t i0, int64_t i1, const Operand& b, int64_t columns, T* c,
-             int64_t depth, bool more) const {
+             int64_t depth, Before before) const {
     const int64_t L = tiles_.lanes, rows = i1 - i0;
     for (int64_t j = 0; j < columns;) {
       int64_t v = (columns - j + L - 1) / L;
@@ -368,7 +371,7 @@ class Product {
       for (int64_t t = 0, i = 0; t < count; ++t) {
         const int64_t height = low + (t < extra);
         tiles_.tile[v][height](a.p + i * a.major, a.major, a.step, b.p + j, b.step,
-                               c + (i0 + i) * c_row_ + j, c_row_, depth, last, more);
+                               c + (i0 + i) * c_row_ + j, c_row_, depth, last, before);
         i += height;
       }
       j += wide;

@@ -47,6 +47,7 @@ struct ProductSpec {
   const void* b;
   void* c;
   int64_t c_row = -1;
+  bool goes_on = false;    // c holds the chain up to here; depth stays within its block of 1024
   Buffer* kept = nullptr;  // b's, if it does not change (packs.h)
   const Finish* finish = nullptr;  // of [batch.. rows..][cols..]
 };

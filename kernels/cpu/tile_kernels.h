@@ -90,14 +90,25 @@ template <class T, int R, int N, bool kTail>
 __attribute__((always_inline)) inline void tile_body(const T* a, int64_t a_row, int64_t a_step,
                                                      const T* b, int64_t b_step, T* c,
                                                      int64_t c_row, int64_t depth, int last,
-                                                     bool more) {
+                                                     Before before) {
   using W = Registers<T>;
   const auto tail = W::tail(last);
   typename W::V acc[R][N];
+  auto held = [&](int i, int j) {
+    const T* at = c + i * c_row + j * W::L;
+    return kTail && j == N - 1 ? W::load(at, tail) : W::load(at);
+  };
+  if (before == Before::chain) {
 #pragma GCC unroll 16
-  for (int i = 0; i < R; ++i)
+    for (int i = 0; i < R; ++i)
 #pragma GCC unroll 8
-    for (int j = 0; j < N; ++j) acc[i][j] = W::zero();
+      for (int j = 0; j < N; ++j) acc[i][j] = held(i, j);
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 8
+      for (int j = 0; j < N; ++j) acc[i][j] = W::zero();
+  }
   // A pointer for every third row; the others are one or two strides from it.
   const T* row[(R + 2) / 3];
 #pragma GCC unroll 8
@@ -128,22 +139,23 @@ __attribute__((always_inline)) inline void tile_body(const T* a, int64_t a_row, 
 #pragma GCC unroll 8
     for (int j = 0; j < N; ++j) {
       T* to = c + i * c_row + j * W::L;
+      const auto sum = before == Before::blocks ? W::add(held(i, j), acc[i][j]) : acc[i][j];
       if (kTail && j == N - 1)
-        W::store(to, more ? W::add(W::load(to, tail), acc[i][j]) : acc[i][j], tail);
+        W::store(to, sum, tail);
       else
-        W::store(to, more ? W::add(W::load(to), acc[i][j]) : acc[i][j]);
+        W::store(to, sum);
     }
 }
 
 template <class T, int R, int N>
 void tile(const void* a, int64_t a_row, int64_t a_step, const void* b, int64_t b_step, void* c,
-          int64_t c_row, int64_t depth, int last, bool more) {
+          int64_t c_row, int64_t depth, int last, Before before) {
   if (last == Registers<T>::L)
     tile_body<T, R, N, false>(static_cast<const T*>(a), a_row, a_step, static_cast<const T*>(b),
-                              b_step, static_cast<T*>(c), c_row, depth, last, more);
+                              b_step, static_cast<T*>(c), c_row, depth, last, before);
   else
     tile_body<T, R, N, true>(static_cast<const T*>(a), a_row, a_step, static_cast<const T*>(b),
-                             b_step, static_cast<T*>(c), c_row, depth, last, more);
+                             b_step, static_cast<T*>(c), c_row, depth, last, before);
 }
 
 template <class T, int N>

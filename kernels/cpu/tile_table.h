@@ -15,10 +15,14 @@ inline constexpr int kTileRows = 16;
 
 // depth steps from +0 (at most one block of 1024; docs/semantics.md: contract). a is read at
 // a + i * a_row + k * a_step, b at b + k * b_step + j, both in elements; the last vector has `last`
-// columns, and nothing beyond is read of b or written of c. `more`: c holds the blocks before, and
-// becomes c + result.
+// columns, and nothing beyond is read of b or written of c. What c holds before:
+enum class Before : uint8_t {
+  nothing,
+  blocks,  // the blocks before: it becomes c + result
+  chain,   // this chain up to here, which goes on
+};
 using Tile = void (*)(const void* a, int64_t a_row, int64_t a_step, const void* b, int64_t b_step,
-                      void* c, int64_t c_row, int64_t depth, int last, bool more);
+                      void* c, int64_t c_row, int64_t depth, int last, Before before);
 
 // to[i * to_row + j] = from[j * from_row + i], i < depth, j < columns: a panel of b whose columns lie
 // along the depth.

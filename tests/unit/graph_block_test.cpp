@@ -107,6 +107,72 @@ TEST(Blocks, DerivativesAndGroupedQueries) {
     });
 }
 
+// Attention's derivative: what the forward pass made is made again, and the products that sum over the rows
+// go on from block to block, over blocks of 1024 rows, in any layout of their results.
+std::string derivative(const std::string& t, const char* values, const char* keys) {
+  std::string text = R"(fn @0 f[B, H, L, K, D, E](%0: T[B, H, L, D], %1: T[B, H, K, D], %2: T[B, H, K, E], %3: T[B, H, L, E]) {
+  %4: T[B, H, L, K] = contract(%0, %1) range=[B, H, L, K, D] a=[$0, $1, $2, $4] b=[$0, $1, $3, $4] out=[0, 1, 2, 3]
+  %5: T[B, H, L] = reduce(%4) max axes=[3]
+  %6: T[B, H, L, K] = broadcast(%5) axes=[0, 1, 2]
+  %7: T[B, H, L, K] = sub(%4, %6)
+  %8: T[B, H, L, K] = exp(%7)
+  %9: T[B, H, L] = reduce(%8) sum axes=[3]
+  %10: T[B, H, L, K] = broadcast(%9) axes=[0, 1, 2]
+  %11: T[B, H, L, K] = div(%8, %10)
+  %12: T[B, H, L, E] = contract(%11, %2) range=[B, H, L, E, K] a=[$0, $1, $2, $4] b=[$0, $1, $4, $3] out=[0, 1, 2, 3]
+  %13: T[B, H, L, E] = mul(%12, %3)
+  %14: T[B, H, L, K] = contract(%13, %2) range=[B, H, L, E, K] a=[$0, $1, $2, $3] b=[$0, $1, $4, $3] out=[0, 1, 2, 4]
+  %15: T[B, H, L, K] = mul(%14, %11)
+  %16: T[B, H, L] = reduce(%15) sum axes=[3]
+  %17: T[B, H, L, K] = broadcast(%16) axes=[0, 1, 2]
+  %18: T[B, H, L, K] = sub(%14, %17)
+  %19: T[B, H, L, K] = mul(%18, %8)
+  %20: T[B, H, L, D] = contract(%19, %1) range=[B, H, L, D, K] a=[$0, $1, $2, $4] b=[$0, $1, $4, $3] out=[0, 1, 2, 3]
+  VALUES
+  KEYS
+  return %12, %20, %21, %22
+}
+)";
+  auto put = [&](const std::string& hole, const std::string& by) {
+    for (size_t at; (at = text.find(hole)) != std::string::npos;) text.replace(at, hole.size(), by);
+  };
+  put("VALUES", values);
+  put("KEYS", keys);
+  put("T[", t + "[");
+  return text;
+}
+const char kValues[] = "%21: T[B, H, K, E] = contract(%11, %13) range=[B, H, K, E, L] a=[$0, $1, $4, $2] b=[$0, $1, $4, $3] out=[0, 1, 2, 3]";
+const char kKeys[] = "%22: T[B, H, K, D] = contract(%19, %0) range=[B, H, L, K, D] a=[$0, $1, $2, $3] b=[$0, $1, $2, $4] out=[0, 1, 3, 4]";
+std::string returning_weights(std::string text) {
+  return text.replace(text.find("return %12"), 10, "return %11, %12");
+}
+// Rows of the results that lie apart, and results turned.
+const char kValuesApart[] = "%21: T[B, K, H, E] = contract(%13, %11) range=[B, H, K, E, L] a=[$0, $1, $4, $3] b=[$0, $1, $4, $2] out=[0, 2, 1, 3]";
+const char kKeysTurned[] = "%22: T[D, B, K, H] = contract(%19, %0) range=[B, H, L, K, D] a=[$0, $1, $2, $3] b=[$0, $1, $2, $4] out=[4, 0, 3, 1]";
+
+void check_derivative(DType t, const std::string& text, bool special = false) {
+  const int64_t sizes[][6] = {{2, 3, 5, 5, 4, 4},    {1, 1, 1, 1, 1, 1},   {2, 2, 130, 33, 17, 9},
+                              {4, 1, 1500, 300, 3, 5}, {1, 2, 2100, 3, 8, 65}, {2, 2, 0, 4, 3, 3},
+                              {1, 4, 4, 0, 3, 3},    {1, 4, 4, 4, 0, 3},   {0, 2, 4, 4, 3, 3},
+                              {5, 1, 1024, 70, 1, 1}};
+  Graph g(text);
+  g.slow = false;
+  g.threads = {1, 3};
+  for (const auto& s : sizes)
+    g.check({s[0], s[1], s[2], s[3], s[4], s[5]}, [&] {
+      return std::vector<Tensor>{
+          heads(t, s[0], s[1], s[2], s[4], 1, special), heads(t, s[0], s[1], s[3], s[4], 2, special),
+          heads(t, s[0], s[1], s[3], s[5], 3, special), heads(t, s[0], s[1], s[2], s[5], 4, special)};
+    });
+}
+
+TEST(Blocks, DerivativesThatSumOverRowsHaveTheBitsOfTheirParts) {
+  check_derivative(DType::f32, derivative("f32", kValues, kKeys));
+  check_derivative(DType::f32, derivative("f32", kValues, kKeys), true);
+  check_derivative(DType::f64, derivative("f64", kValuesApart, kKeysTurned));
+  check_derivative(DType::f32, returning_weights(derivative("f32", kValues, kKeys)));
+}
+
 // The kinds of groups of function 0 behind the passes, in order; views and constants left out.
 std::string kinds(const std::string& text, const CompileOptions& options = {}) {
   std::string error, out;
@@ -136,9 +202,24 @@ TEST(Blocks, ProductsOfAllRowsAndOfRowsThatShareNothingStayByThemselves) {
   const std::string over_rows =
       "%7: f32[B, K, D] = contract(%6, %0) range=[B, K, D, L] a=[$0, $3, $1] b=[$0, $3, $2] out=[0, 1, 2]\n";
   EXPECT_EQ(kinds(head + batched + rows + by_rows + "return %7\n}\n"), "block");
-  EXPECT_EQ(kinds(head + batched + rows + over_rows + "return %7\n}\n"), "block product");
+  EXPECT_EQ(kinds(head + batched + rows + over_rows + "return %7\n}\n"), "block");
+  // One slab would be the work of one thread.
+  std::string alone = head + batched + rows + over_rows + "return %7\n}\n";
+  for (size_t at; (at = alone.find("[B, ")) != std::string::npos;) alone.replace(at, 4, "[1, ");
+  alone.replace(alone.find("f[1, "), 5, "f[");
+  EXPECT_EQ(kinds(alone), "block product");
   EXPECT_EQ(kinds(head + shared + rows + "return %6\n}\n"), "product row");  // a classifier's
   EXPECT_EQ(kinds(head + shared + rows + by_rows + "return %7\n}\n"), "product block");
+}
+
+// The derivative makes the exponentials again; what is a result all the same is read.
+TEST(Blocks, WhatABlockReadsOfAnotherIsMadeAgain) {
+  const std::string text = derivative("f32", kValues, kKeys);
+  CompileOptions kept;
+  kept.compute_again = false;
+  EXPECT_EQ(kinds(text), "block point block");
+  EXPECT_EQ(kinds(text, kept), "block point product block");
+  EXPECT_EQ(kinds(returning_weights(text)), "block point product block");
 }
 
 // On a device: who folds or takes a matrix makes it, where nobody wants it as a tensor.
