@@ -2,6 +2,7 @@
 // products before and behind them.
 #include <algorithm>
 
+#include "ir/cost.h"
 #include "jit/plan/planner.h"
 
 namespace tenon::plan {
@@ -14,6 +15,7 @@ using ir::Value;
 namespace {
 constexpr int64_t kLeastSlabs = 4;   // of a block that sums over its rows
 constexpr size_t kMostAgain = 64;    // nodes of a block with what it makes again
+constexpr int kDear = 8;             // by ir/cost.h; an exp or a product costs more than to read a number
 }  // namespace
 
 void Planner::rows() {
@@ -176,9 +178,9 @@ void Planner::join_block(size_t a, size_t b) {
   groups_[a].group.kind = groups_[b].gone ? Group::block : before;
 }
 
-// What a block reads of the elements that an earlier one made (attention's derivative reads the
-// exponentials) it makes again out of what those are made of, row by row as they were, and so does it
-// for products that wait for such elements: then no tensor has them.
+// What a block reads of the elements that an earlier one made it makes again where that takes a few
+// light operations, and so it does for products that wait for such elements. Attention's derivative reads
+// the exponentials and makes the weights of them, which no tensor holds then.
 void Planner::make_again(size_t a) {
   const std::vector<DimId> space = groups_[a].shape;
   std::map<Value, const Node*> makers;
@@ -192,21 +194,27 @@ void Planner::make_again(size_t a) {
     return made != made_.end() && made->second != static_cast<int>(a) &&
            groups_[made->second].group.kind == Group::block && fn_.type(v).shape == space;
   };
-  std::map<size_t, Value> takers;  // and what each takes
   std::vector<Value> open;
+  std::set<int> sources;  // the blocks that it reads of
+  for (const Node* n : groups_[a].group.nodes)
+    for (Value v : n->operands)
+      if (of_a_block(v)) {
+        open.push_back(v);
+        sources.insert(made_.at(v));
+      }
+  if (sources.empty()) return;
+  std::map<size_t, Value> takers;  // and what each takes
   for (size_t b = 0; b < groups_.size(); ++b) {
     const Node* n = product_by_itself(b);
     for (int side : {0, 1})
       if (n && of_a_block(n->operands[static_cast<size_t>(side)]) &&
+          sources.contains(made_.at(n->operands[static_cast<size_t>(side)])) &&
           !of_a_block(n->operands[static_cast<size_t>(1 - side)]) && may_take(*n, space, side)) {
         takers[b] = n->operands[static_cast<size_t>(side)];
         open.push_back(takers[b]);
       }
   }
-  for (const Node* n : groups_[a].group.nodes)
-    for (Value v : n->operands)
-      if (of_a_block(v)) open.push_back(v);
-  // The nodes that make all of that, down to what has a number a row or is no element of a block.
+  // The nodes that make all of that, down to what is kept.
   const std::map<Value, std::set<int>> users = this->users();
   std::set<const Node*> again;
   size_t saved = 0;
@@ -214,9 +222,7 @@ void Planner::make_again(size_t a) {
     const Value v = open.back();
     open.pop_back();
     if (!of_a_block(v)) {
-      const auto made = made_.find(v);
       if (changed.contains(root(v))) return;
-      if (made != made_.end() && waits(made->second, static_cast<int>(a))) return;
       continue;
     }
     const Node& n = *makers.at(v);
@@ -229,13 +235,9 @@ void Planner::make_again(size_t a) {
              (g < 0 || !takers.contains(static_cast<size_t>(g)));
     });
     if (kept) continue;
-    if (n.op == Op::contract) {
-      std::vector<int> axis;
-      if (!block_product(fn_, dims_, n, space, -1, axis)) return;
-    } else if (const RowRole role = row_role(fn_, dims_, n, space);
-               role != RowRole::wide && role != RowRole::spread) {
-      return;
-    }
+    const RowRole role = row_role(fn_, dims_, n, space);
+    const bool light = role == RowRole::wide && ir::cost_of(n.op) < kDear;
+    if (!light && role != RowRole::spread) continue;
     saved += n.op != Op::broadcast && readers != std::set<int>{home};
     again.insert(&n);
     open.insert(open.end(), n.operands.begin(), n.operands.end());
