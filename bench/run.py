@@ -3,8 +3,11 @@
 in the same run and in turns: A B C, then C B A. One Markdown report, or one JSON document.
 
     bench/run.py [--tenon build/tenon] [--rounds 3] [--quick] [--groups mlp,nets,..] [--json] [--rivals]
+                 [--against torch-eager,..] [--mode eager] [--memory]
 
---quick is one round. --rivals makes a virtual environment for each rival
+--quick is one round. --mode eager runs Tenon node by node. --against names rivals, and --rivals are all of them.
+--memory compares the peak memory of processes that run one row each, of which Tenon's holds the data of all rows of
+its program, and one round is enough. --rivals makes a virtual environment for each rival
 below .cache/rivals when there is none (PyPI is needed, and some minutes).
 A figure is the median of the rounds' medians; ratios above 1 say that Tenon is faster.
 """
@@ -13,6 +16,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -45,8 +49,8 @@ QUIET = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "TF_CPP_MIN_LOG_LEVEL":
          "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
 
 
-def tenon_rows(tenon, program):
-    done = subprocess.run([tenon, "bench", "--json", "--threads", "2", str(HERE / "rows" / f"{program}.model")],
+def tenon_rows(tenon, mode, program):
+    done = subprocess.run([tenon, "bench", "--json", "--threads", "2", "--mode", mode, str(HERE / "rows" / f"{program}.model")],
                           capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{program}.model: {done.stderr}")
@@ -80,12 +84,49 @@ def rival_rows(python, script, mode, group):
     return best
 
 
+def found_rivals(options):
+    asked = RIVALS if options.rivals else filter(None, options.against.split(","))
+    return {name: interpreter(*RIVALS[name][:2], True) for name in asked}
+
+
+def peak(command, **kw):
+    """The peak memory in MiB of a command, or None where it fails."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kw)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss / 1024 if process.returncode == 0 else None
+
+
+def memory(options):
+    """One table: the peak memory of a process for each row."""
+    pythons = found_rivals(options)
+    rows = []
+    for group in options.groups.split(",") if options.groups else list(GROUPS):
+        for program in GROUPS[group]:
+            text = (HERE / "rows" / f"{program}.model").read_text()
+            rows += [(program, r) for r in re.findall(r'^bench "(.*)"', text, re.M) if (program, r) not in rows]
+    names = [n for n in pythons if pythons[n]]
+    print("| row | tenon | " + "".join(f"{n} | " for n in names) + "least rival / tenon |")
+    print("|---|---|" + "---|" * (len(names) + 1))
+    for program, row in rows:
+        ours = peak([options.tenon, "bench", "--threads", "2", "--mode", options.mode, "--filter", row,
+                     str(HERE / "rows" / f"{program}.model")])
+        theirs = {}
+        for name in names:
+            _, _, script, mode = RIVALS[name]
+            with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as out:
+                found = peak([pythons[name], HERE / "rivals" / script, "--mode", mode, "--rows", row, "--budget", "0.2",
+                              "--limit", "120", "--out", out.name], env={**os.environ, **QUIET})
+                if found and any("median" in json.loads(line) for line in out):
+                    theirs[name] = found
+        cells = "".join((f"{theirs[n]:.0f} MiB" if n in theirs else "-") + " | " for n in names)
+        ratio = f"{min(theirs.values()) / ours:.1f}" if theirs else "-"
+        print(f"| {row} | {ours:.0f} MiB | {cells}{ratio} |", flush=True)
+
+
 def measure(options):
     ours, theirs, shares = {}, {}, {}
-    pythons = {}
-    if options.rivals:
-        for name, (venv, packages, _, _) in RIVALS.items():
-            pythons[name] = interpreter(venv, packages, True)
+    pythons = found_rivals(options)
     groups = options.groups.split(",") if options.groups else list(GROUPS)
     programs = sorted({p for g in groups for p in GROUPS[g]})
     for turn in range(options.rounds):
@@ -94,7 +135,7 @@ def measure(options):
         for who, what in jobs if turn % 2 == 0 else jobs[::-1]:
             print(f"round {turn + 1}: {who} {what}", file=sys.stderr)
             if who == "tenon":
-                for r in tenon_rows(options.tenon, what):
+                for r in tenon_rows(options.tenon, options.mode, what):
                     ours.setdefault(r["name"], []).append(r["median_us"])
                     shares.setdefault(r["name"], []).append(r["peak_share"])
                 continue
@@ -155,11 +196,18 @@ def main():
     p.add_argument("--quick", action="store_true")
     p.add_argument("--json", action="store_true")
     p.add_argument("--rivals", action="store_true")
+    p.add_argument("--against", default="")
+    p.add_argument("--mode", default="graph", choices=["graph", "eager"])
+    p.add_argument("--memory", action="store_true")
     options = p.parse_args()
     if options.quick:
         options.rounds = 1
     if any(g not in GROUPS for g in filter(None, options.groups.split(","))):
         sys.exit(f"the groups are {', '.join(GROUPS)}")
+    if any(r not in RIVALS for r in filter(None, options.against.split(","))):
+        sys.exit(f"the rivals are {', '.join(RIVALS)}")
+    if options.memory:
+        return memory(options)
     rows = measure(options)
     if options.json:
         print(json.dumps({"rows": rows}, indent=1))

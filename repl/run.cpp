@@ -36,6 +36,22 @@ InterruptGuard::~InterruptGuard() {
   stopping = nullptr;
 }
 
+int each_program(const Invocation& invocation, const std::function<Diagnostics(Engine&, const std::string&)>& work) {
+  const RunSettings settings = run_settings(invocation, Mode::graph);
+  auto fits_none = [](const Diagnostics& d) { return d.size() == 1 && d[0].code == Code::E1001; };
+  int code = 0;
+  size_t without = 0;
+  for (const std::string& path : invocation.operands) {
+    auto engine = make_engine(settings);
+    InterruptGuard guard(*engine);
+    const Diagnostics wrong = work(*engine, path);
+    if (fits_none(wrong) && ++without < invocation.operands.size()) continue;
+    code = std::max(code, report(wrong, engine->sources()));
+    if (code == 130) break;
+  }
+  return code;
+}
+
 namespace {
 
 // Training shows its progress on stderr: a line that is written over, or a few lines in a log.

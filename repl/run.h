@@ -1,9 +1,12 @@
-// Ctrl-C while an engine is at work.
+// Engines at work for a command: stopped by Ctrl-C, one for each program.
 #pragma once
 
 #include <signal.h>
 
+#include <functional>
+
 #include "embed/engine.h"
+#include "repl/command.h"
 
 namespace tenon {
 
@@ -18,5 +21,9 @@ class InterruptGuard {
  private:
   struct sigaction before_ {};
 };
+
+// Each program of the command line in an engine of its own, so that none sees another's state; gives the
+// exit code. A filter that fits nothing of one program (E1001) may fit another's: it must fit one of all.
+int each_program(const Invocation& invocation, const std::function<Diagnostics(Engine&, const std::string&)>& work);
 
 }  // namespace tenon

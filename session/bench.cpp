@@ -139,7 +139,7 @@ void run_once(Session::Impl& s, const Elaborator::Bench& bench) {
 
 }  // namespace
 
-Diagnostics Session::bench_file(const std::string& path, bool json) {
+Diagnostics Session::bench_file(const std::string& path, const std::string& filter, bool json) {
   Impl& s = *impl_;
   s.interrupted = false;
   ParseResult parsed = s.parse_file(path);
@@ -152,12 +152,18 @@ Diagnostics Session::bench_file(const std::string& path, bool json) {
     if (!d.warning) out.push_back(std::move(d));
   if (!out.empty()) return out;
 
+  auto has = [&](const UnitTest& b) { return b.title.find(filter) != std::string::npos; };
+  const bool named = std::any_of(top.benches.begin(), top.benches.end(), [&](const UnitTest& b) { return b.title == filter; });
+  if (!filter.empty() && std::none_of(top.benches.begin(), top.benches.end(), has))
+    return no_title("bench", path, filter, top.benches);
+
   std::string printed;
   s.host.keep_in(&printed);
   out = s.run_unit(top);
   std::vector<Row> rows;
   for (const UnitTest& bench : top.benches) {
     if (!out.empty()) break;
+    if (named ? bench.title != filter : !has(bench)) continue;
     Row row;
     row.title = bench.title;
     out = guarded([&] { row.made = s.elaborator.bench(*bench.stmt); });

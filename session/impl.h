@@ -70,4 +70,8 @@ Diagnostics guarded(const std::function<void()>& f);
 
 bool has_error(const Diagnostics& list);
 
+// E1001: no test or bench (`what`) of a program has the filter in its title.
+Diagnostics no_title(const std::string& what, const std::string& path, const std::string& filter,
+                     const std::vector<UnitTest>& all);
+
 }  // namespace tenon

@@ -71,8 +71,8 @@ class Session {
   // the counts. A test that fails is a diagnostic.
   Diagnostics test_file(const std::string& path, const std::string& filter);
 
-  // Measures the `bench` blocks; see session/bench.cpp.
-  Diagnostics bench_file(const std::string& path, bool json);
+  // Measures the `bench` blocks whose title is `filter`, or contains it if none is; see session/bench.cpp.
+  Diagnostics bench_file(const std::string& path, const std::string& filter, bool json);
 
   // Prints one stage of a function on its way: ast types train ir ir-opt plan loop llvm asm cuda
   // ptx. An empty function: the

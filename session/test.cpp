@@ -45,6 +45,15 @@ Diagnostics Session::Impl::run_test(const UnitTest& test, const std::function<vo
   return wrong;
 }
 
+Diagnostics no_title(const std::string& what, const std::string& path, const std::string& filter,
+                     const std::vector<UnitTest>& all) {
+  std::string titles;
+  for (size_t i = 0; i < all.size() && i < 5; ++i) titles += (i ? ", \"" : "\"") + all[i].title + "\"";
+  if (all.size() > 5) titles += " ..";
+  return {{Code::E1001, {}, "no " + what + " of " + path + " has '" + filter + "' in its title", {},
+           titles.empty() ? "the file has no " + what : "there are " + titles}};
+}
+
 Diagnostics Session::test_file(const std::string& path, const std::string& filter) {
   Impl& s = *impl_;
   s.interrupted = false;
@@ -111,13 +120,7 @@ Diagnostics Session::test_file(const std::string& path, const std::string& filte
     s.host.print((wrong.empty() ? "ok      " : "FAILED  ") + rule.title + "  (" + time + ")\n");
     out.insert(out.end(), wrong.begin(), wrong.end());
   }
-  if (!any && !filter.empty()) {
-    std::string titles;
-    for (size_t i = 0; i < top.tests.size() && i < 5; ++i) titles += (i ? ", \"" : "\"") + top.tests[i].title + "\"";
-    if (top.tests.size() > 5) titles += " ..";
-    return {{Code::E1001, {}, "no test of " + path + " has '" + filter + "' in its title", {},
-             titles.empty() ? "the file has no tests" : "there are " + titles}};
-  }
+  if (!any && !filter.empty()) return no_title("test", path, filter, top.tests);
   s.host.print(std::to_string(passed) + " passed, " + std::to_string(failed) + " failed\n");
   return out;
 }

@@ -94,5 +94,14 @@ expect(json.loads(bench("let x = 1\n", "--json").stdout) == {"rows": []}, "no ro
 done = bench('bench "wrong" { [1.0, 2.0] @ 3 }\n')
 expect(done.returncode == 2 and "error[" in done.stderr, done.stderr)
 
+# --filter: the one that is called so, or all that contain it.
+THREE = 'bench "step" {\n  ones(3)\n}\nbench "step of two" {\n  ones(2)\n}\nbench "other" {\n  ones(1)\n}\n'
+for given, want in (("step", ["step"]), ("ste", ["step", "step of two"]), ("other", ["other"])):
+    done = bench(THREE, "--json", "--filter", given)
+    found = [r["name"] for r in json.loads(done.stdout)["rows"]]
+    expect(found == want, f"--filter {given}: {found}")
+done = bench(THREE, "--filter", "none")
+expect(done.returncode == 2 and 'there are "step", "step of two", "other"' in done.stderr, done.stderr)
+
 print("\n".join(failures) if failures else f"bench: {len(CASES)} counts")
 sys.exit(1 if failures else 0)
