@@ -147,15 +147,16 @@ std::string fold_kernel(Instances* out, const char* family, ir::ReduceKind k, DT
                   std::string(family) + "<" + kind + ", " + s + ", " + o + ", " + str(rank) + ", " + str(folded) +
                       ">(v0, n0, n1, n2);");
 }
-std::string arg_kernel(Instances* out, ir::ReduceKind k, DType t, int rank) {
-  const std::string s(storage_name(t)), kind(kind_name(k));
-  return instance(out, "tn_arg_" + kind + "_" + word(s) + "_" + str(rank), {rank}, 2,
-                  "tn_arg_reduce<" + kind + ", " + s + ", " + str(rank) + ">(v0, n0, n1);");
+// `beside`: the elements of a line lie beside each other.
+std::string arg_kernel(Instances* out, ir::ReduceKind k, DType t, int rank, bool beside) {
+  const std::string s(storage_name(t)), kind(kind_name(k)), family = beside ? "tn_arg_line" : "tn_arg_reduce";
+  return instance(out, family + "_" + kind + "_" + word(s) + "_" + str(rank), {rank}, 2,
+                  family + "<" + kind + ", " + s + ", " + str(rank) + ">(v0, n0, n1);");
 }
-std::string scan_kernel(Instances* out, ir::ReduceKind k, DType t, int rank) {
-  const std::string s(storage_name(t)), kind(kind_name(k));
-  return instance(out, "tn_scan_" + kind + "_" + word(s) + "_" + str(rank), {rank, rank}, 2,
-                  "tn_scan<" + kind + ", " + s + ", " + str(rank) + ">(v0, v1, n0, n1);");
+std::string scan_kernel(Instances* out, ir::ReduceKind k, DType t, int rank, bool beside) {
+  const std::string s(storage_name(t)), kind(kind_name(k)), family = beside ? "tn_scan_lines" : "tn_scan";
+  return instance(out, family + "_" + kind + "_" + word(s) + "_" + str(rank), {rank, rank}, beside ? 3 : 2,
+                  family + "<" + kind + ", " + s + ", " + str(rank) + ">(v0, v1, n0, n1" + (beside ? ", n2);" : ");"));
 }
 std::string sort_kernel(Instances* out, const char* step, DType t, int rank) {
   const std::string s(storage_name(t)), name = "tn_sort_" + std::string(step) + "_" + word(s);
@@ -475,8 +476,12 @@ void instantiate(const NodeInfo& n, const Arithmetic& arithmetic, Instances& out
                        static_cast<int>(a.rest.size()));
       return;
     }
-    case ir::Op::arg_reduce: arg_kernel(&out, n.reduce, t, rank); return;
-    case ir::Op::scan: scan_kernel(&out, n.reduce, t, rank); return;
+    case ir::Op::arg_reduce:
+      for (bool beside : {false, true}) arg_kernel(&out, n.reduce, t, rank, beside);
+      return;
+    case ir::Op::scan:
+      for (bool beside : {false, true}) scan_kernel(&out, n.reduce, t, rank, beside);
+      return;
     case ir::Op::contract: {
       contract_kernel(&out, *n.spec, t, t);
       if (const Plan p = plan_of(*n.spec); p.tiles()) {
@@ -516,16 +521,26 @@ void run_node(const NodeInfo& node, const int64_t* args, Stage& stage) {
       const int64_t rows = out.count();
       if (rows > 0 && lines.shape.back() == 0)
         throw Trap(Code::E0802, "the extreme element of an empty axis is asked for");
-      if (rows > 0) stage.launch(arg_kernel(nullptr, node.reduce, x.dtype, x.rank()), rows, 0, slots({&lines}, {out.data, rows}));
+      const bool beside = lines.strides.back() == 1;
+      if (rows > 0)
+        stage.launch(arg_kernel(nullptr, node.reduce, x.dtype, x.rank(), beside), rows, beside ? kWarp : 0,
+                     slots({&lines}, {out.data, rows}));
       return;
     }
     case ir::Op::scan: {
       const View x = k.in(), out = k.out();
       const auto order = axis_last(x.rank(), node.axes[0]);
       const View from = x.permuted(order), to = out.permuted(order);
-      if (x.count() > 0)
-        stage.launch(scan_kernel(nullptr, node.reduce, x.dtype, x.rank()), x.count() / from.shape.back(), 0,
-                     slots({&from, &to}, {x.count() / from.shape.back(), node.reverse}));
+      if (x.count() == 0) return;
+      const int64_t rows = x.count() / from.shape.back();
+      if (from.strides.back() == 1 && to.strides.back() == 1) {
+        int64_t lines = 1, bits = 10;  // of a warp, which has 1024 elements of them at a time
+        for (; lines < 32 && lines * 2 <= rows; lines *= 2) --bits;
+        stage.launch(scan_kernel(nullptr, node.reduce, x.dtype, x.rank(), true), cut(rows, lines), kWarp,
+                     slots({&from, &to}, {rows, node.reverse, bits}));
+      } else {
+        stage.launch(scan_kernel(nullptr, node.reduce, x.dtype, x.rank(), false), rows, 0, slots({&from, &to}, {rows, node.reverse}));
+      }
       return;
     }
     case ir::Op::contract: return contract(node, k, stage);

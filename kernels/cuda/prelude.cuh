@@ -15,6 +15,7 @@ typedef unsigned long long tn_uint;
 
 #define TN_DEVICE static inline
 #define TN_UNROLL
+#define TN_UNROLL_8
 #define TN_APART static  // rarely run, not to be inlined
 #define TN_KERNEL extern "C" void
 // The emulator's side: the same struct stands in jit/cuda/sim.cpp.
@@ -92,6 +93,7 @@ TN_DEVICE double tn_rint(double x) { return __builtin_rint(x); }
 
 #define TN_DEVICE static __device__ __forceinline__
 #define TN_UNROLL _Pragma("unroll")
+#define TN_UNROLL_8 _Pragma("unroll 8")
 #define TN_APART static __device__ __noinline__
 #define TN_KERNEL extern "C" __global__ void
 #define TN_SHARED(T, name, n) __shared__ __align__(16) T name[n]

@@ -19,13 +19,14 @@ namespace {
 
 // Whether a kernel of (in, out), with `families` in a namespace of its own before it, gives something else than it
 // should in some order of the threads.
-bool notices(const std::string& families, const std::string& kernel, int64_t count, const std::function<float(int64_t)>& wanted) {
+bool notices(const std::string& families, const std::string& kernel, int64_t count, const std::function<float(int64_t)>& wanted,
+             int threads = 256) {
   auto module = cudasim().compile("namespace bad {\n" + families + "}\n" + kernel, {{"k", 2}});
   return noticed([&] {
     auto in = Buffer::allocate(static_cast<size_t>(count) * 4);
     for (int64_t i = 0; i < count; ++i) reinterpret_cast<float*>(in->data())[i] = static_cast<float>(i % 97 - 40);
     auto out = Buffer::allocate(static_cast<size_t>(count) * 4, cudasim());
-    cudasim().launch(module->kernel("k"), 2, 256, true,
+    cudasim().launch(module->kernel("k"), 2, threads, true,
                      std::vector<int64_t>{reinterpret_cast<int64_t>(in->on(cudasim())), reinterpret_cast<int64_t>(out->on(cudasim()))});
     bool wrong = false;
     for (int64_t i = 0; i < count; ++i) {
@@ -75,6 +76,36 @@ TEST(PlantedBugs, PartialsThatAreOverwritten) {
   EXPECT_TRUE(fold_notices("held[tn_lane() + 32]);\n  tn_sync();", "held[tn_lane() + 32]);\n"));
 }
 TEST(PlantedBugs, AnElementTooMany) { EXPECT_TRUE(fold_notices("i < n; i += 64", "i <= n; i += 64")); }
+
+// Sums along 37 lines of 70, by warps that have 32 lines at a time, or one.
+bool scan_notices(const std::string& from, const std::string& to, int bits = 5) {
+  const std::string families = changed("// The same where a line's elements lie beside each other in both", "// A contraction: N indices", from, to);
+  const std::string kernel =
+      "TN_KERNEL k(tn_int in, tn_int out) {\n"
+      "  TnView<2> x, y;\n"
+      "  x.data = in; y.data = out;\n"
+      "  x.shape[0] = y.shape[0] = 37; x.shape[1] = y.shape[1] = 70; x.stride[0] = y.stride[0] = 70; x.stride[1] = y.stride[1] = 1;\n"
+      "  bad::tn_scan_lines<TnSum, float, 2>(x, y, 37, 0, " + std::to_string(bits) + ");\n"
+      "}\n";
+  return notices(families, kernel, 37 * 70, [](int64_t i) {
+    float sum = 0;
+    for (int64_t k = i / 70 * 70; k <= i; ++k) sum += static_cast<float>(k % 97 - 40);
+    return sum;
+  }, 128);
+}
+
+TEST(PlantedBugs, NoneInTheScan) { EXPECT_FALSE(scan_notices("tn_meet();", "tn_meet();")); }
+TEST(PlantedBugs, AScanThatDoesNotWaitForItsElements) {
+  EXPECT_TRUE(scan_notices("from[line] + begin + i);\n      }\n      tn_meet();", "from[line] + begin + i);\n      }\n"));
+}
+TEST(PlantedBugs, AScanThatNobodyWaitsFor) {
+  EXPECT_TRUE(scan_notices("          v = p;\n        }\n      }\n      tn_meet();", "          v = p;\n        }\n      }\n"));
+}
+TEST(PlantedBugs, AScanThatIsOverwritten) {
+  EXPECT_FALSE(scan_notices("tn_meet();", "tn_meet();", 10));
+  EXPECT_TRUE(scan_notices("    tn_meet();  // before the places change;", "    // before the places change;", 10));
+}
+TEST(PlantedBugs, AScanThatForgetsWhatCameBefore) { EXPECT_TRUE(scan_notices("k0 + k == 0", "k == 0")); }
 
 // [2, 40, 70] becomes [2, 70, 40].
 bool turn_notices(const std::string& from, const std::string& to) {
