@@ -16,7 +16,7 @@ TN_DEVICE void tn_reduce_run(const TnView<R>& x, tn_int out, tn_int rows, tn_int
   for (tn_int g = tn_warp(); g < rows * chunks; g += tn_warps()) {
     const tn_int row = g / chunks, begin = g % chunks * 16384;
     const tn_int end = begin + 16384 < n ? begin + 16384 : n;
-    const tn_int place = TnView<R>::place(x, row * n);
+    const tn_int place = n > 0 ? TnView<R>::place(x, row * n) : 0;
     T p = K::template first<S>(), q = p;
     for (tn_int i = begin + tn_lane(); i < end; i += 64) {
       p = K::template both<T>(p, tn_get<S>(x.data, tn_along<R, L>(x, row * n, place, i)));
@@ -37,7 +37,7 @@ TN_DEVICE void tn_reduce_long(const TnView<R>& x, tn_int out, tn_int rows, tn_in
   for (tn_int g = tn_block(); g < rows * chunks; g += tn_blocks()) {
     const tn_int row = g / chunks, begin = g % chunks * 16384;
     const tn_int end = begin + 16384 < n ? begin + 16384 : n;
-    const tn_int place = TnView<R>::place(x, row * n);
+    const tn_int place = n > 0 ? TnView<R>::place(x, row * n) : 0;
     T p = K::template first<S>();
     for (tn_int at = begin; at < end; at += 2048) {
       const tn_int to = at + 2048 < end ? at + 2048 : end;
@@ -61,7 +61,7 @@ TN_DEVICE void tn_reduce_col(const TnView<R>& x, tn_int out, tn_int kept, tn_int
        g += tn_blocks() * tn_threads()) {
     const tn_int e = g % kept, begin = g / kept * 256;
     const tn_int end = begin + 256 < n ? begin + 256 : n;
-    const tn_int place = TnView<R>::place(x, e * n);
+    const tn_int place = n > 0 ? TnView<R>::place(x, e * n) : 0;
     T p = K::template first<S>();
     for (tn_int i = begin; i < end; ++i)
       p = K::template both<T>(p, tn_get<S>(x.data, tn_along<R, L>(x, e * n, place, i)));
