@@ -77,6 +77,23 @@ TN_DEVICE tn_int tn_sum_in_b(const TnGemm<R, C, N, M>& p, tn_int k) {
   return b;
 }
 
+// W neighbours in a row of the result, the columns at `places`, `left` of which there are: one access where they
+// lie beside each other and are aligned for it.
+template <class S, int W, class T>
+TN_DEVICE void tn_put_row(tn_int out, tn_int line, const tn_int* places, tn_int left, const T* v) {
+  bool beside = left >= W;
+  for (int u = 1; u < W; ++u) beside = beside && places[u] == places[0] + u;
+  const tn_int at = out + (line + places[0]) * (tn_int)sizeof(S);
+  if (beside && at % (tn_int)(W * sizeof(S)) == 0) {
+    TnWide<S, W> w;
+    for (int u = 0; u < W; ++u) w.v[u] = TnOf<S>::put(v[u]);
+    *tn_address<TnWide<S, W>>(at, 0) = w;
+  } else {
+    for (int u = 0; u < W; ++u)
+      if (u < left) tn_put<S>(out, line + places[u], v[u]);
+  }
+}
+
 template <class S, int R, int C, int N, int M>
 TN_DEVICE void tn_gemm(const TnGemm<R, C, N, M>& p) {
   typedef typename TnOf<S>::Acc T;
@@ -127,10 +144,11 @@ TN_DEVICE void tn_gemm(const TnGemm<R, C, N, M>& p) {
             r[i][j] = (T)0;
           }
     }
+    constexpr int beside = sizeof(S) <= 4 ? 4 : 2;  // 16 bytes
     for (int i = 0; i < 4; ++i)
-      for (int j = 0; j < 4; ++j)
-        if (row + tr + i < p.rows && col + tc + j < p.cols)
-          tn_put<S>(p.out, down.out[tr + i] + across.out[tc + j], sum[i][j]);
+      for (int j = 0; j < 4; j += beside)
+        if (row + tr + i < p.rows)
+          tn_put_row<S, beside>(p.out, down.out[tr + i], across.out + tc + j, p.cols - col - tc - j, sum[i] + j);
     tn_sync();  // before the places change
   }
 }
@@ -213,9 +231,9 @@ TN_DEVICE void tn_gemm_mma(const TnGemm<R, C, N, M>& p) {
     }
     for (int i = 0; i < 2; ++i)
       for (int j = 0; j < 4; ++j)
-        for (int v = 0; v < 4; ++v) {
-          const int m = wm + 16 * i + lane / 4 + v / 2 * 8, n = wn + 8 * j + lane % 4 * 2 + v % 2;
-          if (row + m < p.rows && col + n < p.cols) tn_put<S>(p.out, down.out[m] + across.out[n], sum[i][j][v]);
+        for (int v = 0; v < 4; v += 2) {
+          const int m = wm + 16 * i + lane / 4 + v / 2 * 8, n = wn + 8 * j + lane % 4 * 2;
+          if (row + m < p.rows) tn_put_row<S, 2>(p.out, down.out[m], across.out + n, p.cols - col - n, sum[i][j] + v);
         }
     tn_sync();
   }

@@ -309,7 +309,8 @@ TEST(PlantedBugs, AMissingBarrierBeforeTheNextSlice) {
                       "x[i], y[j / 2] + j % 2 * 2, S());\n      }\n", plain(kBf16, 72, 80, 200)));
 }
 TEST(PlantedBugs, AWrongMask) { EXPECT_TRUE(notices("m < left && k0 + k < depth;", "m < left && k0 + k <= depth;")); }
-TEST(PlantedBugs, AMaskThatIsLeftOut) { EXPECT_TRUE(notices("if (row + m < p.rows && col + n < p.cols)", "")); }
+TEST(PlantedBugs, AMaskThatIsLeftOut) { EXPECT_TRUE(notices("if (row + m < p.rows)", "")); }
+TEST(PlantedBugs, AnEndOfTheColumnsThatIsLeftOut) { EXPECT_TRUE(notices("p.cols - col - n, sum", "2, sum")); }
 TEST(PlantedBugs, AFragmentOfTheWrongRows) { EXPECT_TRUE(notices("wm + 16 * i, k, lane", "wm + 8 * i, k, lane")); }
 TEST(PlantedBugs, TensorCoresInABranch) {
   EXPECT_TRUE(notices("for (int j = 0; j < 4; ++j) tn_mma", "for (int j = 0; j < 4; ++j) if (lane < 31) tn_mma"));
