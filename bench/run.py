@@ -6,8 +6,7 @@ in the same run and in turns: A B C, then C B A. One Markdown report, or one JSO
                  [--against torch-eager,..] [--mode eager] [--memory]
 
 --quick is one round. --mode eager runs Tenon node by node. --against names rivals, and --rivals are all of them.
---memory compares the peak memory of processes that run one row each, of which Tenon's holds the data of all rows of
-its program, and one round is enough. --rivals makes a virtual environment for each rival
+--memory compares the peak memory of processes that run one row each. --rivals makes a virtual environment for each rival
 below .cache/rivals when there is none (PyPI is needed, and some minutes).
 A figure is the median of the rounds' medians; ratios above 1 say that Tenon is faster.
 """
@@ -97,6 +96,19 @@ def peak(command, **kw):
     return usage.ru_maxrss / 1024 if process.returncode == 0 else None
 
 
+def program_of(text, row):
+    """What a row's bench needs of its program: statements of the top level whose names it mentions."""
+    statements = re.split(r"^(?=[a-z#])", text, flags=re.M)
+    bench = next(s for s in statements if s.startswith(f'bench "{row}"'))
+    wanted, needed = [bench], bench
+    for s in reversed(statements[:statements.index(bench)]):
+        name = re.match(r"(?:let|var|fn|model) (\w+)", s)
+        if s.startswith("import") or name and re.search(rf"\b{name[1]}\b", needed):
+            wanted.append(s)
+            needed += s
+    return "".join(reversed(wanted))
+
+
 def memory(options):
     """One table: the peak memory of a process for each row."""
     pythons = found_rivals(options)
@@ -109,8 +121,12 @@ def memory(options):
     print("| row | tenon | " + "".join(f"{n} | " for n in names) + "least rival / tenon |")
     print("|---|---|" + "---|" * (len(names) + 1))
     for program, row in rows:
-        ours = peak([options.tenon, "bench", "--threads", "2", "--mode", options.mode, "--filter", row,
-                     str(HERE / "rows" / f"{program}.model")])
+        with tempfile.NamedTemporaryFile("w", suffix=".model") as file:
+            file.write(program_of((HERE / "rows" / f"{program}.model").read_text(), row))
+            file.flush()
+            ours = peak([options.tenon, "bench", "--threads", "2", "--mode", options.mode, "--times", file.name])
+        if ours is None:
+            sys.exit(f"{row} of {program}.model failed")
         theirs = {}
         for name in names:
             _, _, script, mode = RIVALS[name]

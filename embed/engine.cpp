@@ -14,8 +14,8 @@ class SessionEngine : public Engine {
   Diagnostics test(const std::string& path, const std::string& filter) override {
     return session_.test_file(path, filter);
   }
-  Diagnostics bench(const std::string& path, const std::string& filter, bool json) override {
-    return session_.bench_file(path, filter, json);
+  Diagnostics bench(const std::string& path, const BenchOptions& options) override {
+    return session_.bench_file(path, options);
   }
   Diagnostics explain(const std::string& path, const std::string& stage, const std::string& function) override {
     return session_.explain_file(path, stage, function);

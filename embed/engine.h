@@ -40,8 +40,7 @@ class Engine {
   // Runs the tests of a file whose titles contain `filter`, printing a line for each; a test that
   // fails is a diagnostic.
   virtual Diagnostics test(const std::string& path, const std::string& filter) = 0;
-  // Measures those whose title is `filter`, or contains it if none is.
-  virtual Diagnostics bench(const std::string& path, const std::string& filter, bool json) = 0;
+  virtual Diagnostics bench(const std::string& path, const BenchOptions& options) = 0;
   // Prints one stage of a function: ast types train ir ir-opt plan loop llvm asm. An empty
   // function: the file's own statements.
   virtual Diagnostics explain(const std::string& path, const std::string& stage,

@@ -6,7 +6,7 @@ namespace tenon {
 
 int command_bench(const Invocation& invocation) {
   return each_program(invocation, [&](Engine& engine, const std::string& path) {
-    return engine.bench(path, invocation.value("--filter"), invocation.has("--json"));
+    return engine.bench(path, {invocation.value("--filter"), invocation.has("--json"), invocation.has("--times")});
   });
 }
 

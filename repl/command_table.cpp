@@ -85,6 +85,7 @@ const Command kCommands[] = {
      true,
      true,
      {{"--filter", "TEXT", "only those whose title is TEXT, or contains it if none is"},
+      {"--times", "", "times alone: nothing is counted, and the machine's peak not measured"},
       {"--json", "", "print one JSON document"}},
      command_bench},
     {"fmt",

@@ -108,7 +108,7 @@ std::string as_json(const std::vector<Row>& rows, Limits& limits, int threads) {
   return out.dump(2) + "\n";
 }
 
-// On another device than the CPU: times alone.
+// Times alone, as they are on other devices than the CPU.
 std::string times_of(const std::vector<Row>& rows, const std::string& device, bool json) {
   nlohmann::ordered_json out;
   out["rows"] = nlohmann::ordered_json::array();
@@ -139,7 +139,7 @@ void run_once(Session::Impl& s, const Elaborator::Bench& bench) {
 
 }  // namespace
 
-Diagnostics Session::bench_file(const std::string& path, const std::string& filter, bool json) {
+Diagnostics Session::bench_file(const std::string& path, const BenchOptions& options) {
   Impl& s = *impl_;
   s.interrupted = false;
   ParseResult parsed = s.parse_file(path);
@@ -152,6 +152,7 @@ Diagnostics Session::bench_file(const std::string& path, const std::string& filt
     if (!d.warning) out.push_back(std::move(d));
   if (!out.empty()) return out;
 
+  const std::string& filter = options.filter;
   auto has = [&](const UnitTest& b) { return b.title.find(filter) != std::string::npos; };
   const bool named = std::any_of(top.benches.begin(), top.benches.end(), [&](const UnitTest& b) { return b.title == filter; });
   if (!filter.empty() && std::none_of(top.benches.begin(), top.benches.end(), has))
@@ -175,14 +176,14 @@ Diagnostics Session::bench_file(const std::string& path, const std::string& filt
   }
   if (!out.empty() || rows.empty()) {
     s.host.keep_in(nullptr);
-    if (out.empty() && json) s.host.print("{\n  \"rows\": []\n}\n");
+    if (out.empty() && options.json) s.host.print("{\n  \"rows\": []\n}\n");
     else if (out.empty()) s.host.print(path + ": there is no `bench` block\n");
     return out;
   }
 
   // What a run computes and moves is counted, and compared with what the machine can, for the CPU alone: the
   // counting runs it there, which takes minutes where a GPU takes milliseconds.
-  const bool host = s.options.device == "cpu";
+  const bool counted = s.options.device == "cpu" && !options.times;
   Limits limits(s.threads);
   out = guarded([&] {
     auto once = [&](const Row& row) {
@@ -191,7 +192,7 @@ Diagnostics Session::bench_file(const std::string& path, const std::string& filt
     };
     // Long enough for the compiler to be done and the caches to be warm.
     for (Row& row : rows) {
-      if (host) row.cost = count_cost(s, row.made.unit);
+      if (counted) row.cost = count_cost(s, row.made.unit);
       int64_t runs = 0;
       const auto start = Clock::now();
       do {
@@ -217,7 +218,7 @@ Diagnostics Session::bench_file(const std::string& path, const std::string& filt
       std::sort(row.times.begin(), row.times.end());
       row.median = row.times[row.times.size() / 2];
       row.best = row.times[0];
-      if (!host) continue;
+      if (!counted) continue;
       row.gflops = row.cost.work.total() / row.median / 1e9;
       row.gbytes = row.cost.bytes / row.median / 1e9;
       row.peak_share = limits.least_seconds(row.cost.work) / row.median;
@@ -227,8 +228,8 @@ Diagnostics Session::bench_file(const std::string& path, const std::string& filt
   s.host.keep_in(nullptr);
   if (!out.empty()) return out;
   const int threads = s.threads.count();
-  if (host) s.host.print(json ? as_json(rows, limits, threads) : as_table(rows, limits, threads));
-  else s.host.print(times_of(rows, s.options.device, json));
+  if (counted) s.host.print(options.json ? as_json(rows, limits, threads) : as_table(rows, limits, threads));
+  else s.host.print(times_of(rows, s.options.device, options.json));
   return {};
 }
 

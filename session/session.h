@@ -37,6 +37,12 @@ struct SessionOptions {
   std::function<void(std::string_view)> output;  // empty: stdout
 };
 
+struct BenchOptions {
+  std::string filter;  // only those whose title is this, or contains it if none is
+  bool json = false;
+  bool times = false;  // alone: nothing is counted, and the machine's peak not measured
+};
+
 // One row of what training has reported: values by name, in the order of the names.
 struct ProgressRow {
   int64_t epoch, step;
@@ -71,8 +77,8 @@ class Session {
   // the counts. A test that fails is a diagnostic.
   Diagnostics test_file(const std::string& path, const std::string& filter);
 
-  // Measures the `bench` blocks whose title is `filter`, or contains it if none is; see session/bench.cpp.
-  Diagnostics bench_file(const std::string& path, const std::string& filter, bool json);
+  // Measures the `bench` blocks; see session/bench.cpp.
+  Diagnostics bench_file(const std::string& path, const BenchOptions& options);
 
   // Prints one stage of a function on its way: ast types train ir ir-opt plan loop llvm asm cuda
   // ptx. An empty function: the

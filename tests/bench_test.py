@@ -100,6 +100,8 @@ for given, want in (("step", ["step"]), ("ste", ["step", "step of two"]), ("othe
     done = bench(THREE, "--json", "--filter", given)
     found = [r["name"] for r in json.loads(done.stdout)["rows"]]
     expect(found == want, f"--filter {given}: {found}")
+done = bench(THREE, "--times", "--json")
+expect(set(json.loads(done.stdout)["rows"][0]) == {"name", "median_us", "best_us"}, done.stdout)
 done = bench(THREE, "--filter", "none")
 expect(done.returncode == 2 and 'there are "step", "step of two", "other"' in done.stderr, done.stderr)
 
