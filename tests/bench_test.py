@@ -83,7 +83,7 @@ fn down(x: f32[4], n: int) -> f32[4] {
 }
 """
 done = bench(STEPS + 'bench "counts" {\n  left = left - 1\n  x = down(x, 4 - left)\n  sum(x)\n}\n')
-expect(done.returncode == 1 and "index 4 is outside axis 0 of size 4" in done.stderr,
+expect(done.returncode == 1 and "index 4 is outside axis 0 of `y`, which has size 4" in done.stderr,
        f"a var does not go on from run to run: {done.stdout}{done.stderr}")
 done = bench(STEPS + 'bench "once" {\n  left\n}\nbench "forgets" {\n  var left = 4\n  left = left - 1\n  x = down(x, left)\n}\n')
 expect(done.returncode == 0, f"a var of the block itself goes on: {done.stderr}")
