@@ -162,6 +162,24 @@ with tempfile.TemporaryDirectory() as folder:
     loaded = run(folder, str(loading))
     expect("load of a checkpoint", loaded.returncode == 0, loaded.stderr)
 
+# Steps that end inside an epoch: run again it reports nothing twice, and with more steps it goes on in that epoch.
+with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
+    def inside(folder, steps, entries=""):
+        path = program(folder, entries)
+        text = (Path(path).read_text().replace("epochs      = 6", f"steps       = {steps}")
+                .replace("adamw(lr = cosine(1e-3, warmup = 20), weight_decay = 0.01)", "sgd(lr = 0.01)"))
+        Path(path).write_text(text)
+        return run(folder, path)
+    first = inside(parts, 60, '  checkpoint = "net.ckpt"')
+    expect("inside an epoch", first.returncode == 0 and first.stdout.startswith("3 3 60\n"), first.stdout + first.stderr)
+    again = inside(parts, 60, '  checkpoint = "net.ckpt"')
+    expect("inside an epoch, again", "nothing is left" in again.stderr and again.stdout == first.stdout, f"{again.stdout}\nis not\n{first.stdout}")
+    more, done = inside(parts, 70, '  checkpoint = "net.ckpt"'), inside(whole, 70)
+    expect("inside an epoch, more", "goes on from step 60 of 70" in more.stderr, more.stderr)
+    expect("inside an epoch, more", more.stdout.splitlines()[1].split()[0] == done.stdout.splitlines()[1].split()[0],
+           f"the loss of the last epoch\n{more.stdout}\nis not\n{done.stdout}")
+    expect("inside an epoch, more", last_state(parts) == last_state(whole), "other bits")
+
 # ---------------------------------------------------------------- event files
 
 with tempfile.TemporaryDirectory() as folder:
