@@ -271,7 +271,8 @@ bool Elab::names_size(const ast::FnSig& sig, const std::string& id) {
 Val Elab::call_inline(const Callee& c, const Args& args) {
   if (++call_depth > 200)
     error(Code::E0402, args.loc, "`" + c.name + "` is put in place of its own call without end",
-          "write the types of its parameters and of its result");
+          in_map ? "index notation calls it for each element; a comprehension can do it: [f(v) for v in x]"
+                 : "write the types of its parameters and of its result");
   struct Leave {
     Elab& e;
     bool training;

@@ -77,6 +77,7 @@ class Elab::IndexNotation : public IndexRanges {
         const auto& c = ast::as<ast::Call>(x);
         if (!uses_index(x)) break;
         Val callee = e.expr(*c.callee, s);
+        if (takes_numbers(callee, c)) return by_element(x);
         std::vector<Part> parts;
         std::vector<int> axes;
         for (auto& a : c.args) {
@@ -119,6 +120,27 @@ class Elab::IndexNotation : public IndexRanges {
     if (auto* t = as<TensorVal>(v); (t && !t->type.scalar()) || v->kind == Value::weak)
       e.error(Code::E0412, x.loc, "the body of index notation is one number, but this is " + e.type_text(v), "give it its subscripts: x[i, j]");
     return {v, {}};
+  }
+
+  // Does a function whose types say so take what depends on an index as a single number? Others are given
+  // all of the elements at once.
+  bool takes_numbers(const Val& callee, const ast::Call& c) {
+    const auto* f = as<FunctionVal>(callee);
+    if (!f || (f->what != FunctionVal::named && f->what != FunctionVal::lambda)) return false;
+    const ast::FnSig& sig = f->what == FunctionVal::named ? f->decl->sig : f->fn->sig;
+    for (size_t k = 0; k < c.args.size(); ++k) {
+      if (!uses_index(*c.args[k].value)) continue;
+      for (size_t p = 0; p < sig.params.size(); ++p) {
+        const ast::Param& param = sig.params[p];
+        if (c.args[k].id ? c.args[k].id->text != param.id.text : p != k) continue;
+        if (!param.type || param.rest || param.type->kind != ast::TypeExpr::named || param.type->path.size() != 1 || !param.type->dims.empty()) continue;
+        const std::string& type = param.type->path[0].text;
+        if (dtype_named(type) || type == "int" || type == "float") return true;
+        for (const ast::Constraint& of : sig.constraints)
+          if (of.variable.text == type) return true;
+      }
+    }
+    return false;
   }
 
   // a[i, 2 * k + 1]: a slice and a transpose, where every axis is read along one index of its own, in steps.
@@ -533,8 +555,24 @@ class Elab::IndexNotation : public IndexRanges {
     ir::Value y = e.use(t);
     std::vector<ir::Region> regions;
     regions.push_back(e.cx->b.close({y}));
+    numbers_alone(regions.back(), body.loc);
     e.cx->b.at(body.loc);
     return {e.tensor(e.cx->b.emit(ir::Op::map, {}, attr, std::move(regions)).results[0]), out};
+  }
+
+  // What a function brings into the body of a map is numbers and choices between them (ir/verify.cpp).
+  void numbers_alone(const ir::Region& region, Loc body) {
+    using ir::Op;
+    for (const ir::Node& n : region.nodes) {
+      const bool number = std::all_of(n.results.begin(), n.results.end(), [&](ir::Value v) { return e.cx->fn->type(v).scalar(); });
+      const bool may = ir::is_scalar(n.op) || n.op == Op::constant || n.op == Op::read || n.op == Op::size || n.op == Op::if_ || n.op == Op::stop_gradient;
+      if (!number || !may) {
+        const std::string what = n.op == Op::for_ || n.op == Op::while_ ? "a loop" : n.op == Op::check || n.op == Op::debug || n.op == Op::host ? "an effect" : "a tensor";
+        e.error(Code::E0412, n.loc, what + " cannot stand in a function that index notation calls for each element",
+                "a comprehension can do it: [f(v) for v in x]", {{body, "in this index notation"}});
+      }
+      for (const ir::Region& inner : n.regions) numbers_alone(inner, body);
+    }
   }
 
   Val whole(const Expr& body, const std::vector<int>& left) {
