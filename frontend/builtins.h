@@ -9,7 +9,8 @@
 
 namespace tenon::elab {
 
-std::span<const Builtin> tensor_builtins();   // elementwise, reductions, shapes
+std::span<const Builtin> tensor_builtins();   // elementwise, reductions
+std::span<const Builtin> shape_builtins();    // zeros, reshape, concat
 std::span<const Builtin> program_builtins();  // derivatives, randomness, structures
 std::span<const Builtin> file_builtins();     // csv, save, load, read
 std::span<const Builtin> text_builtins();     // lines, words, bytes, string

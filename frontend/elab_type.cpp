@@ -412,6 +412,10 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
               "pass it as an argument: " + (unknown_names.empty() ? std::string("n") : unknown_names[0]) + ": int");
       for (size_t k = 0; k < unknown.size(); ++k)
         if (unknown[k] == solved->symbol) {
+          if (auto n = dims.value(solved->value); n && *n < 0)
+            error(Code::E0301, loc, "axis " + std::to_string(at) + " of " + what + " is " + dims.text(have.shape[at]) + ", so that `" +
+                  unknown_names[k] + "` would come to " + std::to_string(*n), "no size is negative: this axis is too long or too short",
+                  {{d.loc, "the size `" + std::string(sources.text(d.loc)) + "` is written here"}});
           t.sizes[unknown_names[k]] = solved->value;
           t.size_where[unknown_names[k]] = d.loc;
         }
