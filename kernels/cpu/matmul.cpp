@@ -4,9 +4,11 @@
 #include "kernels/cpu/matmul.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <emmintrin.h>
 #include <mutex>
+#include <utility>
 
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/packs.h"
@@ -22,6 +24,10 @@ namespace {
 constexpr int64_t kRowBlock = 240;      // rows of a that stay in L2 with 1024 of depth
 constexpr int64_t kColumnBlock = 4096;  // columns of b packed at once
 constexpr double kLeastFlops = 3e5;     // of a piece of work: about a microsecond
+constexpr double kSharedFlops = 2e6;    // of a thread's part of a panel that several compute with
+constexpr int64_t kManyRows = 1 << 21;  // elements of a that the last cache holds, beside others
+constexpr int64_t kFewThreads = 4;      // so few that each packs for itself what all of them read
+constexpr int64_t kOwnPanels = 1 << 20;  // elements that each packs for itself at most
 constexpr int64_t kLongRow = 1 << 20;   // bytes of b that one row is multiplied with as it lies
 constexpr int64_t kRowGap = 16;         // between packed rows, in elements
 constexpr int64_t kTurnedRows = 96;     // so few that turning b would cost more than turning c
@@ -44,6 +50,24 @@ void copy_short(T* to, const T* from, int64_t n) {
   for (int64_t i = 0; i + kStep <= n; i += kStep) move(i);
   move(n - kStep);
 }
+
+// Tells a thread whether it begins a job: then it packs what it will read in all its pieces. What another
+// core has just written comes at 2 GB/s where the cores lie far apart, and packing is ten times as fast.
+class Job {
+ public:
+  bool begins() const {
+    static thread_local uint64_t last = 0;
+    return std::exchange(last, number_) != number_;
+  }
+
+ private:
+  static uint64_t next() {  // threads count by themselves, from places far apart
+    static std::atomic<uint64_t> threads{0};
+    static thread_local uint64_t jobs = ++threads << 40;
+    return ++jobs;
+  }
+  const uint64_t number_ = next();
+};
 
 template <class T>
 class Product {
@@ -96,15 +120,14 @@ class Product {
         !plain_b || (rows_ > 48 && cols_ * depth_ * static_cast<int64_t>(sizeof(T)) > (256 << 10));
   }
 
-  // `above`: rows of others before c, of the matrix whose elements are finished.
-  void run(const T* a, const T* b, T* c, int64_t above = 0) {
-    finish_ = s_.finish;
-    above_ = above;
-    result_ = c - above * c_row_;
-    if (s_.goes_on) return block(a, b, c, 0, cols_, 0, depth_, Before::chain);
+  void run(const T* a, const T* b, T* c) {
+    if (s_.goes_on) {
+      if (depth_ > 0) block(a, b, c, 0, cols_, 0, depth_, Before::chain);
+      return;
+    }
     if (depth_ == 0) {
       for (int64_t i = 0; i < rows_; ++i) std::fill_n(c + i * c_row_, cols_, T{0});
-      return finished(0, rows_, 0, cols_);
+      return;
     }
     if (s_.kept) keep(b);
     if (kept_) return blocks(a, b, c);
@@ -116,7 +139,6 @@ class Product {
         for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock)
           tiles_.turned_row(a + k0 * a_step_, a_step_, b + c0 * col + k0, col, c + c0,
                             std::min(depth_ - k0, kChainBlock), c1 - c0, k0 > 0);
-        finished(0, 1, c0, c1);
       });
       return;
     }
@@ -129,10 +151,6 @@ class Product {
   }
 
  private:
-  void finished(int64_t i0, int64_t i1, int64_t c0, int64_t c1) const {
-    if (finish_) (*finish_)(above_ + i0, above_ + i1, c0, c1, result_, c_row_);
-  }
-
   // Where a or b is read: packed or in place.
   struct Operand {
     const T* p;
@@ -189,7 +207,6 @@ class Product {
                          std::min(depth_ - k0, kChainBlock), n);
         for (int64_t j = 0; j < n; ++j) c[c0 + j] = k0 > 0 ? c[c0 + j] + sums[j] : sums[j];
       }
-      finished(0, 1, c0, c0 + n);
     });
   }
 
@@ -205,23 +222,33 @@ class Product {
     Product other(spec, tiles_, threads_);
     other.c_row_ = rows_;
     const int64_t panels = other.panels_, width = other.width_;
-    T* packed = reinterpret_cast<T*>(
-        scratch<2>(static_cast<size_t>(depth_ * panels * width) * sizeof(T)));
-    const int64_t blocks = (depth_ + kChainBlock - 1) / kChainBlock;
-    threads_.each(blocks * panels, [&](int64_t i) {
+    auto memory = [&] {
+      return reinterpret_cast<T*>(scratch<2>(static_cast<size_t>(depth_ * panels * width) * sizeof(T)));
+    };
+    const int64_t blocks = (depth_ + kChainBlock - 1) / kChainBlock, count = threads_.count();
+    auto pack = [&](int64_t i, T* to) {
       const int64_t k0 = i / panels * kChainBlock, k1 = std::min(depth_, k0 + kChainBlock);
       const int64_t q = i % panels, c0 = q * width;
       other.pack_panel(a, c0, std::min(rows_, c0 + width), k0, k1,
-                       packed + k0 * panels * width + q * (k1 - k0) * width);
-    });
-    // As many columns as the second cache holds with their depth, in whole tiles and squares.
-    constexpr int64_t kWhole = 48;
+                       to + k0 * panels * width + q * (k1 - k0) * width);
+    };
+    T* const shared = count > kFewThreads ? memory() : nullptr;
+    if (shared) threads_.each(blocks * panels, [&](int64_t i) { pack(i, shared); });
+    const Job job;
+    // As many columns as the second cache holds with their depth, and as many pieces for each thread, in
+    // whole squares.
+    constexpr int64_t kSquare = 16, kLeast = 3 * kSquare;
     const int64_t most =
         (int64_t{256} << 10) / (std::min(depth_, kChainBlock) * int64_t{sizeof(T)});
-    const int64_t share = cols_ / (4 * threads_.count());
-    const int64_t block = std::max<int64_t>(1, std::min(most, share) / kWhole) * kWhole;
+    const int64_t wished = std::max(kLeast, std::min(most, cols_ / (4 * count)));
+    const int64_t rounds = (cols_ + wished * count - 1) / (wished * count);
+    const int64_t block =
+        ((cols_ + rounds * count - 1) / (rounds * count) + kSquare - 1) / kSquare * kSquare;
     threads_.each((cols_ + block - 1) / block, [&](int64_t piece) {
       const int64_t j0 = piece * block, n = std::min(cols_ - j0, block);
+      T* const packed = shared ? shared : memory();
+      if (!shared && job.begins())
+        for (int64_t i = 0; i < blocks * panels; ++i) pack(i, packed);
       T* result =
           reinterpret_cast<T*>(scratch<1>(static_cast<size_t>(block * rows_) * sizeof(T)));
       for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock) {
@@ -234,7 +261,6 @@ class Product {
         }
       }
       tiles_.turn(result, rows_, c + j0, c_row_, rows_, n);
-      finished(0, rows_, j0, j0 + n);
     });
   }
 
@@ -247,7 +273,6 @@ class Product {
       const int64_t g1 = std::min(blocks, g0 + group);
       threads_.each(g1 - g0, [&](int64_t i) {
         Product one = *this;  // the same cuts, into rows that lie close
-        one.finish_ = nullptr;
         one.c_row_ = cols_;
         const int64_t k0 = (g0 + i) * kChainBlock;
         one.block(a, b, partial + i * cells, 0, cols_, k0, std::min(depth_, k0 + kChainBlock),
@@ -261,7 +286,6 @@ class Product {
             to = g0 + i == 0 ? v : to + v;
           }
     }
-    finished(0, rows_, 0, cols_);
   }
 
   static Before before(int64_t k0) { return k0 > 0 ? Before::blocks : Before::nothing; }
@@ -271,12 +295,15 @@ class Product {
              Before before) {
     const int64_t depth = k1 - k0;
     const int64_t panels = (j1 - j0 + width_ - 1) / width_;
-    const bool last = k1 == depth_;
     const double flops_of_panel = 2.0 * static_cast<double>(width_) * static_cast<double>(depth);
-    if (row_blocks_ == 1) {
-      // Each panel of b is used once: whoever computes with it packs it.
+    const int64_t count = threads_.count();
+    const Job job;
+    if (row_blocks_ == 1 || (!pack_a_ && panels >= count)) {
+      // Who packs a panel of b computes with it, all rows or as many as the caches hold: it stays in his L2,
+      // nobody waits for what others pack, and nothing but a travels between the cores.
       Operand rows{a + k0 * a_step_, a_row_, a_step_};
-      if (pack_a_) {
+      const bool own = pack_a_ && count <= kFewThreads;
+      if (pack_a_ && !own) {
         constexpr int64_t kRows = 32;
         const int64_t stride = depth + kRowGap;
         T* to = reinterpret_cast<T*>(scratch<0>(static_cast<size_t>(rows_ * stride) * sizeof(T)));
@@ -287,41 +314,53 @@ class Product {
         });
         rows = {to, stride, 1};
       }
-      const int64_t each = pieces(panels, flops_of_panel * static_cast<double>(rows_));
-      threads_.each((panels + each - 1) / each, [&](int64_t piece) {
-        for (int64_t q = piece * each; q < std::min(panels, (piece + 1) * each); ++q) {
-          const int64_t c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
-          Operand cols{b + c0 + k0 * b_step_, 1, b_step_};
-          if (kept_) {
-            cols = {kept_ + k0 * panels_ * width_ + q * depth * width_, 1, width_};
-          } else if (pack_b_) {
-            T* to =
-                reinterpret_cast<T*>(scratch<1>(static_cast<size_t>(depth * width_) * sizeof(T)));
-            pack_panel(b, c0, c1, k0, k1, to);
-            cols = {to, 1, width_};
-          }
-          tiles(rows, 0, rows_, cols, c1 - c0, c + c0, depth, before);
-          if (last) finished(0, rows_, c0, c1);
+      auto panel = [&](int64_t q, int64_t i0, int64_t i1) {
+        const int64_t c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
+        const Operand from = own ? packed_rows<0>(a, 0, rows_, k0, k1, job.begins()) : rows;
+        Operand cols{b + c0 + k0 * b_step_, 1, b_step_};
+        if (kept_) {
+          cols = {kept_ + k0 * panels_ * width_ + q * depth * width_, 1, width_};
+        } else if (pack_b_) {
+          T* to =
+              reinterpret_cast<T*>(scratch<1>(static_cast<size_t>(depth * width_) * sizeof(T)));
+          pack_panel(b, c0, c1, k0, k1, to);
+          cols = {to, 1, width_};
         }
-      });
+        tiles({from.p + i0 * from.major, from.major, from.step}, i0, i1, cols, c1 - c0, c + c0, depth,
+              before);
+      };
+      const int64_t most = pack_a_ ? rows_ : std::max(kRowBlock, kManyRows / depth / tall_ * tall_);
+      for (int64_t i0 = 0; i0 < rows_; i0 += most)
+        each_panel(panels, i0, std::min(rows_, i0 + most), flops_of_panel, panel);
       return;
     }
     const T* packed = kept_ ? kept_ + k0 * panels * width_ : nullptr;
-    if (!packed && pack_b_) {
-      T* to = reinterpret_cast<T*>(
-          scratch<2>(static_cast<size_t>(depth * panels * width_) * sizeof(T)));
+    auto pack = [&](int64_t q, T* to) {
+      const int64_t c0 = j0 + q * width_;
+      pack_panel(b, c0, std::min(j1, c0 + width_), k0, k1, to + q * depth * width_);
+    };
+    auto memory = [&] {
+      return reinterpret_cast<T*>(scratch<2>(static_cast<size_t>(depth * panels * width_) * sizeof(T)));
+    };
+    const bool own = !packed && pack_b_ && count <= kFewThreads && depth * panels * width_ <= kOwnPanels;
+    if (!packed && pack_b_ && !own) {
+      T* to = memory();
       const int64_t each = std::max<int64_t>(1, 65536 / (width_ * depth));
       threads_.each((panels + each - 1) / each, [&](int64_t piece) {
-        for (int64_t q = piece * each; q < std::min(panels, (piece + 1) * each); ++q) {
-          const int64_t c0 = j0 + q * width_;
-          pack_panel(b, c0, std::min(j1, c0 + width_), k0, k1, to + q * depth * width_);
-        }
+        for (int64_t q = piece * each; q < std::min(panels, (piece + 1) * each); ++q) pack(q, to);
       });
       packed = to;
     }
-    auto panel = [&](int64_t q, int64_t c0) {
-      return packed ? Operand{packed + q * depth * width_, 1, width_}
-                    : Operand{b + c0 + k0 * b_step_, 1, b_step_};
+    auto panels_here = [&] {  // as the thread at hand reads them
+      if (!own) return packed;
+      T* to = memory();
+      if (job.begins())
+        for (int64_t q = 0; q < panels; ++q) pack(q, to);
+      return static_cast<const T*>(to);
+    };
+    auto panel = [&](const T* here, int64_t q, int64_t c0) {
+      return here ? Operand{here + q * depth * width_, 1, width_}
+                  : Operand{b + c0 + k0 * b_step_, 1, b_step_};
     };
     if (pack_a_) {
       // A piece is a block of rows, packed once and met by all panels.
@@ -331,10 +370,10 @@ class Product {
         for (int64_t r = piece * each; r < std::min(row_blocks_, (piece + 1) * each); ++r) {
           const int64_t i0 = r * row_block_, i1 = std::min(rows_, i0 + row_block_);
           const Operand rows = packed_rows<3>(a, i0, i1, k0, k1);
+          const T* here = panels_here();
           for (int64_t q = 0; q < panels; ++q) {
             const int64_t c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
-            tiles(rows, i0, i1, panel(q, c0), c1 - c0, c + c0, depth, before);
-            if (last) finished(i0, i1, c0, c1);
+            tiles(rows, i0, i1, panel(here, q, c0), c1 - c0, c + c0, depth, before);
           }
         }
       });
@@ -343,13 +382,35 @@ class Product {
     const int64_t all = row_blocks_ * panels;
     const int64_t each = pieces(all, flops_of_panel * static_cast<double>(row_block_));
     threads_.each((all + each - 1) / each, [&](int64_t piece) {
+      const T* here = panels_here();
       for (int64_t w = piece * each; w < std::min(all, (piece + 1) * each); ++w) {
         const int64_t i0 = w / panels * row_block_, i1 = std::min(rows_, i0 + row_block_);
         const int64_t q = w % panels, c0 = j0 + q * width_, c1 = std::min(j1, c0 + width_);
-        tiles({a + i0 * a_row_ + k0 * a_step_, a_row_, a_step_}, i0, i1, panel(q, c0), c1 - c0,
+        tiles({a + i0 * a_row_ + k0 * a_step_, a_row_, a_step_}, i0, i1, panel(here, q, c0), c1 - c0,
               c + c0, depth, before);
-        if (last) finished(i0, i1, c0, c1);
       }
+    });
+  }
+
+  // panel(q, i0, i1) for all panels: as many of them for each thread, and of those left over a part of the
+  // rows, where that is work enough.
+  template <class F>
+  void each_panel(int64_t panels, int64_t i0, int64_t i1, double flops_of_panel, F&& panel) {
+    const int64_t count = threads_.count(), share = panels / count, rest = panels % count;
+    const double flops = flops_of_panel * static_cast<double>(i1 - i0);
+    if (share == 0 || rest == 0 || flops < kSharedFlops * static_cast<double>(count)) {
+      const int64_t each = pieces(panels, flops);
+      threads_.each((panels + each - 1) / each, [&](int64_t piece) {
+        for (int64_t q = piece * each; q < std::min(panels, (piece + 1) * each); ++q) panel(q, i0, i1);
+      });
+      return;
+    }
+    const int64_t part = ((i1 - i0 + count - 1) / count + tall_ - 1) / tall_ * tall_;
+    threads_.each((share + rest) * count, [&](int64_t piece) {
+      const int64_t t = piece / (share + rest), q = piece % (share + rest);
+      if (q < share) return panel(t * share + q, i0, i1);
+      const int64_t r0 = std::min(i1, i0 + t * part), r1 = std::min(i1, r0 + part);
+      if (r0 < r1) panel(share * count + q - share, r0, r1);
     });
   }
 
@@ -381,11 +442,12 @@ class Product {
   // ---- packing. Rows: [row][depth], with a little room between so that rows do not share cache
   // sets.
   template <int kWhich>
-  Operand packed_rows(const T* a, int64_t i0, int64_t i1, int64_t k0, int64_t k1) const {
+  Operand packed_rows(const T* a, int64_t i0, int64_t i1, int64_t k0, int64_t k1,
+                      bool fresh = true) const {
     const int64_t stride = k1 - k0 + kRowGap;
     T* to =
         reinterpret_cast<T*>(scratch<kWhich>(static_cast<size_t>((i1 - i0) * stride) * sizeof(T)));
-    pack_rows(a, i0, i1, k0, k1, to);
+    if (fresh) pack_rows(a, i0, i1, k0, k1, to);
     return {to, stride, 1};
   }
 
@@ -503,9 +565,6 @@ class Product {
   const T* kept_ = nullptr;  // b, packed before
   bool plain_;   // both are read along one stride each
   bool turned_;  // the columns of b lie along the depth
-  const Finish* finish_ = nullptr;
-  int64_t above_ = 0;
-  const T* result_ = nullptr;  // row 0 of the matrix that is finished
 };
 
 // One column is one row of the turned product: a vector holds columns, and fma(a, b, c) is fma(b, a, c).
@@ -517,17 +576,13 @@ ProductSpec turned_spec(const ProductSpec& s) {
   std::swap(out.a, out.b);
   out.c_row = -1;
   out.kept = nullptr;
-  out.finish = nullptr;
   return out;
 }
 
 template <class T>
 void run(DType t, const ProductSpec& s, Threads& threads) {
-  if (s.cols.count() == 1 && s.rows.count() > 1 && s.c_row <= 1) {
-    run<T>(t, turned_spec(s), threads);
-    if (s.finish) s.finish->all(s.c, threads);
-    return;
-  }
+  if (s.cols.count() == 1 && s.rows.count() > 1 && s.c_row <= 1)
+    return run<T>(t, turned_spec(s), threads);
   const TileTable& tiles = tile_table(t);
   const T *a = static_cast<const T*>(s.a), *b = static_cast<const T*>(s.b);
   T* c = static_cast<T*>(s.c);
@@ -546,7 +601,7 @@ void run(DType t, const ProductSpec& s, Threads& threads) {
         wb(s.batch.range, s.batch.s[1], s.batch.n, piece * each);
     for (int64_t i = piece * each; i < std::min(batch, (piece + 1) * each);
          ++i, wa.next(), wb.next())
-      product.run(a + wa.offset(), b + wb.offset(), c + i * cells, i * s.rows.count());
+      product.run(a + wa.offset(), b + wb.offset(), c + i * cells);
   });
 }
 
@@ -567,6 +622,7 @@ const TileTable& tile_table(DType t) {
 
 void product(DType t, const ProductSpec& spec, Threads& threads) {
   t == DType::f64 ? run<double>(t, spec, threads) : run<float>(t, spec, threads);
+  if (spec.finish) spec.finish->all(spec.c, threads);
 }
 
 }  // namespace tenon::kernels

@@ -245,6 +245,37 @@ TEST(Kernels, TallWideAndLongProducts) {
   }
 }
 
+// So large that threads share them by columns, by rows, or by parts of a column's rows, and pack for
+// themselves or together: each row is what a product of few rows makes of it.
+TEST(Kernels, LargeProductsAreThoseOfTheirRows) {
+  const std::vector<int> turned{1, 0};
+  const ir::ContractSpec spec{{}, {at({{0, 1}}), at({{2, 1}})}, {at({{2, 1}}), at({{1, 1}})}, {0, 1}};
+  struct {
+    int64_t m, n, k;
+  } cases[] = {{2100, 200, 1030}, {450, 330, 300}, {500, 64, 1100}, {90, 400, 700}, {250, 512, 64}};
+  for (auto [M, N, K] : cases)
+    for (const bool a_t : {false, true})
+      for (const bool b_t : {false, true}) {
+        Tensor a = a_t ? random_tensor(DType::f32, {K, M}).transposed(turned) : random_tensor(DType::f32, {M, K});
+        const Tensor b = b_t ? random_tensor(DType::f32, {N, K}).transposed(turned) : random_tensor(DType::f32, {K, N});
+        Tensor want(DType::f32, {M, N});
+        Threads one(1);
+        constexpr int64_t kFew = 30;
+        for (int64_t i = 0; i < M; i += kFew) {
+          const int64_t rows = std::min(kFew, M - i), part[] = {rows, K}, to[] = {rows, N};
+          kernels::View from(static_cast<float*>(a.raw()) + i * a.strides[0], part, a.strides.begin(), 2, DType::f32);
+          kernels::View out(want.data<float>() + i * N, to, want.strides.begin(), 2, DType::f32);
+          kernels::contract(spec, {{rows, N, K}}, {}, {}, from, b, out, one);
+        }
+        for (const int count : {1, 2, 3, 6}) {
+          Threads threads(count);
+          Tensor got(DType::f32, {M, N});
+          kernels::contract(spec, {{M, N, K}}, {}, {}, a, b, got, threads);
+          ASSERT_TRUE(same_bits(got, want)) << M << " x " << N << " x " << K << ", threads " << count;
+        }
+      }
+}
+
 // Images before channels: batches of products where they are large, and columns that are several indices.
 TEST(Kernels, ConvolutionsOfImagesByChannel) {
   struct Case {
