@@ -41,11 +41,19 @@ print(sum(x) == sum(x))
 """
 
 
-def run(text, memory=None, code=0):
+# Elements that lie 64 apart, and a matrix that is turned in shared memory.
+APART = """
+let x = reshape(cast(arange(4096) % 97, f32), 64, 64)
+print(sum(x[.., 3]))
+print(sum(concat(transpose(x), transpose(x), axis = 1)[.., 7]))
+"""
+
+
+def run(text, memory=None, code=0, **more):
     with tempfile.NamedTemporaryFile("w", suffix=".model") as f:
         f.write(text)
         f.flush()
-        env = {**os.environ, "TENON_SIM_ARENA": "on"}
+        env = {**os.environ, "TENON_SIM_ARENA": "on", **more}
         if memory:
             env["TENON_SIM_MEMORY"] = str(memory)
         done = subprocess.run([tenon, "run", "--device", "cudasim", "--stats", f.name], env=env, capture_output=True, text=True)
@@ -79,3 +87,12 @@ expect(small == out and number("largest arena", said) == 0, "what is not made ne
 
 _, said = run(STEPS)
 expect(number("waits of the host", said) <= 3, "a loop of steps does not wait: " + said)
+
+# What accesses would cost: a sector for each of 64 elements that 8 would hold; a turn of the banks for each line.
+with tempfile.NamedTemporaryFile("r") as counts:
+    run(APART, TENON_SIM_COUNT=counts.name)
+    counted = {line.split("@")[0]: [int(n) for n in re.findall(r" (\d+)", line)] for line in counts}
+sums = next(numbers for kernel, numbers in counted.items() if kernel.startswith("tn_reduce_run"))
+expect(sums[2] > 4 * sums[3], f"elements far apart take a sector each: {counted}")
+turned = next(numbers for kernel, numbers in counted.items() if kernel.startswith("tn_transpose"))
+expect(turned[5] == turned[6] > 0 and turned[2] == turned[3], f"tiles have no bank conflicts: {counted}")
