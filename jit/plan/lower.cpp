@@ -125,10 +125,10 @@ loop::Function FunctionLowering::run() {
         for (size_t i = 0; i < fn_.body.params.size(); ++i) {
           const Value v = fn_.body.params[i];
           bind_slot(v, x_.var(out_fn_.params[sig.sizes.size() + i]));
-          if (fn_.params[i].role != ir::Leaf::param || place(v).kind != Place::memory) continue;
+          if (place(v).kind != Place::memory) continue;
           Root& root = roots_[static_cast<size_t>(place(v).root)];
           root.weight = true;
-          root.only_multiplied = only_multiplied(v);
+          root.only_multiplied = fn_.params[i].role == ir::Leaf::param && only_multiplied(v);
         }
       },
       [&] {

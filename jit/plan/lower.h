@@ -99,8 +99,8 @@ class FunctionLowering {
   struct Root {
     Var block;
     int frame = -1;                // the region that owns it now; -1: given up or handed on
-    bool weight = false;           // a parameter of a model: it changes seldom
-    bool only_multiplied = false;  // and is read by products alone: no step that changes it is here
+    bool weight = false;           // an argument: loops here do not change it
+    bool only_multiplied = false;  // a parameter of a model that products alone read: it changes seldom
     std::vector<ir::Value> views;  // values that look at it
   };
   struct Frame {

@@ -130,6 +130,7 @@ class Product {
       return;
     }
     if (s_.kept) keep(b);
+    by_rows();
     if (kept_) return blocks(a, b, c);
     if (rows_ == 1 && cols_ >= 16 && turned_) {
       const int64_t each =
@@ -170,6 +171,18 @@ class Product {
       for (int64_t k0 = 0; k0 < depth_; k0 += kChainBlock)
         block(a, b, c, j0, j1, k0, std::min(depth_, k0 + kChainBlock), before(k0));
     }
+  }
+
+  // Where nobody packs and b fits beside the rest into the second cache, a thread takes rows, not columns:
+  // what stands before and behind a product goes by rows, too, so it finds them in its cache.
+  void by_rows() {
+    constexpr int64_t kBeside = 512 << 10;
+    const int64_t n = threads_.count();
+    if (row_blocks_ > 1 || n == 1 || pack_a_ || (pack_b_ && !kept_) || rows_ < 2 * tall_ * n ||
+        cols_ * depth_ * static_cast<int64_t>(sizeof(T)) > kBeside)
+      return;
+    row_block_ = (rows_ + n - 1) / n;
+    row_blocks_ = (rows_ + row_block_ - 1) / row_block_;
   }
 
   // All panels of b as they are packed, from the buffer that keeps them: [block of depth][panel].
