@@ -12,17 +12,29 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/distance.h"
+
 namespace tenon {
 namespace {
 
 constexpr auto kSpin = std::chrono::microseconds(100);  // then a helper parks
 constexpr size_t kApart = 128;                          // bytes: a line and the one fetched with it
 constexpr int kPatience = 8;  // looks at an answer before the helper's range is touched
+constexpr int64_t kMostDelay = 1500, kFarDelay = 600;  // ticks
+constexpr uint32_t kAsk = 1024, kAsked = 8;
 constexpr int kBits = 20;
 constexpr uint64_t kMask = (uint64_t{1} << kBits) - 1;
 constexpr int64_t kMostChunks = int64_t{1} << (kBits - 1);
 
 thread_local bool inside_body = false;
+
+// Between a job and a first helper that waits for it: a mean of the latest, in ticks.
+alignas(kApart) std::atomic<int64_t> delay{0};
+
+void heard(int64_t ticks) {
+  const int64_t mean = delay.load(std::memory_order_relaxed);
+  delay.store(mean + (std::min(ticks, kMostDelay) - mean) / 4, std::memory_order_relaxed);
+}
 
 using Body = void (*)(void*, int64_t);
 
@@ -37,10 +49,12 @@ struct alignas(kApart) Range {
   std::atomic<uint64_t> span{0};  // number of the job | first chunk | end
   std::atomic<Body> body{nullptr};
   std::atomic<void*> context{nullptr};
+  std::atomic<uint64_t> when{0};  // it was published, in ticks of the clock that all cores share
 
   void publish(uint64_t job, int64_t first, int64_t end, Body f, void* c) {
     body.store(f, std::memory_order_relaxed);
     context.store(c, std::memory_order_relaxed);
+    when.store(__rdtsc(), std::memory_order_relaxed);
     span.store(job << (2 * kBits) | static_cast<uint64_t>(first) << kBits |
                    static_cast<uint64_t>(end),
                std::memory_order_release);
@@ -109,11 +123,14 @@ struct Threads::Impl {
     Range& own = ranges[me];
     Answer& answer = answers[me];
     int64_t done = 0;
+    bool waits = false;  // awake, for the next job
     auto since = std::chrono::steady_clock::now();
     for (int turn = 0;; ++turn) {
       if (stop.load(std::memory_order_relaxed)) return;
       Chunk c;
       if (own.take(true, c)) {
+        if (waits && me == 1)
+          heard(static_cast<int64_t>(__rdtsc() - own.when.load(std::memory_order_relaxed)));
         do {
           c.body(c.context, c.number);
           ++done;
@@ -121,14 +138,17 @@ struct Threads::Impl {
         answer.done.store(done, std::memory_order_release);
         steal(me, [&] { answer.done.store(++done, std::memory_order_release); });
         since = std::chrono::steady_clock::now();
+        waits = false;
         continue;
       }
+      waits = true;
       _mm_pause();
       if (turn % 32 != 0 || std::chrono::steady_clock::now() - since < kSpin) continue;
       const uint32_t seen = answer.wake.load(std::memory_order_seq_cst);
       answer.parked.store(true, std::memory_order_seq_cst);
       if (own.empty() && !stop.load(std::memory_order_seq_cst))
         answer.wake.wait(seen, std::memory_order_seq_cst);
+      waits = false;
       answer.parked.store(false, std::memory_order_relaxed);
       since = std::chrono::steady_clock::now();
     }
@@ -187,6 +207,13 @@ Threads::~Threads() {
   }
   for (auto& t : impl_->helpers) t.join();
   delete impl_;
+}
+
+bool cores_are_far() {
+  // A few jobs in many are given out all the same, else nobody would see the cores come nearer.
+  static thread_local uint32_t asked = 0;
+  return !inside_body && asked++ % kAsk >= kAsked &&
+         delay.load(std::memory_order_relaxed) > kFarDelay;
 }
 
 int Threads::count() const { return static_cast<int>(impl_->helpers.size()) + 1; }

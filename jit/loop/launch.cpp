@@ -6,6 +6,7 @@
 #include <emmintrin.h>
 
 #include "jit/loop/runtime.h"
+#include "runtime/distance.h"
 
 namespace tenon::loop {
 
@@ -65,7 +66,7 @@ int64_t run_streaming(Context* context, const Function& kernel, KernelFn fn, con
 int64_t run_kernel(Context* context, uint32_t kernel, KernelFn fn, const int64_t* args,
                    int64_t range, int64_t work) {
   // About 10 us of simple work a chunk; what fits in one is not worth another thread.
-  constexpr int64_t kGrain = 32768;
+  constexpr int64_t kGrain = 32768, kNear = 8 * kGrain;  // below: only for a core that is near
   if (range <= 0) return 0;
   int64_t chunk = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, work));
   // Much work in few long pieces: what lies behind the end of one is fetched ahead by the machine,
@@ -77,7 +78,8 @@ int64_t run_kernel(Context* context, uint32_t kernel, KernelFn fn, const int64_t
   int64_t failed = -1;
   const Function& code = context->program.kernels[kernel];
   const bool stream = !code.streamed.empty() && chunk % 64 == 0 && streams(code, args, range);
-  if (chunks == 1 || context->run.threads.count() == 1) {
+  if (chunks == 1 || context->run.threads.count() == 1 ||
+      (range * work < kNear && cores_are_far())) {
     if ((stream ? run_streaming(context, code, fn, args, 0, range)
                 : fn(context, args, 0, range)) == 0)
       return 0;

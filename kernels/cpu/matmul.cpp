@@ -17,6 +17,7 @@
 #include "kernels/cpu/tile_table.h"
 #include "kernels/cpu/walk.h"
 #include "runtime/copy.h"
+#include "runtime/distance.h"
 
 namespace tenon::kernels {
 namespace {
@@ -618,6 +619,16 @@ void run(DType t, const ProductSpec& s, Threads& threads) {
   });
 }
 
+// The threads that are worth asking for so much work.
+Threads& worth_asking(const ProductSpec& s, Threads& threads) {
+  constexpr double kNear = 2.5e6;  // operations; below: only those of a core that is near
+  static Threads alone(1);
+  double flops = 2;
+  for (const Group* g : {&s.batch, &s.rows, &s.cols, &s.depth})
+    flops *= static_cast<double>(g->count());
+  return flops < kNear && threads.count() > 1 && cores_are_far() ? alone : threads;
+}
+
 }  // namespace
 
 const TileTable& tile_table(DType t) {
@@ -633,7 +644,8 @@ const TileTable& tile_table(DType t) {
   return tables[i][w];
 }
 
-void product(DType t, const ProductSpec& spec, Threads& threads) {
+void product(DType t, const ProductSpec& spec, Threads& all) {
+  Threads& threads = worth_asking(spec, all);
   t == DType::f64 ? run<double>(t, spec, threads) : run<float>(t, spec, threads);
   if (spec.finish) spec.finish->all(spec.c, threads);
 }
