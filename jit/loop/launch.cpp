@@ -66,7 +66,7 @@ int64_t run_streaming(Context* context, const Function& kernel, KernelFn fn, con
 int64_t run_kernel(Context* context, uint32_t kernel, KernelFn fn, const int64_t* args,
                    int64_t range, int64_t work) {
   // About 10 us of simple work a chunk; what fits in one is not worth another thread.
-  constexpr int64_t kGrain = 32768, kNear = 2 * kGrain;  // below: only for a core that is near
+  constexpr int64_t kGrain = 32768, kNear = 4 * kGrain;  // below: only for a core that is near
   if (range <= 0) return 0;
   int64_t chunk = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, work));
   // Much work in few long pieces: what lies behind the end of one is fetched ahead by the machine,

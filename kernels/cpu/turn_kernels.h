@@ -73,6 +73,20 @@ __attribute__((always_inline)) inline void turn(Line::V (&r)[8]) {
 }
 #endif
 
+// What is less than a square: to[i * to_row + j] = from[j * from_row + i], i < depth, j < columns.
+inline void turn_part(const float* from, int64_t from_row, float* to, int64_t to_row, int64_t depth,
+                      int64_t columns) {
+  const auto along = Line::tail(static_cast<int>(depth)), across = Line::tail(static_cast<int>(columns));
+  Line::V r[kSquare];
+#pragma GCC unroll 16
+  for (int x = 0; x < kSquare; ++x)
+    r[x] = x < columns ? Line::load(from + x * from_row, along) : Line::zero();
+  turn(r);
+#pragma GCC unroll 16
+  for (int x = 0; x < kSquare; ++x)
+    if (x < depth) Line::store(to + x * to_row, r[x], across);
+}
+
 // to[i * to_row + j] = from[j * from_row + i], i < depth, j < columns.
 inline void turn_panel(const void* source, int64_t from_row, void* target, int64_t to_row, int64_t depth,
                        int64_t columns) {
@@ -89,11 +103,13 @@ inline void turn_panel(const void* source, int64_t from_row, void* target, int64
 #pragma GCC unroll 16
       for (int x = 0; x < kSquare; ++x) Line::store(to + (i + x) * to_row + j, r[x]);
     }
-    for (; i < depth; ++i)
-      for (int64_t x = j; x < j + kSquare; ++x) to[i * to_row + x] = from[x * from_row + i];
+    if (i < depth)
+      turn_part(from + j * from_row + i, from_row, to + i * to_row + j, to_row, depth - i, kSquare);
   }
-  for (; j < columns; ++j)
-    for (int64_t i = 0; i < depth; ++i) to[i * to_row + j] = from[j * from_row + i];
+  if (j == columns) return;
+  for (int64_t i = 0; i < depth; i += kSquare)
+    turn_part(from + j * from_row + i, from_row, to + i * to_row + j, to_row,
+              std::min<int64_t>(depth - i, kSquare), columns - j);
 }
 
 // One row of a against such columns: c[j] (+)= the fma chain over i of a[i * a_step] * b[j * b_row + i].
