@@ -20,7 +20,20 @@ using loop::kNone;
 
 namespace {
 constexpr int kEnd = INT_MAX;
+
+// So small that a second copy of it, packed, is nothing beside what a program has anyway.
+bool known_to_be_small(const Dims& dims, const ir::Type& type) {
+  constexpr int64_t kSmall = int64_t{4} << 20;
+  int64_t bytes = static_cast<int64_t>(size_of(type.dtype));
+  for (DimId d : type.shape) {
+    const auto n = dims.value(d);
+    if (!n || *n > kSmall) return false;
+    bytes *= std::max<int64_t>(1, *n);
+    if (bytes > kSmall) return false;
+  }
+  return true;
 }
+}  // namespace
 
 // ---------------------------------------------------------------- a unit
 
@@ -125,10 +138,12 @@ loop::Function FunctionLowering::run() {
         for (size_t i = 0; i < fn_.body.params.size(); ++i) {
           const Value v = fn_.body.params[i];
           bind_slot(v, x_.var(out_fn_.params[sig.sizes.size() + i]));
-          if (place(v).kind != Place::memory) continue;
+          const bool param = fn_.params[i].role == ir::Leaf::param;
+          if (place(v).kind != Place::memory || !(param || known_to_be_small(unit_.dims, type(v))))
+            continue;
           Root& root = roots_[static_cast<size_t>(place(v).root)];
           root.weight = true;
-          root.only_multiplied = fn_.params[i].role == ir::Leaf::param && only_multiplied(v);
+          root.only_multiplied = param && only_multiplied(v);
         }
       },
       [&] {

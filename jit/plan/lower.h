@@ -99,8 +99,8 @@ class FunctionLowering {
   struct Root {
     Var block;
     int frame = -1;                // the region that owns it now; -1: given up or handed on
-    bool weight = false;           // an argument: loops here do not change it
-    bool only_multiplied = false;  // a parameter of a model that products alone read: it changes seldom
+    bool weight = false;           // a model's parameter or a small argument: no loop changes it
+    bool only_multiplied = false;  // a parameter that products alone read: it changes seldom
     std::vector<ir::Value> views;  // values that look at it
   };
   struct Frame {

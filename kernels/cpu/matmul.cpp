@@ -174,8 +174,8 @@ class Product {
     }
   }
 
-  // Where nobody packs and b fits beside the rest into the second cache, a thread takes rows, not columns:
-  // what stands before and behind a product goes by rows, too, so it finds them in its cache.
+  // Where nobody packs and b fits beside the rest into the second cache, a thread takes rows, not
+  // columns: what stands before and behind a product goes by rows, too, and finds them in its cache.
   void by_rows() {
     constexpr int64_t kBeside = 512 << 10;
     const int64_t n = threads_.count();
