@@ -202,6 +202,11 @@ class WindowProduct {
                 T* c) const {
     int64_t row[kRowBlock];
     s_.rows_c.offsets(i0, rows, row);
+    if (direct_) {
+      for (int64_t i = 0; i < rows; ++i)
+        std::copy_n(from + i * stride, columns, c + row[i] + c0);
+      return;
+    }
     for (int64_t i = 0; i < rows;) {
       int64_t run = 1;  // of rows that lie side by side
       while (i + run < rows && row[i + run] == row[i] + run) ++run;
