@@ -23,6 +23,7 @@ struct CompileOptions {
   bool fuse_tiles = false;    // products of matrices that are made by tiles: for devices (jit/plan/tile.h)
   bool stagger_rows = true;   // the passes over a row take turns with those of the rows before it
   bool compute_again = true;  // what a later pass needs, where that is cheaper than to keep it
+  bool skip_zeros = true;     // a product reads a framed operand beside the zeros around it
   bool reuse_buffers = true;  // an elementwise result takes the memory of an operand that dies
   bool plan_memory = true;    // what does not leave a run lies in one arena
   bool plan_numbers = true;   // single numbers too; a device brings them to its host by themselves

@@ -50,6 +50,7 @@ CompileOptions options(bool arena = true) {
   const char* own = std::getenv("TENON_SIM_ARENA");
   o.plan_memory = arena && !(own && std::string_view(own) == "off");
   o.plan_numbers = false;
+  o.skip_zeros = false;
   o.fuse_blocks = false;  // threads have no cache of their own there; tiles stand in for blocks of rows
   o.fuse_tiles = true;
   o.stagger_rows = false;  // a warp has one row, and other warps to wait with

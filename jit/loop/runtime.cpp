@@ -413,6 +413,13 @@ int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
         kernels::Kept kept;
         if (node.weight[0]) kept.a = block(k.numbers(1)[0])->buffer.get();
         if (node.weight[1]) kept.b = block(k.numbers(1)[0])->buffer.get();
+        if (node.framed >= 0) {
+          const auto rank = static_cast<size_t>(node.ranks[static_cast<size_t>(node.framed)]);
+          const auto shape = k.numbers(rank), starts = k.numbers(rank);
+          const kernels::Frame frame{node.framed, shape, starts, node.strides};
+          kernels::contract(*node.spec, range, offset_a, offset_b, a, b, out, threads, kept, nullptr, &frame);
+          return;
+        }
         kernels::contract(*node.spec, range, offset_a, offset_b, a, b, out, threads, kept);
         return;
       }

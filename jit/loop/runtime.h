@@ -48,6 +48,7 @@ struct NodeInfo {
   std::shared_ptr<const ir::ContractSpec> spec;
   bool offsets = false;  // contract: some offset is not 0
   bool weight[2] = {};   // contract: the operand's block is told, since what is packed of it is kept
+  int framed = -1;       // contract: the operand that is zero around what is told; `strides` are its steps
   std::string text;      // debug
   uint32_t trap = 0;     // check: its site
   Loc where;

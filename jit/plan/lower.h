@@ -90,6 +90,14 @@ struct Place {
   bool whole = false;          // memory: the root's elements, all of them in their order
 };
 
+// A value that is zero but for a part, whose place it has: element i of the part along an axis is its element
+// start + step * i. Only products read it (framed.cpp).
+struct Framed {
+  std::vector<DimId> part;  // its shape
+  std::vector<Expr> starts;
+  std::vector<int64_t> steps;
+};
+
 class FunctionLowering {
  public:
   FunctionLowering(Unit& unit, ir::FnId id);
@@ -180,6 +188,8 @@ class FunctionLowering {
   void same_count(const std::vector<DimId>& from, const std::vector<DimId>& to);
   void slice_node(const ir::Node& n);
   void update_node(const ir::Node& n);
+  bool framed_update(const ir::Node& n);
+  bool only_windows_of(ir::Value v, const std::vector<bool>& axes) const;
   bool found_in_run(DimId d) const;
   void concat_node(const ir::Node& n);
   void eager_node(const ir::Node& n);
@@ -210,6 +220,7 @@ class FunctionLowering {
   Loc loc_;
   std::vector<Place> places_;
   std::vector<Root> roots_;
+  std::map<ir::Value, Framed> framed_;
   std::vector<Frame> frames_;
   std::vector<Expr> results_;  // the function's
 };

@@ -187,7 +187,7 @@ void FunctionLowering::keep_views_of(Value v) {
   const DimId one = unit_.dims.constant(1), zero = unit_.dims.constant(0);
   if (later.size() > 2) return;
   for (Value w : later) {
-    if (places_[w].whole) return;
+    if (places_[w].whole || framed_.contains(w)) return;
     for (size_t i = 0; i < type(w).rank(); ++i)  // more elements than memory
       if (places_[w].strides[i] == zero && type(w).shape[i] != one) return;
   }

@@ -256,6 +256,7 @@ void FunctionLowering::update_node(const Node& n) {
   const auto& attr = n.get<ir::SliceAttr>();
   const ir::Type &t = type(n.results[0]), &part = type(n.operands[1]);
   check_range(n, 2, t.shape);
+  if (framed_update(n)) return;
   if (t.shape.empty()) return bind(n.results[0], Place(place(n.operands[1])));
   keep_views_of(n.operands[0]);
   Place x = place(n.operands[0]), v = place(n.operands[1]);
@@ -380,7 +381,10 @@ void FunctionLowering::eager_node(const Node& n) {
   uint32_t id = node_info(n.op, types);
   loop::NodeInfo& info = unit_.tables.nodes.back();
   std::vector<Expr> args{x_.i64(id)};
-  for (size_t i = 0; i < in.size(); ++i) in_view(args, in[i], types[i]);
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (auto f = framed_.find(n.operands[i]); f != framed_.end()) types[i].shape = f->second.part;
+    in_view(args, in[i], types[i]);
+  }
   for (size_t i = 0; i < out.size(); ++i) out_view(args, out[i], type(n.results[i]));
   switch (n.op) {
     case ir::Op::reduce:
@@ -415,6 +419,14 @@ void FunctionLowering::eager_node(const Node& n) {
         const Root& root = roots_[in[side].root];
         info.weight[side] = root.weight && (root.only_multiplied || frames_.size() > 1);
         if (info.weight[side]) args.push_back(x_.var(root.block));
+      }
+      for (size_t side = 0; side < 2; ++side) {
+        auto f = framed_.find(n.operands[side]);
+        if (f == framed_.end()) continue;
+        info.framed = static_cast<int>(side);
+        info.strides = f->second.steps;
+        for (DimId d : type(n.operands[side]).shape) args.push_back(extent(d));
+        args.insert(args.end(), f->second.starts.begin(), f->second.starts.end());
       }
       break;
     }

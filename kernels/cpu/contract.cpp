@@ -9,6 +9,7 @@
 
 #include "ir/scalar/program.h"
 #include "kernels/cpu/channels.h"
+#include "kernels/cpu/frame.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/reduce_table.h"
@@ -196,13 +197,47 @@ bool reads_windows(const std::vector<ir::Affine>& axes) {
   return false;
 }
 
+// The framed axes of an operand: each is read by one index of the rows and one of the depth, and these read
+// nothing else of it.
+bool framed_axes(const Problem& p, const std::vector<ir::Affine>& read, std::span<const int64_t> offset,
+                 const View& part, const Frame& frame, std::vector<FramedAxis>& axes, int* axis_of) {
+  int uses[kMostIndices] = {};
+  for (const ir::Affine& a : read)
+    for (const auto& term : a.terms) ++uses[term.index];
+  for (size_t i = 0; i < read.size(); ++i) {
+    if (part.shape[i] == frame.shape[i] && frame.steps[i] == 1) continue;
+    FramedAxis f;
+    for (const auto& term : read[i].terms) {
+      const int index = term.index;
+      if (uses[index] > 1) return false;
+      if (p.free(index) && p.in_a[index] && f.row < 0) {
+        f.row = index;
+        f.row_coefficient = term.coefficient;
+      } else if (!p.in_out[index] && f.tap < 0) {
+        f.tap = index;
+        f.tap_coefficient = term.coefficient;
+      } else {
+        return false;
+      }
+      axis_of[index] = static_cast<int>(axes.size());
+    }
+    f.offset = offset.empty() ? 0 : offset[i];
+    f.start = frame.starts[i];
+    f.step = frame.steps[i];
+    f.extent = part.shape[i];
+    f.stride = part.strides[i];
+    axes.push_back(f);
+  }
+  return true;
+}
+
 // A convolution or a derivative of one: its windows become the rows of a product, and are read where
-// they lie.
+// they lie. What is framed, a then, is read beside its zeros.
 bool through_windows(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
-                     Threads& threads) {
+                     Threads& threads, std::span<const FramedAxis> framed = {}, const int* axis_of = nullptr) {
   const bool in_a = reads_windows(spec.a), in_b = reads_windows(spec.b);
   if (!in_a && !in_b) return false;
-  if (!in_a) p.swap();
+  if (!in_a && framed.empty()) p.swap();
   WindowSpec w;
   for (uint8_t i : spec.out) {
     if (p.batch(i)) {
@@ -231,6 +266,20 @@ bool through_windows(Problem p, const ir::ContractSpec& spec, DType t, const Vie
   w.c = out.data;
   w.kept = p.kept.b;
   w.finish = p.finish;
+  if (!framed.empty()) {
+    constexpr int64_t kMostPacked = int64_t{32} << 20;
+    if (w.cols_b.count() * w.depth_b.count() * bytes_of(t) > kMostPacked) return false;
+    std::vector<PartIndex> rows, depth;
+    for (uint8_t i : spec.out) {
+      if (p.batch(i) && p.range[i] != 1) return false;
+      if (!p.batch(i) && p.in_a[i]) rows.push_back({p.range[i], p.a[i], p.out[i], axis_of[i]});
+    }
+    for (int i = 0; i < p.n; ++i)
+      if (!p.in_out[i]) depth.push_back({p.range[i], p.a[i], 0, axis_of[i]});
+    if (!finite(t, w, threads)) return false;
+    w.parts = parts_of(framed, rows, depth, threads);
+    if (w.parts.empty()) return false;
+  }
   window_product(t, w, threads);
   return true;
 }
@@ -394,14 +443,53 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
   if (p.finish) p.finish->all(out.data, threads);
 }
 
+// Not done where false.
+bool beside_frame(const ir::ContractSpec& spec, std::span<const int64_t> range,
+                  std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
+                  const View& b, const View& out, Threads& threads, Kept kept, const Finish* finish,
+                  const Frame& frame) {
+  const DType t = out.dtype;
+  if (t != DType::f32 && t != DType::f64) return false;
+  // Offsets of framed axes are counted where they are read; a framed axis begins at its first element.
+  const bool left = frame.side == 0;
+  const View& part = left ? a : b;
+  const auto& read = left ? spec.a : spec.b;
+  const std::span<const int64_t> given = left ? offset_a : offset_b;
+  int64_t rest[kMaxRank] = {};
+  for (size_t i = 0; i < read.size() && !given.empty(); ++i)
+    if (part.shape[i] == frame.shape[i] && frame.steps[i] == 1) rest[i] = given[i];
+  const std::span<const int64_t> offset(rest, given.empty() ? 0 : read.size());
+  Problem p = problem_of(spec, range, left ? offset : offset_a, left ? offset_b : offset, a, b, out);
+  p.kept = kept;
+  p.finish = finish;
+  if (!left) p.swap();
+  p.kept.a = nullptr;
+  std::vector<FramedAxis> axes;
+  int axis_of[kMostIndices];
+  std::fill(std::begin(axis_of), std::end(axis_of), -1);
+  return framed_axes(p, read, given, part, frame, axes, axis_of) && !axes.empty() &&
+         through_windows(p, spec, t, out, threads, axes, axis_of);
+}
+
 }  // namespace
 
 void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
               std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
               const View& b, const View& out, Threads& threads, Kept kept,
-              const Finish* finish) {
+              const Finish* finish, const Frame* frame) {
   if (out.count() == 0) return;
   const DType t = out.dtype;
+  if (frame) {
+    const View& part = frame->side == 0 ? a : b;
+    if (beside_frame(spec, range, offset_a, offset_b, a, b, out, threads, kept, finish, *frame)) return;
+    Tensor whole(t, Extents(frame->shape));  // it has to be there
+    const int64_t zero = 0;
+    fill(whole, &zero, threads);
+    update(whole, part, frame->starts, frame->steps, threads);
+    const View there = whole;
+    return contract(spec, range, offset_a, offset_b, frame->side == 0 ? there : a,
+                    frame->side == 0 ? b : there, out, threads, kept, finish);
+  }
   Problem p = problem_of(spec, range, offset_a, offset_b, a, b, out);
   p.kept = kept;
   bool has_free = false;

@@ -43,10 +43,16 @@ void scan(ir::ReduceKind kind, const View& x, int axis, bool reverse, const View
 struct Kept {
   Buffer *a = nullptr, *b = nullptr;
 };
+// `frame`: one operand is zero but for the part that is given in its place. It has `shape`, and element i of
+// the part along an axis is its element start + step * i.
+struct Frame {
+  int side;  // 0: a, 1: b
+  std::span<const int64_t> shape, starts, steps;
+};
 void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
               std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
               const View& b, const View& out, Threads& threads, Kept kept = {},
-              const Finish* finish = nullptr);
+              const Finish* finish = nullptr, const Frame* frame = nullptr);
 // The same for a contraction of f32 or f64 that sums over one index, a stretch of it at a time: `range`, a
 // and b are those of the positions from `first` on, of `whole` in all. The stretches come in order; `out`
 // holds its elements behind the last one, and `sums`, memory for twice as many, what is summed up to then.

@@ -33,9 +33,14 @@ using Turn = void (*)(const void* from, int64_t from_row, void* to, int64_t to_r
 using TurnedRow = void (*)(const void* a, int64_t a_step, const void* b, int64_t b_row, void* c,
                            int64_t depth, int64_t columns, bool more);
 
-// The tile whose rows and depth lie anywhere: a is read at a + rows[i] + steps[k], and row i of the result
-// lies at c + c_rows[i]. b is read in whole vectors, of which the last one's beyond `last` are not used.
-using WindowTile = void (*)(const void* a, const int64_t* rows, const int64_t* steps, const void* b,
+// The tile whose rows and depth lie anywhere: a is read at a + rows[i] + steps[k].a, b at
+// b + steps[k].b * b_step, and row i of the result lies at c + c_rows[i]. b is read in whole vectors, of which
+// the last one's beyond `last` are not used.
+struct WindowStep {
+  int64_t a;  // in elements
+  int64_t b;  // a row of b
+};
+using WindowTile = void (*)(const void* a, const int64_t* rows, const WindowStep* steps, const void* b,
                             int64_t b_step, void* c, const int64_t* c_rows, int64_t depth, int last,
                             bool more);
 

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "ir/dtype.h"
 #include "kernels/cpu/matmul.h"
+#include "kernels/cpu/tile_table.h"
 #include "runtime/threads.h"
 
 namespace tenon::kernels {
@@ -26,8 +28,8 @@ class Axes {
     strides[n++] = stride;
   }
   int64_t count() const { return count_; }
-  // Where the elements [first, first + count) lie.
-  void offsets(int64_t first, int64_t count, int64_t* to) const;
+  // Where the elements [first, first + count) lie; told every `gap` numbers.
+  void offsets(int64_t first, int64_t count, int64_t* to, int64_t gap = 1) const;
   // One stride for all: of an operand that needs no table.
   bool even() const { return n <= 1; }
   int64_t stride() const { return n == 0 ? 0 : strides[n - 1]; }  // of the innermost
@@ -44,14 +46,27 @@ class Axes {
 // blocks of 1024 (docs/semantics.md), each with any strides. a is read where it lies, element by
 // element, so it is the operand with the windows; b is read in vectors along its columns, and packed
 // where it does not lie so.
+//
+// `parts`, if there are any, are all rows. What they leave out of the depth is known to be zeros of a, and is
+// not multiplied; there is no batch then, and b is finite. The bits are those of all the depth.
+struct WindowPart {
+  Axes rows_a, rows_c;
+  int64_t a = 0, c = 0;           // where they begin, in elements
+  std::vector<WindowStep> steps;  // a: from a row's beginning; b: the place in the depth
+};
 struct WindowSpec {
   Axes batch_a, batch_b, batch_c, rows_a, rows_c, cols_b, cols_c, depth_a, depth_b;
   const void* a;
   const void* b;
   void* c;
   Buffer* kept = nullptr;  // b's, if it does not change (packs.h)
+  std::vector<WindowPart> parts;
   const Finish* finish = nullptr;  // of c, which is row-major then; its rows need not be these
 };
 void window_product(DType t, const WindowSpec& spec, Threads& threads);  // f32 or f64
+
+// Whether b has neither infinities nor NaN, so that its product with a zero is a zero. What is kept beside
+// b's buffer is not looked at again.
+bool finite(DType t, const WindowSpec& spec, Threads& threads);
 
 }  // namespace tenon::kernels

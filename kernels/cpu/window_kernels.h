@@ -15,11 +15,10 @@ inline constexpr int kWindowRows[5] = {0, 10, 6, 4, 3};
 #endif
 
 template <class T, int R, int N>
-void window_tile(const void* a_data, const int64_t* rows, const int64_t* steps, const void* b_data,
+void window_tile(const void* a_data, const int64_t* rows, const WindowStep* steps, const void* b_data,
                  int64_t b_step, void* c_data, const int64_t* c_rows, int64_t depth, int last,
                  bool more) {
   using W = Registers<T>;
-  const T* b = static_cast<const T*>(b_data);
   typename W::V acc[R][N];
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
@@ -28,8 +27,9 @@ void window_tile(const void* a_data, const int64_t* rows, const int64_t* steps, 
   const T* row[R];
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i) row[i] = static_cast<const T*>(a_data) + rows[i];
-  for (const int64_t* end = steps + depth; steps != end; ++steps) {
-    const int64_t at = *steps;
+  for (const WindowStep* end = steps + depth; steps != end; ++steps) {
+    const int64_t at = steps->a;
+    const T* b = static_cast<const T*>(b_data) + steps->b * b_step;
     typename W::V v[N];
 #pragma GCC unroll 8
     for (int j = 0; j < N; ++j) v[j] = W::load(b + j * W::L);
@@ -39,7 +39,6 @@ void window_tile(const void* a_data, const int64_t* rows, const int64_t* steps, 
 #pragma GCC unroll 8
       for (int j = 0; j < N; ++j) acc[i][j] = W::fma(s, v[j], acc[i][j]);
     }
-    b += b_step;
   }
   const auto tail = W::tail(last);
 #pragma GCC unroll 16
