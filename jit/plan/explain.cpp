@@ -206,6 +206,11 @@ class Explainer {
         if (user != &g) others.push_back(user);
     const bool leaves_region = leaves.contains(v);
     if (others.empty() && !leaves_region) return;
+    if (const Node& n = *g.nodes[0];
+        options_.skip_zeros && n.op == Op::update && framed_by_zeros(fn_, dims_, n)) {
+      line(indent, "not made: " + type_text(v) + ", since products read its part beside the zeros");
+      return;
+    }
     std::string text = "in memory: " + type_text(v) + ", " + bytes(v);
     line(indent, text + (leaves_region ? ", a result" : ""));
     for (const Group* user : others)

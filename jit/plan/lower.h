@@ -188,8 +188,9 @@ class FunctionLowering {
   void same_count(const std::vector<DimId>& from, const std::vector<DimId>& to);
   void slice_node(const ir::Node& n);
   void update_node(const ir::Node& n);
-  bool framed_update(const ir::Node& n);
-  bool only_windows_of(ir::Value v, const std::vector<bool>& axes) const;
+  bool framed_update(const ir::Node& n);  // framed.cpp
+  bool framed_reshape(const ir::Node& n);
+  Place made_whole(ir::Value v);  // a framed one, zeros and all, until the end of the group
   bool found_in_run(DimId d) const;
   void concat_node(const ir::Node& n);
   void eager_node(const ir::Node& n);

@@ -264,6 +264,7 @@ void FunctionLowering::bind_slot(Value v, Expr slot) {
 // The value in memory: itself, or a copy that lives until the end of the group.
 Place FunctionLowering::in_memory(Value v) {
   const Place& p = place(v);
+  if (framed_.contains(v)) return made_whole(v);
   if (p.kind == Place::memory) return p;
   Place from = p;
   Place to = allocate(type(v));

@@ -33,6 +33,9 @@ bool block_product(const ir::Function& fn, const Dims& dims, const ir::Node& n,
 // over nothing else: then it can take them some at a time, in their order.
 bool stretch_product(const ir::Function& fn, const Dims& dims, const ir::Node& n,
                      const std::vector<DimId>& space, int side, std::vector<int>& axis);
+// Whether an update gives what is zero but for a part, and is read through the windows of products alone:
+// then they are told the part and where it lies (framed.cpp).
+bool framed_by_zeros(const ir::Function& fn, const Dims& dims, const ir::Node& update);
 std::vector<DimId> squeeze(const Dims& dims,
                            const std::vector<DimId>& shape);  // without axes of size 1
 

@@ -77,6 +77,7 @@ void FunctionLowering::view_node(const Node& n) {
     }
     case ir::Op::reshape: {
       for (DimId d : t.shape) extent(d);
+      if (framed_reshape(n)) return;
       same_count(from.shape, t.shape);
       if (p.kind == Place::fill) {
         if (t.shape.empty()) p.kind = Place::scalar;
@@ -376,7 +377,7 @@ void FunctionLowering::eager_node(const Node& n) {
   for (Value v : n.results) types.push_back(type(v));
   if (n.op == ir::Op::contract) check_windows(n);
   std::vector<Place> in, out;
-  for (size_t i = 0; i < n.operands.size(); ++i) in.push_back(in_memory(n.operands[i]));
+  for (Value v : n.operands) in.push_back(framed_.contains(v) ? place(v) : in_memory(v));
   for (Value v : n.results) out.push_back(allocate(type(v)));
   uint32_t id = node_info(n.op, types);
   loop::NodeInfo& info = unit_.tables.nodes.back();
