@@ -267,6 +267,8 @@ bool through_windows(Problem p, const ir::ContractSpec& spec, DType t, const Vie
   w.kept = p.kept.b;
   w.finish = p.finish;
   if (!framed.empty()) {
+    // A result whose columns lie apart is turned, which short runs of rows make slow.
+    if (w.cols_c.n > 0 && !(w.cols_c.even() && w.cols_c.stride() == 1)) return false;
     constexpr int64_t kMostPacked = int64_t{32} << 20;
     if (w.cols_b.count() * w.depth_b.count() * bytes_of(t) > kMostPacked) return false;
     std::vector<PartIndex> rows, depth;
