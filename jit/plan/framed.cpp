@@ -46,6 +46,10 @@ bool only_windows(const ir::Function& fn, const Dims& dims, Value v, const std::
     if (n.op != ir::Op::contract || n.operands[0] == n.operands[1]) return false;
     const ir::ContractSpec& spec = *n.get<ir::ContractAttr>().spec;
     const auto& read = n.operands[0] == v ? spec.a : spec.b;
+    // A result whose last axis the windows walk along is turned when it is done, which parts of it make slow.
+    for (const ir::Affine& axis : read)
+      for (const auto& term : axis.terms)
+        if (term.index == spec.out.back()) return false;
     for (size_t i = 0; i < axes.size(); ++i) {
       if (!axes[i]) continue;
       int kept = 0, summed = 0;
