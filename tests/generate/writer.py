@@ -269,12 +269,11 @@ class Writer(Models, Expressions):
             self.assign(scope, out, max(depth, 1))
         elif kind == 9:
             self.index_notation(scope, out, 3)
-        elif kind <= 11:
-            self.if_statement(scope, out, depth, place)
-        elif kind <= 14:
-            self.loop(scope, out, depth, place)
         else:
-            self.jump(scope, out, depth, place)
+            made = self.if_statement if kind <= 11 else self.loop if kind <= 14 else self.jump
+            made(scope, out, depth, place)
+            if place:  # where one of them jumps, what follows is a branch
+                scope.level += 1
 
     # ---- functions
 
@@ -304,7 +303,7 @@ class Writer(Models, Expressions):
         return Expr(value.type, ADD, *parts)
 
     def function(self):
-        name, sizes = self.fresh("f"), ["P", "Q"]
+        name, sizes = self.fresh("u"), ["P", "Q"]  # `f` and a number may be a dtype
         types = self.parameters(sizes)
         result = self.random.choice([Tensor(self.float), Tensor(self.float), Tensor(self.float, ["P"]),
                                      Tensor(self.float, ["P", "Q"])])
