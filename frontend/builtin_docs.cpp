@@ -107,8 +107,7 @@ const std::map<std::string_view, std::string_view>& texts() {
 
 std::vector<PrimitiveDoc> primitive_docs() {
   std::vector<PrimitiveDoc> out;
-  for (auto table : {elab::tensor_builtins(), elab::shape_builtins(), elab::program_builtins(), elab::file_builtins(),
-                     elab::text_builtins(), elab::train_builtins()})
+  for (auto table : elab::builtin_tables())
     for (const elab::Builtin& b : table) {
       auto text = texts().find(b.name);
       out.push_back({b.name, b.signature, text == texts().end() ? "" : text->second});

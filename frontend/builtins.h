@@ -2,6 +2,7 @@
 // (name, signature for people, function). Whatever can be said in the language is in stdlib/, not here.
 #pragma once
 
+#include <array>
 #include <span>
 #include <string_view>
 
@@ -15,6 +16,9 @@ std::span<const Builtin> program_builtins();  // derivatives, randomness, struct
 std::span<const Builtin> file_builtins();     // csv, save, load, read
 std::span<const Builtin> text_builtins();     // lines, words, bytes, string
 std::span<const Builtin> train_builtins();    // what `train` is made of
+inline auto builtin_tables() {
+  return std::array{tensor_builtins(), shape_builtins(), program_builtins(), file_builtins(), text_builtins(), train_builtins()};
+}
 
 // How training names what it measures on held-out data.
 inline constexpr std::string_view kHeld = "held-out ";

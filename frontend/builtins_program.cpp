@@ -606,7 +606,7 @@ constexpr Builtin kTable[] = {
 std::span<const Builtin> program_builtins() { return kTable; }
 
 const Builtin* find_builtin(std::string_view name) {
-  for (auto table : {tensor_builtins(), shape_builtins(), program_builtins(), file_builtins(), text_builtins(), train_builtins()})
+  for (auto table : builtin_tables())
     for (const Builtin& b : table)
       if (b.name == name) return &b;
   return nullptr;
@@ -614,7 +614,7 @@ const Builtin* find_builtin(std::string_view name) {
 
 std::vector<std::string> builtin_names() {
   std::vector<std::string> out;
-  for (auto table : {tensor_builtins(), shape_builtins(), program_builtins(), file_builtins(), text_builtins(), train_builtins()})
+  for (auto table : builtin_tables())
     for (const Builtin& b : table) out.emplace_back(b.name);
   return out;
 }

@@ -417,7 +417,7 @@ int64_t rt_eager(Context* c, const int64_t* args, int64_t*) {
           const auto rank = static_cast<size_t>(node.ranks[static_cast<size_t>(node.framed)]);
           const auto shape = k.numbers(rank), starts = k.numbers(rank);
           const kernels::Frame frame{node.framed, shape, starts, node.strides};
-          kernels::contract(*node.spec, range, offset_a, offset_b, a, b, out, threads, kept, nullptr, &frame);
+          kernels::contract(*node.spec, range, offset_a, offset_b, a, b, out, threads, kept, &frame);
           return;
         }
         kernels::contract(*node.spec, range, offset_a, offset_b, a, b, out, threads, kept);

@@ -33,7 +33,6 @@ struct Problem {
   bool in_a[kMostIndices] = {}, in_b[kMostIndices] = {}, in_out[kMostIndices] = {};
   const char *a_data, *b_data;
   Kept kept;
-  const Finish* finish = nullptr;
 
   bool batch(int i) const { return in_out[i] && in_a[i] && in_b[i]; }
   bool free(int i) const { return in_out[i] && !batch(i); }
@@ -265,7 +264,6 @@ bool through_windows(Problem p, const ir::ContractSpec& spec, DType t, const Vie
   w.b = p.b_data;
   w.c = out.data;
   w.kept = p.kept.b;
-  w.finish = p.finish;
   if (!framed.empty()) {
     // A result whose columns lie apart is turned, which short runs of rows make slow.
     if (w.cols_c.n > 0 && !(w.cols_c.even() && w.cols_c.stride() == 1)) return false;
@@ -327,7 +325,6 @@ bool through_channels(Problem p, const ir::ContractSpec& spec, DType t, const Vi
   s.b = p.b_data;
   s.c = out.data;
   channel_product(t, s, threads);
-  if (p.finish) p.finish->all(out.data, threads);
   return true;
 }
 
@@ -414,11 +411,7 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
   s.kept = p.kept.b;
   if (in_order && row_major(out)) {
     s.c = out.data;
-    const bool alike = p.finish && s.cols.count() == p.finish->columns;
-    if (alike) s.finish = p.finish;
-    product(t, s, threads);
-    if (p.finish && !alike) p.finish->all(out.data, threads);
-    return;
+    return product(t, s, threads);
   }
   // Into rows that lie apart, if it is one matrix.
   int matrix[2] = {-1, -1};
@@ -442,14 +435,12 @@ void products(Problem p, const ir::ContractSpec& spec, DType t, const View& out,
   int back[kMaxRank];
   for (int i = 0; i < placed; ++i) back[order[i]] = i;
   copy(temporary.transposed({back, static_cast<size_t>(placed)}), out, threads);
-  if (p.finish) p.finish->all(out.data, threads);
 }
 
 // Not done where false.
 bool beside_frame(const ir::ContractSpec& spec, std::span<const int64_t> range,
                   std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
-                  const View& b, const View& out, Threads& threads, Kept kept, const Finish* finish,
-                  const Frame& frame) {
+                  const View& b, const View& out, Threads& threads, Kept kept, const Frame& frame) {
   const DType t = out.dtype;
   if (t != DType::f32 && t != DType::f64) return false;
   // Offsets of framed axes are counted where they are read; a framed axis begins at its first element.
@@ -463,7 +454,6 @@ bool beside_frame(const ir::ContractSpec& spec, std::span<const int64_t> range,
   const std::span<const int64_t> offset(rest, given.empty() ? 0 : read.size());
   Problem p = problem_of(spec, range, left ? offset : offset_a, left ? offset_b : offset, a, b, out);
   p.kept = kept;
-  p.finish = finish;
   if (!left) p.swap();
   p.kept.a = nullptr;
   std::vector<FramedAxis> axes;
@@ -478,29 +468,25 @@ bool beside_frame(const ir::ContractSpec& spec, std::span<const int64_t> range,
 void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
               std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
               const View& b, const View& out, Threads& threads, Kept kept,
-              const Finish* finish, const Frame* frame) {
+              const Frame* frame) {
   if (out.count() == 0) return;
   const DType t = out.dtype;
   if (frame) {
     const View& part = frame->side == 0 ? a : b;
-    if (beside_frame(spec, range, offset_a, offset_b, a, b, out, threads, kept, finish, *frame)) return;
+    if (beside_frame(spec, range, offset_a, offset_b, a, b, out, threads, kept, *frame)) return;
     Tensor whole(t, Extents(frame->shape));  // it has to be there
     const int64_t zero = 0;
     fill(whole, &zero, threads);
     update(whole, part, frame->starts, frame->steps, threads);
     const View there = whole;
     return contract(spec, range, offset_a, offset_b, frame->side == 0 ? there : a,
-                    frame->side == 0 ? b : there, out, threads, kept, finish);
+                    frame->side == 0 ? b : there, out, threads, kept);
   }
   Problem p = problem_of(spec, range, offset_a, offset_b, a, b, out);
   p.kept = kept;
   bool has_free = false;
   for (int i = 0; i < p.n; ++i) has_free |= p.free(i);
-  if (has_free && (t == DType::f32 || t == DType::f64)) {
-    p.finish = finish;
-    return products(p, spec, t, out, threads);
-  }
-  require(!finish, "work behind a contraction that is no product");
+  if (has_free && (t == DType::f32 || t == DType::f64)) return products(p, spec, t, out, threads);
   if (is_integer(t)) return integers(p, spec, t, out, threads);
   if (!has_free) return dots(p, spec, t, out, threads);
   // 16-bit floats: in f32, rounded once.

@@ -12,7 +12,6 @@
 
 #include "ir/function.h"
 #include "ir/op.h"
-#include "kernels/cpu/finish.h"
 #include "kernels/cpu/points.h"
 #include "kernels/cpu/view.h"
 #include "runtime/buffer.h"
@@ -39,7 +38,7 @@ void scan(ir::ReduceKind kind, const View& x, int axis, bool reverse, const View
 // ---- contraction (ir: ContractSpec). The numbers that spec's Dims came to: a range per index, an
 // offset per axis of a and b (empty: all 0).
 // An operand that does not change (a weight) may come with its buffer: then what a product packs of it
-// is kept there (packs.h). `finish` is called for every element of `out`, which is row-major then.
+// is kept there (packs.h).
 struct Kept {
   Buffer *a = nullptr, *b = nullptr;
 };
@@ -52,7 +51,7 @@ struct Frame {
 void contract(const ir::ContractSpec& spec, std::span<const int64_t> range,
               std::span<const int64_t> offset_a, std::span<const int64_t> offset_b, const View& a,
               const View& b, const View& out, Threads& threads, Kept kept = {},
-              const Finish* finish = nullptr, const Frame* frame = nullptr);
+              const Frame* frame = nullptr);
 // The same for a contraction of f32 or f64 that sums over one index, a stretch of it at a time: `range`, a
 // and b are those of the positions from `first` on, of `whole` in all. The stretches come in order; `out`
 // holds its elements behind the last one, and `sums`, memory for twice as many, what is summed up to then.

@@ -647,7 +647,6 @@ const TileTable& tile_table(DType t) {
 void product(DType t, const ProductSpec& spec, Threads& all) {
   Threads& threads = worth_asking(spec, all);
   t == DType::f64 ? run<double>(t, spec, threads) : run<float>(t, spec, threads);
-  if (spec.finish) spec.finish->all(spec.c, threads);
 }
 
 }  // namespace tenon::kernels

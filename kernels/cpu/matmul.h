@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "ir/dtype.h"
-#include "kernels/cpu/finish.h"
 #include "runtime/buffer.h"
 #include "runtime/threads.h"
 
@@ -49,7 +48,6 @@ struct ProductSpec {
   int64_t c_row = -1;
   bool goes_on = false;    // c holds the chain up to here; depth stays within its block of 1024
   Buffer* kept = nullptr;  // b's, if it does not change (packs.h)
-  const Finish* finish = nullptr;  // of [batch.. rows..][cols..]
 };
 void product(DType t, const ProductSpec& spec, Threads& threads);  // f32 or f64
 

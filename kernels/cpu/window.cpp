@@ -156,7 +156,6 @@ class WindowProduct {
     const int64_t most = s_.parts.empty() ? std::min(depth_, chunk * kChainBlock) : 0;
     auto* steps = reinterpret_cast<WindowStep*>(scratch<10>(static_cast<size_t>(most) * sizeof(WindowStep)));
     steps_ = steps;
-    const bool within = s_.finish && direct_ && !wide_ && cols_ == s_.finish->columns;
     const bool kept = pack_ && chunk == blocks_ && keep();
     for (int64_t b0 = 0; b0 < blocks_; b0 += chunk) {
       first_ = b0 * kChainBlock;
@@ -165,7 +164,6 @@ class WindowProduct {
         s_.depth_a.offsets(first_, last_ - first_, &steps[0].a, 2);
         for (int64_t k = 0; k < last_ - first_; ++k) steps[k].b = k;
       }
-      if (within && last_ == depth_) finish_ = s_.finish;
       if (pack_ && !kept) {
         const int64_t size = batch_ * padded_ * (last_ - first_);
         pack(reinterpret_cast<T*>(scratch<14>(static_cast<size_t>(size) * sizeof(T))));
@@ -176,7 +174,6 @@ class WindowProduct {
         each(tasks_, task_flops_, [&](int64_t t) { task(t, first_, last_, target(t)); });
     }
     if (wide_) store_wide();
-    if (s_.finish && !finish_) s_.finish->all(s_.c, threads_);
   }
 
  private:
@@ -301,13 +298,6 @@ class WindowProduct {
         for (int64_t i = 0; i < rows; ++i)
           mend(*part, a + at[i], b, b_step, c + result[i], columns);
       if (to.turned) turn_out(block, width_, *part, i0, rows, c0, columns, to.base);
-      for (int64_t i = 0; finish_ && i < rows;) {
-        int64_t run = 1;  // of rows that follow one another
-        while (i + run < rows && result[i + run] == result[i] + run * cols_) ++run;
-        const int64_t row = (to.base + result[i] - static_cast<T*>(s_.c)) / cols_;
-        (*finish_)(row, row + run, c0, c0 + columns, s_.c, cols_);
-        i += run;
-      }
     }
   }
 
@@ -469,7 +459,6 @@ class WindowProduct {
   bool split_ = false;  // the blocks of depth are done side by side
   int64_t first_ = 0, last_ = 0;  // the depth at hand
   const WindowStep* steps_ = nullptr;
-  const Finish* finish_ = nullptr;  // if the tasks at hand are to call it
   const T* packed_ = nullptr;
   T* wide_ = nullptr;
 };

@@ -61,7 +61,6 @@ struct WindowSpec {
   void* c;
   Buffer* kept = nullptr;  // b's, if it does not change (packs.h)
   std::vector<WindowPart> parts;
-  const Finish* finish = nullptr;  // of c, which is row-major then; its rows need not be these
 };
 void window_product(DType t, const WindowSpec& spec, Threads& threads);  // f32 or f64
 
