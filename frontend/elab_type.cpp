@@ -320,7 +320,11 @@ Val Elab::match(const TypeExpr& e, const Val& v, TypeCx& t, Loc loc, const std::
     if (!m || m->decl != c->decl) mismatch("a model " + c->decl->id.text);
     return v;
   }
-  // A tensor.
+  // A tensor. An empty bracket becomes one by its type (rule 2).
+  if (auto* none = as<ListVal>(v); none && none->elements.empty() && e.dims.size() == 1)
+    if (const auto d = type_dtype(e, t))
+      return match(e, tensor(cx->b.fill(*d == DType::boolean ? cx->b.boolean(false) : to_dtype(integer(0), *d, loc), {dims.constant(0)})), t, loc, what);
+  if (as<ListVal>(v) && as<ListVal>(v)->elements.empty()) mismatch("a tensor", "a tensor without elements is zeros(0), one without rows zeros(0, 3)");
   if (!is_numberlike(v)) mismatch("a tensor", v->kind == Value::model ? "call the model, net(x); over each of its tensors: map(f, net)" : "");
   const std::string& dn = e.path[0].text;
   auto want = type_dtype(e, t);
