@@ -198,14 +198,24 @@ std::vector<Val> parts(const TakenRest& a) {
   return a.values;
 }
 
+// What concat and stack join: tensors of one dtype, and the shape of the first.
+struct Joined {
+  std::vector<ir::Value> values;
+  std::vector<Loc> locs;
+  std::vector<DimId> first;
+
+  Joined(Elab& e, const TakenRest& a, const Args& args, const std::string& fn) : locs(a.locs) {
+    const std::vector<Val> list = parts(a);
+    if (list.empty()) e.error(Code::E0402, args.loc, "`" + fn + "` takes tensors");
+    locs.resize(list.size(), args.loc);
+    values = same_dtype(e, list, locs, fn);
+    first = e.cx->fn->type(values[0]).shape;
+  }
+};
+
 Val concat_fn(Elab& e, const Args& args) {
   TakenRest a(e, args, "concat", {"axis"});
-  std::vector<Val> list = parts(a);
-  if (list.empty()) e.error(Code::E0402, args.loc, "`concat` takes tensors");
-  std::vector<Loc> locs = a.locs;
-  locs.resize(list.size(), args.loc);
-  std::vector<ir::Value> v = same_dtype(e, list, locs, "concat");
-  const std::vector<DimId> first = e.cx->fn->type(v[0]).shape;
+  auto [v, locs, first] = Joined(e, a, args, "concat");
   if (first.empty()) e.error(Code::E0303, locs[0], "`concat` joins tensors with axes; stack makes one of numbers");
   int axis = e.static_axes(a.named[0] ? a.named[0] : e.integer(0), static_cast<int>(first.size()), args.loc)[0];
   for (size_t i = 1; i < v.size(); ++i) {
@@ -226,12 +236,7 @@ Val concat_fn(Elab& e, const Args& args) {
 
 Val stack_fn(Elab& e, const Args& args) {
   TakenRest a(e, args, "stack", {"axis"});
-  std::vector<Val> list = parts(a);
-  if (list.empty()) e.error(Code::E0402, args.loc, "`stack` takes tensors");
-  std::vector<Loc> locs = a.locs;
-  locs.resize(list.size(), args.loc);
-  std::vector<ir::Value> v = same_dtype(e, list, locs, "stack");
-  const std::vector<DimId> first = e.cx->fn->type(v[0]).shape;
+  auto [v, locs, first] = Joined(e, a, args, "stack");
   int axis = e.static_axes(a.named[0] ? a.named[0] : e.integer(0), static_cast<int>(first.size()) + 1, args.loc)[0];
   std::vector<DimId> shape = first;
   shape.insert(shape.begin() + axis, e.dims.constant(1));

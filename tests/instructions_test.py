@@ -11,6 +11,7 @@ by more than 4 % fails, in either direction: a gain is to be stored, or a later 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,7 @@ def count(command, folder):
 def measure(tenon):
     counts = {}
     with tempfile.TemporaryDirectory() as folder:
-        counts["start"] = count([tenon, "-e", "1 + 1"], folder)
+        counts["start"] = count([tenon, "-e", "1 + 1", "--threads", "1"], folder)
         counts["check mlp"] = count([tenon, "check", str(FOLDER / "mlp.model"), "--", "4"], folder)
         for program, mode, turns in ROWS:
             def command(n):
@@ -60,6 +61,9 @@ def measure(tenon):
 
 
 def main():
+    if not shutil.which("valgrind"):
+        print("there is no valgrind here; ./dev test installs it")
+        sys.exit(77)
     counts = measure(sys.argv[1])
     if os.environ.get("TENON_UPDATE"):
         STORED.write_text(json.dumps(counts, indent=2) + "\n")

@@ -7,7 +7,6 @@
 
 namespace tenon::cuda {
 
-using loop::Block;
 using loop::Expr;
 using loop::ExprNode;
 using loop::Function;

@@ -34,18 +34,22 @@ std::map<Value, std::set<int>> Planner::users() const {
   return users;
 }
 
-void Planner::again() {
-  std::map<Value, const Node*> makers;
-  std::set<Value> changed;  // whose memory is changed in place somewhere: it is read where it was
+Planner::Makers Planner::makers() const {
+  Makers out;
   for (const Node& n : region_.nodes) {
-    for (Value v : n.results) makers[v] = &n;
-    if (n.op == Op::update || n.op == Op::scatter) changed.insert(root(n.operands[0]));
+    for (Value v : n.results) out.of[v] = &n;
+    if (n.op == Op::update || n.op == Op::scatter) out.changed.insert(root(n.operands[0]));
   }
+  return out;
+}
+
+void Planner::again() {
+  const Makers makers = this->makers();
   std::map<Value, std::set<int>> read_by = users();
   for (size_t b = 0; b < groups_.size(); ++b) {
     const Work& w = groups_[b];
     if (w.gone || (w.group.kind != Group::point && w.group.kind != Group::row)) continue;
-    Again a{static_cast<int>(b), makers, changed, read_by, {}, {}, {}};
+    Again a{static_cast<int>(b), makers, read_by, {}, {}, {}};
     for (const Node* n : w.group.nodes)
       for (Value v : n->operands) {
         a.has.insert(v);
@@ -77,7 +81,7 @@ bool Planner::may_repeat(const Again& a, Value v) const {
   if (made == made_.end()) return false;
   const Group::Kind kind = groups_[made->second].group.kind;
   if (kind != Group::point && kind != Group::row) return false;
-  const Node& n = *a.makers.at(v);
+  const Node& n = *a.makers.of.at(v);
   if (read_whole_by(groups_[static_cast<size_t>(a.group)].group, v)) return false;  // it is in memory for that
   return is_scalar(n.op) && !keeps_order(fn_, n) && ir::cost_of(n.op) < kHeavy &&
          fn_.type(v).shape == groups_[a.group].shape;
@@ -107,7 +111,7 @@ double Planner::gain_of(Again& a) const {
     const bool repeated = a.wanted.contains(v) ||
                           (may_repeat(a, v) && !a.has.contains(v) && !needed_elsewhere(a, v));
     if (repeated) {
-      const Node& n = *a.makers.at(v);
+      const Node& n = *a.makers.of.at(v);
       a.nodes.insert(&n);
       gain -= kOperation * ir::cost_of(n.op);
       open.insert(open.end(), n.operands.begin(), n.operands.end());
@@ -121,8 +125,8 @@ double Planner::gain_of(Again& a) const {
 double Planner::cost_of_reading(const Again& a, Value v) const {
   const auto made = made_.find(v);
   if (made == made_.end()) return kNever;  // it may be changed in place before
-  const Node& n = *a.makers.at(v);
-  if (a.changed.contains(root(v))) return kNever;
+  const Node& n = *a.makers.of.at(v);
+  if (a.makers.changed.contains(root(v))) return kNever;
   if (n.op == Op::constant || n.op == Op::iota) return 0;
   const double size = static_cast<double>(size_of(fn_.type(v).dtype));
   if (groups_[made->second].group.kind == Group::node) {

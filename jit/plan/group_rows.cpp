@@ -183,12 +183,7 @@ void Planner::join_block(size_t a, size_t b) {
 // the exponentials and makes the weights of them, which no tensor holds then.
 void Planner::make_again(size_t a) {
   const std::vector<DimId> space = groups_[a].shape;
-  std::map<Value, const Node*> makers;
-  std::set<Value> changed;  // whose memory is changed in place somewhere: it is read where it was
-  for (const Node& n : region_.nodes) {
-    for (Value v : n.results) makers[v] = &n;
-    if (n.op == Op::update || n.op == Op::scatter) changed.insert(root(n.operands[0]));
-  }
+  const Makers makers = this->makers();
   auto of_a_block = [&](Value v) {
     const auto made = made_.find(v);
     return made != made_.end() && made->second != static_cast<int>(a) &&
@@ -222,10 +217,10 @@ void Planner::make_again(size_t a) {
     const Value v = open.back();
     open.pop_back();
     if (!of_a_block(v)) {
-      if (changed.contains(root(v))) return;
+      if (makers.changed.contains(root(v))) return;
       continue;
     }
-    const Node& n = *makers.at(v);
+    const Node& n = *makers.of.at(v);
     if (again.contains(&n)) continue;
     // Others may read the tensor all the same.
     const std::set<int>& readers = users.at(v);
@@ -254,7 +249,7 @@ void Planner::make_again(size_t a) {
   }
   std::sort(w.group.nodes.begin(), w.group.nodes.end());
   for (const auto& [b, taken] : takers)
-    if (again.contains(makers.at(taken))) join_block(a, b);
+    if (again.contains(makers.of.at(taken))) join_block(a, b);
 }
 
 RowRole Planner::role_of(const Group& g, Value v, const std::vector<DimId>& space) const {

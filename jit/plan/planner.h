@@ -116,10 +116,14 @@ class Planner {
   bool fits(const Work& w, const std::vector<DimId>& space) const;
 
   // ---- what is computed twice (group_again.cpp)
+  struct Makers {
+    std::map<ir::Value, const ir::Node*> of;  // the node that makes a value of the region
+    std::set<ir::Value> changed;              // roots that something changes in place: they are read where they were
+  };
+  Makers makers() const;
   struct Again {
     int group;
-    const std::map<ir::Value, const ir::Node*>& makers;
-    const std::set<ir::Value>& changed;           // roots that something changes in place
+    const Makers& makers;
     std::map<ir::Value, std::set<int>>& users;    // of a value in memory; -1: a result of the region
     std::set<ir::Value> has, wanted;              // what it reads; what it would rather compute
     std::set<const ir::Node*> nodes;              // that compute it
